@@ -1,0 +1,291 @@
+"""What the core wants from the world, and what the world may tell it to do.
+
+Outputs leave the ``Endpoint`` in one queue, in order. A ``Question`` waits for an answer of the
+type it names; everything else is done and forgotten.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, Generic, TypeVar
+
+from ike_engine.child_sa import ChildSa
+from ike_engine.events import Event
+from ike_engine.path import Path
+from ike_engine.policy import Authentication, Policy, Profile
+from ike_engine.secret import Secret
+
+T = TypeVar("T")
+
+
+# ---- questions and their answers ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T]):
+    """Something only the outside can answer; ``T`` is the type of the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerDescription:
+    """What is known of a peer when it asks to come in.
+
+    Attributes:
+        isakmp_sa: Our handle of its ISAKMP SA, unique while the process lives.
+        profile: Name of the connection profile that serves it.
+        authentication: The phase 1 method.
+        path: Where it comes from.
+        identity: Its phase 1 identity in words (shared by all when it is a group name).
+        vendor_ids: Names of its vendor IDs, unknown ones in hex.
+        certificate: DER of its verified certificate (XAUTH_RSA only).
+    """
+
+    isakmp_sa: int
+    profile: str
+    authentication: Authentication
+    path: Path
+    identity: str
+    vendor_ids: tuple[str, ...] = ()
+    certificate: bytes | None = None
+
+
+class Prompt(enum.Enum):
+    """Which Xauth attribute a further round asks for (draft-beaulieu-ike-xauth-02 section 6.3)."""
+
+    PASSWORD = "password"  # noqa: S105  the attribute's name
+    PASSCODE = "passcode"
+    ANSWER = "answer"
+    NEXT_PIN = "next-pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The login is good.
+
+    Attributes:
+        user: Canonical name; sessions, leases and accounting go by it.
+        claim: Opaque to the engine: handed back in ``Configure`` (groups, RADIUS attributes ...).
+    """
+
+    user: str
+    claim: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The login is refused. ``reason`` is for the administrator, never for the peer."""
+
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Another round is wanted (RADIUS Access-Challenge, one-time code).
+
+    Attributes:
+        message: Text to show the user.
+        prompt: What to ask for.
+        state: Opaque; comes back in the next ``Authenticate``.
+    """
+
+    message: str
+    prompt: Prompt
+    state: Any
+
+
+Verdict = Accepted | Rejected | Challenge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticate(Question[Verdict]):
+    """Is this login good? The first round has name and password; later ones answer a ``Challenge``.
+
+    Attributes:
+        answer: What the user typed in a later round, else ``None``.
+        state: ``Challenge.state`` of the round before, else ``None``.
+    """
+
+    peer: PeerDescription
+    username: str
+    password: Secret
+    answer: Secret | None = None
+    state: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What Mode Config gives a client (draft-dukes-ike-mode-cfg-02; Cisco Unity attributes).
+
+    Attributes:
+        address: Its virtual IP.
+        netmask: Netmask to tell, normally that of a host.
+        reachable: Networks behind us that its Child SAs may carry; (0.0.0.0/0,) for all.
+        split_include: Networks to send through the tunnel; empty: everything.
+        split_exclude: Networks to keep outside although everything goes through ("local LAN").
+    """
+
+    address: IPv4Address
+    netmask: IPv4Address = IPv4Address("255.255.255.255")
+    dns: tuple[IPv4Address, ...] = ()
+    wins: tuple[IPv4Address, ...] = ()
+    domain: str = ""
+    split_include: tuple[IPv4Network, ...] = ()
+    split_exclude: tuple[IPv4Network, ...] = ()
+    split_dns: tuple[str, ...] = ()
+    banner: str = ""
+    save_password: bool = False
+    reachable: tuple[IPv4Network, ...] = (IPv4Network("0.0.0.0/0"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """No configuration can be given (pool exhausted, too many sessions ...), in words."""
+
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure(Question["Configuration | Refused"]):
+    """Give this user an address and the rest. Asked once a peer; released by the event ``PeerGone``.
+
+    Attributes:
+        peer_id: The authenticated peer the lease is for.
+        hostname: What the client calls itself (DDNS_HOSTNAME), may be empty.
+        application_version: What the client says it is, may be empty.
+    """
+
+    peer_id: int
+    peer: PeerDescription
+    user: str
+    claim: Any
+    hostname: str = ""
+    application_version: str = ""
+
+
+# ---- outputs --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Send a datagram. On a NAT-T path the runtime puts the non-ESP marker in front."""
+
+    data: bytes
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Answer ``question`` by ``Endpoint.answer(ask_id, value, now)``, at any time."""
+
+    ask_id: int
+    question: Question[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """The answer to ``ask_id`` is no longer wanted; stop working on it if possible."""
+
+    ask_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstallInbound:
+    """Install the inbound half: after this the peer may send."""
+
+    child: ChildSa
+
+
+@dataclass(frozen=True, slots=True)
+class InstallOutbound:
+    """Install the outbound half: the peer is known to be able to receive."""
+
+    child: ChildSa
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveChildren:
+    """Remove these Child SAs."""
+
+    inbound_spis: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveChildren:
+    """The peer moved: send these Child SAs' packets along another path."""
+
+    inbound_spis: tuple[int, ...]
+    path: Path
+
+
+Output = Transmit | Ask | Withdraw | InstallInbound | InstallOutbound | RemoveChildren | MoveChildren | Event
+
+
+# ---- commands -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """Replace the policy; established SAs keep the profile they were made with."""
+
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Delete the peer's SAs, telling it so."""
+
+    peer_id: int
+    reason: str = "disconnected by the administrator"
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyChildren:
+    """Make new Child SAs in place of the peer's present ones."""
+
+    peer_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a client proves itself with. ``answer_prompt`` rounds are asked as ``AnswerPrompt``."""
+
+    username: str
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPrompt(Question[Secret]):
+    """Client side: the gateway asks for something more; show ``message`` and ask the user."""
+
+    message: str
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connect:
+    """Client side: initiate to a gateway.
+
+    Attributes:
+        profile: One method, one mode, our proposals, our identity or key, the CA as trust anchor.
+        gateway_name: Name or address that the gateway's certificate must carry; empty: any that chains.
+        path: From our port 500 (or any) to the gateway's.
+        nat_t_path: The float target: our and its NAT-T ends.
+        local_identity: Our phase 1 identity (group name, user name).
+        networks: Destinations to ask for in quick mode.
+    """
+
+    profile: Profile
+    credentials: Credentials
+    path: Path
+    nat_t_path: Path
+    gateway_name: str = ""
+    networks: tuple[IPv4Network, ...] = (IPv4Network("0.0.0.0/0"),)
+    hostname: str = ""
+    application_version: str = field(default="Coati")
+
+
+Command = Reconfigure | Disconnect | RekeyChildren | Connect

@@ -1,0 +1,1 @@
+"""Octets to octets over well-kept libraries; knows no message."""

@@ -1,0 +1,1 @@
+"""Where ESP is done: the kernel's XFRM, a userspace process, or nowhere."""
