@@ -1,0 +1,351 @@
+"""The runner that exchanges are coroutines on: send, receive, ask, undo.
+
+An exchange is one ``async def`` that reads like its RFC diagram. It may await two things only, a
+message (``receive``) and an answer (``ask``); there is no event loop underneath. The rules, each
+with a test of its name:
+
+1. A volley is what was sent since the last message was taken. The timer re-sends it; a duplicate
+   earns only what was sent since the message that it duplicates was taken.
+2. Who owns the timer is a property of the exchange (``retransmits``).
+3. Rubbish never kills an exchange: before a message is authenticated, what does not fit is counted
+   and dropped. The last reason is remembered for the administrator.
+4. While asking, duplicates are silent and at most 4 messages are parked.
+5. Every exchange has a deadline; when it passes, asks are withdrawn and the undo stack runs.
+6. An answer that comes too late is ignored.
+7. Failure maps once, from exception class to notify: by whoever started the exchange, in ``failed``.
+8. A finished exchange lingers one retransmission span to answer duplicates.
+9. Nothing is allocated before the peer proved that it receives, beyond caps (the endpoint's).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import types
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from ike_engine.actions import Ask, Output, Question, Transmit, Withdraw
+from ike_engine.errors import IkeError, Malformed, TimedOut
+from ike_engine.path import Path
+from ike_engine.timers import Timer
+from ike_engine.wire.chain import Payload
+from ike_engine.wire.shapes import Message
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
+
+PARKED = 4
+REMEMBERED = 3
+
+
+class Host(Protocol):
+    """What an exchange needs around it; the endpoint is one."""
+
+    now: float
+    retransmit_seconds: tuple[float, ...]
+
+    def emit(self, output: Output) -> None:
+        """Append to the one ordered output queue."""
+
+    def schedule(self, at: float, action: Callable[[], None]) -> Timer:
+        """Call ``action`` at ``at``."""
+
+    def register_ask(self, exchange: Exchange) -> int:
+        """Draw the number under which an answer will come."""
+
+    def forget_ask(self, ask_id: int) -> None:
+        """The answer is no longer wanted."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A datagram that was read.
+
+    Attributes:
+        payloads: In the order received.
+        authentic: Proved to come from who holds the keys; failures after that are the peer's own.
+        take: Called once the message is taken: moves the IV chain and the path.
+    """
+
+    payloads: tuple[Payload, ...]
+    authentic: bool
+    take: Callable[[], None]
+
+
+class Transport(Protocol):
+    """Turns messages into datagrams and back under the keys of an SA."""
+
+    def seal(self, message: Message) -> list[Transmit]:
+        """Encode, authenticate and encrypt ``message``."""
+
+    def open(self, data: bytes, path: Path) -> Opened:
+        """Read a datagram without changing any state.
+
+        Raises:
+            IkeError: it is not readable or not authentic.
+        """
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A message that was taken, and what was sent since."""
+
+    digest: bytes
+    replies: list[Transmit]
+
+
+@dataclass(slots=True, frozen=True)
+class _AwaitMessage:
+    shapes: tuple[type[Message], ...]
+    proof: Callable[[Any], None] | None
+
+
+@dataclass(slots=True, frozen=True)
+class _AwaitAnswer:
+    ask_id: int
+
+
+@types.coroutine
+def _suspend(step: object) -> Generator[object, Any, Any]:
+    return (yield step)
+
+
+class Exchange:
+    """One run of one exchange.
+
+    Args:
+        host: The endpoint.
+        transport: Under which keys it runs; the coroutine may change its settings on the way.
+        name: For logs and refusals, as the RFC names it.
+        retransmits: Whether we own the timer.
+        deadline_seconds: How long all of it may take.
+        finished: Called with the coroutine's result.
+        failed: Called with the error after the undo stack has run.
+        forgotten: Called when the lingering ends and the exchange can be dropped from its SA.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        transport: Transport,
+        *,
+        name: str,
+        retransmits: bool,
+        deadline_seconds: float,
+        finished: Callable[[Any], None] | None = None,
+        failed: Callable[[IkeError], None] | None = None,
+        forgotten: Callable[[], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.done = False
+        self.dropped = 0
+        self.last_drop: IkeError | None = None
+        self._host = host
+        self._transport = transport
+        self._retransmits = retransmits
+        self._finished, self._failed, self._forgotten = finished, failed, forgotten
+        self._coroutine: Coroutine[object, Any, Any] | None = None
+        self._waiting: _AwaitMessage | _AwaitAnswer | None = None
+        self._volley: list[Transmit] = []
+        self._taken: deque[_Taken] = deque(maxlen=REMEMBERED)
+        self._parked: list[tuple[bytes, Path]] = []
+        self._undo: list[Callable[[], None]] = []
+        self._attempt = 0
+        self._timer: Timer | None = None
+        self._deadline = host.schedule(host.now + deadline_seconds, self._expire)
+
+    # ---- the vocabulary of a coroutine --------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Send ``message`` at once; it joins the volley."""
+        for transmit in self._transport.seal(message):
+            self._volley.append(transmit)
+            if self._taken:
+                self._taken[-1].replies.append(transmit)
+            self._host.emit(transmit)
+
+    async def receive(self, *shapes: type[M], proof: Callable[[M], None] | None = None) -> M:
+        """Wait for a message of one of these shapes.
+
+        Args:
+            shapes: Tried in order.
+            proof: Raises ``IkeError`` when the message does not prove what it must. An unauthenticated
+                message that fails it is dropped like any other rubbish.
+        """
+        return cast("M", await _suspend(_AwaitMessage(shapes, proof)))
+
+    async def ask(self, question: Question[T]) -> T:
+        """Wait for the outside to answer."""
+        ask_id = self._host.register_ask(self)
+        self._host.emit(Ask(ask_id, question))
+        return cast("T", await _suspend(_AwaitAnswer(ask_id)))
+
+    def on_failure(self, action: Callable[[], None]) -> None:
+        """Push ``action`` on the undo stack: it runs if the exchange fails from here on."""
+        self._undo.append(action)
+
+    def allow(self, seconds: float) -> None:
+        """Move the deadline to ``seconds`` from now (a user is typing)."""
+        self._deadline.cancel()
+        self._deadline = self._host.schedule(self._host.now + seconds, self._expire)
+
+    # ---- the runner -----------------------------------------------------------------------------
+
+    @property
+    def asking(self) -> bool:
+        """Whether an answer is awaited."""
+        return isinstance(self._waiting, _AwaitAnswer)
+
+    def start(self, coroutine: Coroutine[object, Any, Any]) -> None:
+        """Run ``coroutine`` up to its first wait."""
+        self._coroutine = coroutine
+        self._step(None)
+
+    def on_datagram(self, data: bytes, path: Path) -> None:
+        """A datagram for this exchange came in."""
+        digest = hashlib.blake2b(data, digest_size=16).digest()
+        for taken in self._taken:
+            if taken.digest == digest:
+                if not self.asking:
+                    for transmit in taken.replies:
+                        self._host.emit(transmit)
+                return
+        if self.done:
+            return
+        if not isinstance(self._waiting, _AwaitMessage):
+            if len(self._parked) < PARKED and all(data != parked for parked, _ in self._parked):
+                self._parked.append((data, path))
+            return
+        try:
+            opened = self._transport.open(data, path)
+        except IkeError as error:
+            self._drop(error)
+            return
+        try:
+            message = self._match(opened, self._waiting)
+        except IkeError as error:
+            if not opened.authentic:
+                self._drop(error)
+                return
+            opened.take()
+            self._throw(error)
+            return
+        opened.take()
+        self._taken.append(_Taken(digest, []))
+        self._volley = []
+        self._step(message)
+
+    def on_answer(self, ask_id: int, value: object) -> None:
+        """The answer to an ask came; one that is not awaited any more is ignored."""
+        if isinstance(self._waiting, _AwaitAnswer) and self._waiting.ask_id == ask_id:
+            self._step(value)
+
+    def abort(self, error: IkeError) -> None:
+        """End the exchange from outside; the undo stack runs."""
+        if not self.done:
+            self._throw(error)
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    @staticmethod
+    def _match(opened: Opened, waiting: _AwaitMessage) -> Message:
+        failure: Malformed | None = None
+        for shape in waiting.shapes:
+            try:
+                message = shape.match(opened.payloads)
+            except Malformed as error:
+                failure = error
+                continue
+            if waiting.proof is not None:
+                waiting.proof(message)
+            return message
+        raise failure or Malformed("no shape")
+
+    def _drop(self, error: IkeError) -> None:
+        self.dropped += 1
+        self.last_drop = error
+
+    def _step(self, value: object) -> None:
+        self._run(lambda coroutine: coroutine.send(value))
+
+    def _throw(self, error: IkeError) -> None:
+        self._run(lambda coroutine: coroutine.throw(error))
+
+    def _run(self, resume: Callable[[Coroutine[object, Any, Any]], object]) -> None:
+        if self._coroutine is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if isinstance(self._waiting, _AwaitAnswer):
+            self._host.forget_ask(self._waiting.ask_id)
+        self._attempt, self._waiting = 0, None
+        try:
+            waiting = resume(self._coroutine)
+        except StopIteration as stop:
+            self._end()
+            if self._finished is not None:
+                self._finished(stop.value)
+            return
+        except IkeError as error:
+            self._fail(error)
+            return
+        if not isinstance(waiting, _AwaitMessage | _AwaitAnswer):
+            raise TypeError(f"{self.name} awaited {waiting!r}: only receive() and ask()")
+        self._waiting = waiting
+        if isinstance(waiting, _AwaitMessage):
+            self._arm()
+            while self._parked and isinstance(self._waiting, _AwaitMessage):
+                self.on_datagram(*self._parked.pop(0))
+
+    def _arm(self) -> None:
+        if not self._retransmits or not self._volley:
+            return
+        waits = self._host.retransmit_seconds
+        if self._attempt >= len(waits):
+            return  # the deadline speaks the last word
+        self._timer = self._host.schedule(self._host.now + waits[self._attempt], self._retransmit)
+
+    def _retransmit(self) -> None:
+        self._attempt += 1
+        for transmit in self._volley:
+            self._host.emit(transmit)
+        self._arm()
+
+    def _expire(self) -> None:
+        if self.done:
+            return
+        heard = f"; last message dropped: {self.last_drop}" if self.last_drop else ""
+        if self.asking:
+            heard = "; the answer to a question did not come in time"
+        self._throw(TimedOut(f"{self.name}: the peer stopped answering{heard}"))
+
+    def _fail(self, error: IkeError) -> None:
+        self._end()
+        while self._undo:
+            self._undo.pop()()
+        if self._failed is not None:
+            self._failed(error)
+
+    def _end(self) -> None:
+        """No more steps: stop the clock, withdraw, linger."""
+        self.done = True
+        self._deadline.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._parked.clear()
+        self._coroutine = None
+        span = sum(self._host.retransmit_seconds)
+        self._host.schedule(self._host.now + span, self._forget)
+
+    def _forget(self) -> None:
+        self._taken.clear()
+        if self._forgotten is not None:
+            self._forgotten()
+
+
+def withdraw(host: Host, ask_id: int) -> None:
+    """Tell the outside that an answer is no longer wanted."""
+    host.emit(Withdraw(ask_id))
