@@ -84,6 +84,7 @@ class DhGroup(enum.IntEnum):
     MODP_4096 = 16
     ECP_256 = 19
     ECP_384 = 20
+    ECP_521 = 21
 
     @property
     def keyword(self) -> str:
