@@ -1,0 +1,100 @@
+"""The local realm: users of this appliance's own database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from appliance.auth.remembered_passwords import RememberedPasswords
+from appliance.auth.verdicts import Accepted, Attempt, Claim, Rejected, Unavailable, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the realm has to know of a local user.
+
+    Attributes:
+        key: Primary key of the row.
+        name: Canonical name.
+        password_hash: Argon2, in the encoded form.
+        enabled: An administrator may switch a user off.
+        expires_at: Aware; from this moment on the user is refused; ``None``: never.
+    """
+
+    key: int
+    name: str
+    password_hash: str
+    enabled: bool
+    expires_at: datetime | None
+
+
+class AccountsUnavailable(Exception):
+    """The accounts cannot be read now."""
+
+
+class Accounts(Protocol):
+    """Where the local users are."""
+
+    async def find(self, username: str) -> Account | None:
+        """Give the user of this name as it is now.
+
+        Raises:
+            AccountsUnavailable: nobody can tell now.
+        """
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalRealm:
+    """Judges by the users table.
+
+    A user who is unknown, disabled or expired costs the same argon2 work as a wrong password.
+    """
+
+    name = "local"
+
+    def __init__(
+        self, accounts: Accounts, passwords: RememberedPasswords, *, wall_clock: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self._accounts = accounts
+        self._passwords = passwords
+        self._wall_clock = wall_clock
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        """Judge the one round that a password takes."""
+        name = attempt.username
+        try:
+            account = await self._accounts.find(name)
+        except AccountsUnavailable as failure:
+            return Unavailable(f"the users cannot be read: {failure}")
+        refusal = self._refusal(name, account)
+        good = await self._passwords.verify(
+            account.name if account else name,
+            account.password_hash if account else None,
+            attempt.password,
+            remember=refusal is None,
+        )
+        if refusal is not None:
+            return refusal
+        if not good or account is None:
+            return Rejected(
+                f"wrong password for {name!r}", f"if the user forgot it, set a new one: coati user password {name}"
+            )
+        return Accepted(account.name, Claim(realm=self.name, account=account.key))
+
+    def _refusal(self, name: str, account: Account | None) -> Rejected | None:
+        """Say why this account may not log in whatever the password is."""
+        if account is None:
+            return Rejected(f"unknown user {name!r}", f"if this is a new user: coati user add {name}")
+        if not account.enabled:
+            return Rejected(f"user {name!r} is disabled", f"to let the user in again: coati user enable {name}")
+        if account.expires_at is not None and account.expires_at <= self._wall_clock():
+            return Rejected(
+                f"user {name!r} expired on {account.expires_at:%Y-%m-%d %H:%M} UTC",
+                "give the user a later expiry date",
+            )
+        return None
