@@ -5,7 +5,7 @@ set -eu
 
 packages="
   strongswan-charon strongswan-swanctl charon-cmd
-  libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins
+  libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins
   vpnc
   nftables iproute2 iputils-ping conntrack curl openssl procps util-linux
   user-mode-linux kmod iptables

@@ -1,0 +1,1 @@
+"""A laboratory of real IPsec peers in network namespaces: networks, gateways, clients and proofs."""

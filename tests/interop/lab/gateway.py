@@ -1,0 +1,54 @@
+"""What scenarios need of a gateway, whichever program it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.interop.lab.network import Place
+
+
+@dataclass(frozen=True)
+class Session:
+    """A user's stay, as the gateway tells it."""
+
+    user: str
+    virtual_ip: str
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What a gateway holds for clients: all empty when nobody is there and nothing has leaked."""
+
+    sessions: tuple[Session, ...] = ()
+    leases: frozenset[str] = frozenset()
+    security_associations: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.sessions or self.leases or self.security_associations)
+
+
+class Gateway(Protocol):
+    """A VPN gateway set up as ``office`` says, running in its place.
+
+    Attributes:
+        authority: PEM file of the CA that clients trust the gateway by.
+    """
+
+    place: Place
+    authority: Path
+
+    def pids(self) -> list[int]:
+        """All its processes."""
+
+    def sessions(self) -> list[Session]:
+        """Users that are connected now."""
+
+    def remainder(self) -> Remainder:
+        """Everything held for clients now."""
+
+    def log(self) -> str:
+        """What it logged so far."""

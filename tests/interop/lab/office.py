@@ -1,0 +1,41 @@
+"""What is configured at the gateway in every scenario, whichever program the gateway is.
+
+Three kinds of client are welcome: hybrid, group key and certificate, each followed by Xauth. One more group, ``tiny``,
+has an address pool for a single client.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GATEWAY_NAME = "vpn.example.net"
+POOL = ("10.88.0.1", "10.88.0.250")
+POOL_PREFIX = "10.88.0."
+TINY_POOL = ("10.89.0.1", "10.89.0.1")
+DNS = "10.77.0.53"
+
+GROUP = "staff"
+GROUP_KEY = "a group key that everybody knows"
+TINY_GROUP = "tiny"
+
+# Silence of a client is noticed fast, so that the scenarios of dead clients are short.
+DPD_INTERVAL_SECONDS = 2
+DPD_TIMEOUT_SECONDS = 6
+
+IKE_PROPOSALS = ("aes256-sha256-modp2048", "aes128-sha1-modp1024", "aes128-sha256-ecp256", "aes256-sha1-modp1024")
+ESP_PROPOSALS = ("aes256-sha256", "aes128-sha1", "aes256-sha1", "aes128gcm16", "aes256gcm16")
+
+
+@dataclass(frozen=True)
+class User:
+    """A login of the office."""
+
+    name: str
+    password: str
+
+
+ALICE = User("alice", "correct horse battery")
+BOB = User("bob", "staple, not stable")
+CAROL = User("carol", "no longer with us")  # disabled
+USERS = (ALICE, BOB)
+DISABLED_USERS = (CAROL,)

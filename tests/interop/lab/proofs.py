@@ -1,0 +1,92 @@
+"""Proofs that traffic flows through a tunnel: pings that come back, and a file that arrives whole."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from tests.interop.lab.network import SERVER
+from tests.interop.lab.processes import Failed
+
+if TYPE_CHECKING:
+    from tests.interop.lab.network import Place
+    from tests.interop.lab.webserver import WebServer
+
+
+def ping(place: Place, *, count: int = 3, octets: int = 56) -> None:
+    """Ping the server behind the gateway; every one must come back.
+
+    Raises:
+        Failed: one was lost.
+    """
+    size = ["-s", str(octets)]
+    done = place.run("ping", "-n", "-q", "-i", "0.1", "-W", "3", "-c", str(count), *size, SERVER, timeout=20, check=False)
+    if f" {count} received" not in done.stdout:
+        raise Failed(f"pings were lost:\n{done.stdout}{done.stderr}")
+
+
+def cannot_ping(place: Place) -> bool:
+    """Whether nothing of the inner network answers here."""
+    done = place.run("ping", "-n", "-q", "-W", "1", "-c", "1", SERVER, check=False)
+    return done.returncode != 0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How a run of pings went."""
+
+    sent: int
+    received: int
+    report: str
+
+    @property
+    def lost(self) -> int:
+        return self.sent - self.received
+
+
+class SteadyPing:
+    """Pings all the while: twenty a second, until asked how many were lost."""
+
+    def __init__(self, place: Place, *, interval: float = 0.05) -> None:
+        command = place.argv("ping", "-n", "-q", "-i", str(interval), "-w", "60", SERVER)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    def stop(self) -> Loss:
+        """End it; give what came of it. The last ping, sent a moment ago, is not held against the tunnel."""
+        self._process.send_signal(2)
+        report, _ = self._process.communicate(timeout=10)
+        found = re.search(r"(\d+) packets transmitted, (\d+) received", report)
+        if found is None:
+            raise Failed(f"ping said nothing of its packets:\n{report}")
+        sent, received = int(found[1]), int(found[2])
+        return Loss(max(sent - 1, received), received, report)
+
+
+def download(place: Place, server: WebServer, *, within: float = 60) -> None:
+    """Fetch the server's file; it must arrive whole.
+
+    Raises:
+        Failed: it did not arrive in time, or not as it was sent.
+    """
+    command = place.argv("curl", "-sS", "--fail", "--max-time", str(within), "--connect-timeout", "5", server.url)
+    fetch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    digest, octets = hashlib.sha256(), 0
+    while block := fetch.stdout.read(1 << 20):
+        digest.update(block)
+        octets += len(block)
+    _, complaint = fetch.communicate(timeout=5)
+    if fetch.returncode != 0:
+        raise Failed(f"the download ended after {octets} octets: {complaint.decode(errors='replace')}")
+    if digest.hexdigest() != server.digest:
+        raise Failed(f"the file arrived damaged ({octets} octets)")
