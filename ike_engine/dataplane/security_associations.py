@@ -1,0 +1,263 @@
+"""The SA database of the userspace data plane (RFC 4301 section 4.4): who may send what, and where to.
+
+It holds the installed Child SAs, finds the outbound SA of an inner packet, checks the selectors of
+what came out of an inbound SA, and watches lifetimes. It does no input or output; time is a
+parameter, in seconds of any clock that only rises.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from ike_engine.child_sa import ChildSa
+from ike_engine.dataplane import esp
+from ike_engine.dataplane.interface import ChildCounters, Expired, Install, Installing, Remove, UpdatePath
+from ike_engine.path import Path
+
+SOFT_SHARE = 0.9
+"""The part of a lifetime after which a soft ``Expired`` asks for a rekey, should the core not have done so."""
+
+_UNLIMITED = 1 << 63
+_HOST_MASK = 0xFFFFFFFF
+_ADMITTED_FLOWS = 256  # entries of a set that starts anew when full
+_FLOWS = 8192  # entries of a cache that starts anew when full
+_ADDRESSES = slice(12, 20)  # source and destination of an IPv4 packet
+
+
+class Peer:
+    """What all Child SAs of one peer share: where it is now, and which of them is the newest."""
+
+    __slots__ = ("children", "outbound", "path", "peer_id")
+
+    def __init__(self, peer_id: int, path: Path) -> None:
+        self.peer_id = peer_id
+        self.path = path
+        self.children: set[InstalledChild] = set()
+        self.outbound: list[InstalledChild] = []  # newest first
+
+
+class InstalledChild:
+    """One Child SA with the state that its packets change. ``seal`` or ``unseal`` is None for a half not installed."""
+
+    __slots__ = (
+        "admitted",
+        "inbound_spi",
+        "installed_at",
+        "integrity_failures",
+        "last_inbound",
+        "local_networks",
+        "octet_alarm",
+        "octet_limit",
+        "octets_in",
+        "octets_out",
+        "packets_in",
+        "packets_out",
+        "peer",
+        "remote_networks",
+        "replays",
+        "seal",
+        "sequence",
+        "sequence_alarm",
+        "unseal",
+        "window",
+    )
+
+    def __init__(self, child: ChildSa, peer: Peer, now: float) -> None:
+        self.inbound_spi = child.inbound_spi
+        self.peer = peer
+        self.local_networks = _masks(child.local_networks)
+        self.remote_networks = _masks(child.remote_networks)
+        self.seal: esp.Seal | None = None
+        self.unseal: esp.Unseal | None = None
+        self.window = esp.ReplayWindow()
+        self.sequence = 0
+        self.sequence_alarm = int(esp.LAST_SEQUENCE * SOFT_SHARE)
+        self.octet_limit = (child.lifetime_kilobytes or 0) * 1024 or _UNLIMITED
+        self.octet_alarm = int(self.octet_limit * SOFT_SHARE)
+        self.octets_in = self.octets_out = self.packets_in = self.packets_out = 0
+        self.integrity_failures = self.replays = 0
+        self.installed_at = now
+        self.last_inbound: float | None = None
+        self.admitted: set[bytes] = set()  # pairs of addresses whose selectors were checked
+
+    def admits(self, packet: bytes) -> bool:
+        """Whether an inner packet from the peer is within the selectors (RFC 4301 section 5.2 step 4)."""
+        addresses = packet[_ADDRESSES]
+        if addresses in self.admitted:
+            return True
+        if not (_within(addresses[:4], self.remote_networks) and _within(addresses[4:], self.local_networks)):
+            return False
+        if len(self.admitted) >= _ADMITTED_FLOWS:
+            self.admitted.clear()
+        self.admitted.add(addresses)
+        return True
+
+    def carries(self, source: bytes, destination: bytes) -> bool:
+        """Whether an inner packet to the peer is within the selectors."""
+        return _within(source, self.local_networks) and _within(destination, self.remote_networks)
+
+    def counters(self, now: float) -> ChildCounters:
+        """Give the counters as a report carries them."""
+        return ChildCounters(
+            inbound_spi=self.inbound_spi,
+            octets_in=self.octets_in,
+            octets_out=self.octets_out,
+            packets_in=self.packets_in,
+            packets_out=self.packets_out,
+            integrity_failures=self.integrity_failures,
+            replays=self.replays,
+            idle_seconds=None if self.last_inbound is None else now - self.last_inbound,
+        )
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Deadline:
+    at: float
+    inbound_spi: int
+    hard: bool
+
+
+class SecurityAssociations:
+    """All Child SAs that this process carries."""
+
+    def __init__(self) -> None:
+        self.inbound: dict[bytes, InstalledChild] = {}
+        """By the four octets of the inbound SPI: the first thing in a packet."""
+        self.flows: dict[bytes, InstalledChild] = {}
+        """Cache of ``outbound``, by the source and destination octets of an inner packet."""
+        self._children: dict[int, InstalledChild] = {}
+        self._peers: dict[int, Peer] = {}
+        self._hosts: dict[bytes, Peer] = {}
+        self._networks: list[tuple[int, int, Peer]] = []  # (mask, network, peer), longest prefix first
+        self._deadlines: list[_Deadline] = []
+
+    # ---- orders ----
+
+    def install(self, order: Install, now: float) -> None:
+        """Install halves of a Child SA; a half that is there already stays as it is.
+
+        Keying a half anew would start its sequence numbers and with them AES-GCM's IVs from 1 again.
+        """
+        child_sa = order.child
+        child = self._children.get(child_sa.inbound_spi)
+        if child is None:
+            child = self._admit(child_sa, now)
+        if Installing.INBOUND in order.installing and child.unseal is None:
+            child.unseal = esp.unseal(child_sa.suite, child_sa.inbound_keys)
+            self.inbound[child_sa.inbound_spi.to_bytes(4, "big")] = child
+        if Installing.OUTBOUND in order.installing and child.seal is None:
+            child.seal = esp.seal(child_sa.outbound_spi, child_sa.suite, child_sa.outbound_keys)
+            child.peer.outbound.insert(0, child)
+        self.flows.clear()
+
+    def remove(self, order: Remove) -> None:
+        """Remove Child SAs; unknown ones are ignored."""
+        for spi in order.inbound_spis:
+            child = self._children.get(spi)
+            if child is not None:
+                self._forget(child)
+
+    def update_path(self, order: UpdatePath) -> None:
+        """Reach the peers of these Child SAs on another path."""
+        for spi in order.inbound_spis:
+            child = self._children.get(spi)
+            if child is not None:
+                child.peer.path = order.path
+
+    def counters(self, inbound_spis: tuple[int, ...], now: float) -> tuple[ChildCounters, ...]:
+        """Give the counters of these Child SAs (empty tuple: of all)."""
+        if not inbound_spis:
+            return tuple(child.counters(now) for child in self._children.values())
+        return tuple(self._children[spi].counters(now) for spi in inbound_spis if spi in self._children)
+
+    # ---- packets ----
+
+    def outbound(self, packet: bytes) -> InstalledChild | None:
+        """Find the newest outbound SA whose selectors an inner packet fits; ``None``: nobody's packet."""
+        if len(packet) < esp.IPV4_HEADER_OCTETS or packet[0] >> 4 != esp.IPV4:
+            return None
+        addresses = packet[_ADDRESSES]
+        source, destination = addresses[:4], addresses[4:]
+        peer = self._hosts.get(destination)
+        if peer is None:
+            number = int.from_bytes(destination, "big")
+            peer = next((peer for mask, network, peer in self._networks if number & mask == network), None)
+            if peer is None:
+                return None
+        for child in peer.outbound:
+            if child.carries(source, destination):
+                if len(self.flows) >= _FLOWS:
+                    self.flows.clear()
+                self.flows[addresses] = child
+                return child
+        return None
+
+    # ---- lifetimes ----
+
+    def octets_passed(self, child: InstalledChild) -> Expired:
+        """Act on a Child SA that reached its ``octet_alarm`` or ``sequence_alarm``, and report it."""
+        spent = max(child.octets_in, child.octets_out) >= child.octet_limit or child.sequence >= esp.LAST_SEQUENCE
+        if spent:
+            self._forget(child)
+        else:
+            child.octet_alarm = child.octet_limit
+            child.sequence_alarm = esp.LAST_SEQUENCE
+        return Expired(child.inbound_spi, hard=spent)
+
+    def expire(self, now: float) -> list[Expired]:
+        """Remove what has outlived its seconds; give what to report, in order of time."""
+        expired = []
+        while self._deadlines and self._deadlines[0].at <= now:
+            deadline = heapq.heappop(self._deadlines)
+            child = self._children.get(deadline.inbound_spi)
+            if child is None or deadline.at < child.installed_at:
+                continue  # gone, and perhaps its SPI has been drawn again
+            if deadline.hard:
+                self._forget(child)
+            expired.append(Expired(deadline.inbound_spi, deadline.hard))
+        return expired
+
+    # ---- the books ----
+
+    def _admit(self, child_sa: ChildSa, now: float) -> InstalledChild:
+        peer = self._peers.get(child_sa.peer_id)
+        if peer is None:
+            peer = self._peers[child_sa.peer_id] = Peer(child_sa.peer_id, child_sa.path)
+        peer.path = child_sa.path
+        child = InstalledChild(child_sa, peer, now)
+        peer.children.add(child)
+        self._children[child.inbound_spi] = child
+        for mask, network in child.remote_networks:
+            if mask == _HOST_MASK:
+                self._hosts[network.to_bytes(4, "big")] = peer
+            else:
+                self._networks.append((mask, network, peer))
+        self._networks.sort(key=lambda entry: entry[0], reverse=True)
+        seconds = child_sa.lifetime_seconds
+        heapq.heappush(self._deadlines, _Deadline(now + seconds * SOFT_SHARE, child.inbound_spi, hard=False))
+        heapq.heappush(self._deadlines, _Deadline(now + seconds, child.inbound_spi, hard=True))
+        return child
+
+    def _forget(self, child: InstalledChild) -> None:
+        peer = child.peer
+        del self._children[child.inbound_spi]
+        self.inbound.pop(child.inbound_spi.to_bytes(4, "big"), None)
+        peer.children.discard(child)
+        if child in peer.outbound:
+            peer.outbound.remove(child)
+        if not peer.children:
+            del self._peers[peer.peer_id]
+            self._hosts = {host: owner for host, owner in self._hosts.items() if owner is not peer}
+            self._networks = [entry for entry in self._networks if entry[2] is not peer]
+        self.flows.clear()
+
+
+def _masks(networks: tuple[IPv4Network, ...]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(network.netmask), int(network.network_address)) for network in networks)
+
+
+def _within(address: bytes, networks: tuple[tuple[int, int], ...]) -> bool:
+    number = int.from_bytes(address, "big")
+    return any(number & mask == network for mask, network in networks)
