@@ -24,6 +24,7 @@ SIT_IDENTITY_ONLY = 1
 
 _MOST_PROPOSALS = 64
 _MOST_TRANSFORMS = 255
+_MOST_SPIS = 255
 _REMEMBERED_TRANSFORMS = 1024  # the users of one client all offer the same few dozen
 
 
@@ -204,7 +205,7 @@ class Delete(Payload, number=PayloadType.DELETE):
     protocol: Annotated[int, u8, ProtocolId]
     spi_size: ClassVar[Annotated[int, u8]]
     spi_count: ClassVar[Annotated[int, u16]]
-    spis: Annotated[tuple[bytes, ...], OctetsList("spi_size", "spi_count")]
+    spis: Annotated[tuple[bytes, ...], OctetsList("spi_size", "spi_count", _MOST_SPIS)]
 
 
 # ---- Xauth and Mode Config ----------------------------------------------------------------------

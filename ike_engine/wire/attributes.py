@@ -11,6 +11,9 @@ from ike_engine.wire.codec import Reader, Variable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+MOST_ATTRIBUTES = 255
+"""More in one list than any client sends."""
+
 _ATTRIBUTE = struct.Struct("!HH")  # format bit and type; value, or length of the value
 _SHORT = 0x8000
 _MOST_NUMBER_OCTETS = 8
@@ -66,7 +69,7 @@ def parse_attributes(data: bytes) -> tuple[Attribute, ...]:
     """All attributes, in the order in which they came.
 
     Raises:
-        Malformed: The last one does not end where ``data`` does.
+        Malformed: The last one does not end where ``data`` does, or there are too many.
     """
     found: list[Attribute] = []
     at, end = 0, len(data)
@@ -74,6 +77,8 @@ def parse_attributes(data: bytes) -> tuple[Attribute, ...]:
         start = at + 4
         if start > end:
             raise Malformed(f"{end - at} octets after the last attribute")
+        if len(found) == MOST_ATTRIBUTES:
+            raise Malformed(f"more than {MOST_ATTRIBUTES} attributes")
         kind, value = _ATTRIBUTE.unpack_from(data, at)
         if kind & _SHORT:
             found.append(Attribute(kind ^ _SHORT, value))

@@ -20,6 +20,7 @@ _GENERIC_HEADER = struct.Struct("!BxH")  # next payload, RESERVED, length
 _HEADER_OCTETS = _GENERIC_HEADER.size
 _LONGEST = 0xFFFF
 _SHORT = 64  # octets that are worth remembering
+_LONGEST_CHAIN = 0x4000  # octets of proposals; the longest offer that we saw has a tenth of it
 
 D = TypeVar("D", bound=Declared)
 
@@ -48,8 +49,8 @@ class Payload(Declared):
     @classmethod
     def parse(cls, body: bytes) -> Self:
         """The payload that ``body`` holds, and ``body`` itself. Raises nothing but ``Malformed``."""
-        payload = super().parse(body)
-        payload.__dict__["octets"] = body
+        payload = object.__new__(cls)
+        object.__setattr__(payload, "__dict__", {"octets": body, **cls._layout.read(body)})
         return payload
 
     @property
@@ -149,6 +150,8 @@ class Substructures(Variable[tuple[D, ...]], Generic[D]):
     def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[D, ...]:  # noqa: ARG002  a Variable's signature
         """Take them all, to the end."""
         data = reader.take_rest()
+        if len(data) > _LONGEST_CHAIN:
+            raise Malformed(f"{len(data)} octets of {self.kind.__name__}")
         found: list[D] = []
         at, end, following = 0, len(data), self.more
         while following:

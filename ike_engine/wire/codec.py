@@ -129,13 +129,16 @@ class OctetsList(Variable[tuple[bytes, ...]]):
 
     size: str
     count: str
+    most: int
 
     def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[bytes, ...]:
         """Take them. Runs of no octets are none, however many are claimed."""
-        size = sizes[self.size]
+        size, count = sizes[self.size], sizes[self.count]
         if not size:
             return ()
-        data = reader.take(size * sizes[self.count])
+        if count > self.most:
+            raise Malformed(f"{count} where {self.most} may be")
+        data = reader.take(size * count)
         return tuple(data[at : at + size] for at in range(0, len(data), size))
 
     def write(self, value: tuple[bytes, ...]) -> bytes:
@@ -255,18 +258,18 @@ class _Layout:
     def _compile_read(self) -> Callable[[bytes], dict[str, Any]]:
         size, unpack_from, names, variables = self.numbers.size, self.numbers.unpack_from, self.names, self.variables
         registries, unstored = self.registries, self.unstored
-        if not size and len(variables) == 1 and isinstance(variables[0][1], Rest):
-            # Half of all payloads are nothing but octets.
-            only, check = variables[0][0], variables[0][1].check
-            return lambda body: {only: check(body)}
 
-        def read(body: bytes) -> dict[str, Any]:
+        def read_numbers(body: bytes) -> dict[str, Any]:
             if len(body) < size:
                 raise Malformed(f"{self.name}: {len(body)} octets are fewer than {size}")
-            values: dict[str, Any] = dict(zip(names, unpack_from(body), strict=True))
+            values = dict(zip(names, unpack_from(body)))  # noqa: B905  the format has as many
             for name, registry, members in registries:
                 number = values[name]
                 values[name] = members[number] if number in members else _member(registry, number)
+            return values
+
+        def read(body: bytes) -> dict[str, Any]:
+            values = read_numbers(body)
             reader = Reader(body, size)
             for name, codec in variables:
                 values[name] = codec.read(reader, values)
@@ -276,12 +279,22 @@ class _Layout:
                 del values[name]
             return values
 
-        return read
+        if len(variables) != 1 or not isinstance(variables[0][1], Rest):
+            return read
+        # Most payloads are numbers and octets, and half of all have no numbers: no Reader for these.
+        last, check = variables[0][0], variables[0][1].check
+
+        def read_numbers_and_rest(body: bytes) -> dict[str, Any]:
+            values = read_numbers(body)
+            values[last] = check(body[size:])
+            return values
+
+        return read_numbers_and_rest if size else lambda body: {last: check(body)}
 
     def _compile_write(self) -> Callable[[Any], bytes]:
         pack, names, unstored, variables = self.numbers.pack, self.names, self.unstored, self.variables
         if not self.numbers.size and len(variables) == 1:
-            (only, only_codec), *_ = variables
+            only, only_codec = variables[0]
             return lambda value: only_codec.write(getattr(value, only))
 
         def write(value: object) -> bytes:
