@@ -196,7 +196,7 @@ class SecurityAssociations:
 
     # ---- lifetimes ----
 
-    def octets_passed(self, child: InstalledChild) -> Expired:
+    def limit_reached(self, child: InstalledChild) -> Expired:
         """Act on a Child SA that reached its ``octet_alarm`` or ``sequence_alarm``, and report it."""
         spent = max(child.octets_in, child.octets_out) >= child.octet_limit or child.sequence >= esp.LAST_SEQUENCE
         if spent:

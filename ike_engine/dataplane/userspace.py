@@ -6,10 +6,16 @@
 One thread, one loop, no privilege: it is handed a TUN device, a bound UDP socket and its end of the
 channel, and needs nothing else. It outlives the gateway process, as a kernel would, and ends when
 the channel is closed for good.
+
+What makes it fast is how seldom it enters the kernel's UDP stack: packets that were waiting on the TUN
+together leave as one datagram that the kernel (or the network card) cuts up (UDP_SEGMENT), and what
+the kernel put together on arrival is taken in one piece (UDP_GRO). docs/decisions/0020 has the numbers,
+and what was tried and did not pay.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import select
@@ -17,6 +23,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator, Sequence
 
 from cryptography.exceptions import InvalidTag
 
@@ -26,6 +33,7 @@ from ike_engine.dataplane.interface import (
     Counters,
     Install,
     InstallFailed,
+    Order,
     PathObserved,
     QueryCounters,
     Remove,
@@ -37,14 +45,23 @@ from ike_engine.path import Address, Path
 
 _LOG = logging.getLogger(__name__)
 
-_UDP_SEGMENT = 103  # linux/udp.h
-_UDP_GRO = 104
-
 BURST = 64
-"""Packets taken from one side before the other side has its turn; also UDP_MAX_SEGMENTS."""
+"""Packets taken from one side before the others have their turn; also the kernel's UDP_MAX_SEGMENTS."""
 
 _LARGEST_PACKET = 65535
-_SHORTEST_DATAGRAM = esp.HEADER_OCTETS + 16
+_LARGEST_RUN = 65000  # octets in one UDP_SEGMENT send, headers left aside
+_SWEEP_SECONDS = 1.0
+_TELL_SECONDS = 60.0
+_SEND_TIMEOUT = struct.pack("@ll", 0, 20_000)  # struct timeval: 20 ms
+_SOCKET_BUFFER_OCTETS = 4 << 20
+
+# linux/udp.h and linux/in.h; the socket module does not name them.
+_UDP_SEGMENT = 103
+_UDP_GRO = 104
+_IP_MTU_DISCOVER, _IP_PMTUDISC_DONT = 10, 0
+_IP_PKTINFO = 8
+
+_Ancillary = tuple[int, int, bytes]
 
 
 class EspProcess:
@@ -63,49 +80,61 @@ class EspProcess:
         self._associations = SecurityAssociations()
         self._bound_to_any = udp.getsockname()[0] == "0.0.0.0"
         self.unknown_spis = 0
-        self.dropped_inner = 0
+        """Packets that named no inbound SA of ours."""
+        self.dropped = 0
+        """Inner packets that nobody's selectors fit, or that could not be passed on."""
         os.set_blocking(tun, False)
         channel.setblocking(False)
-        # Sends wait a moment for room, so that a full queue slows the TUN side down instead of losing
-        # packets; receives are told not to wait.
+        # A send waits a moment for room, so that a full queue slows the TUN side down instead of losing
+        # packets; a receive is told not to wait.
         udp.setblocking(True)
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 20_000))
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _SEND_TIMEOUT)
+        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+            udp.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_OCTETS)
+        # Routers with a smaller MTU may fragment what we send: inner packets already fit any common
+        # path, and a peer behind a narrower one is better served by fragments than by silence.
+        udp.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
+        udp.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
 
     def run(self) -> None:
         """Carry packets and orders until the channel is closed."""
         tun, udp, channel = self._tun, self._udp.fileno(), self._channel.fileno()
+        next_sweep = next_word = time.monotonic()
         with select.epoll() as poll:
             for descriptor in (tun, udp, channel):
                 poll.register(descriptor, select.EPOLLIN)
-            next_sweep = 0.0
             while True:
-                ready = poll.poll(1.0)
-                for descriptor, _ in ready:
-                    if descriptor == tun:
-                        self._from_tun()
-                    elif descriptor == udp:
-                        self._from_udp()
-                    elif not self._from_channel():
-                        return
+                ready = {descriptor for descriptor, _ in poll.poll(_SWEEP_SECONDS)}
+                # Orders first: an inbound SA is ordered before the message that lets the peer use it.
+                if channel in ready and not self._take_orders():
+                    return
+                if udp in ready:
+                    self._take_datagrams()
+                if tun in ready:
+                    self._take_packets()
                 now = time.monotonic()
                 if now >= next_sweep:
-                    next_sweep = now + 1.0
+                    next_sweep = now + _SWEEP_SECONDS
                     for expired in self._associations.expire(now):
                         self._report(expired)
+                    if now >= next_word:
+                        next_word = now + _TELL_SECONDS
+                        self._tell()
 
-    # ---- gateway's networks to peer ----
+    # ---- from the gateway's networks to a peer ----
 
-    def _from_tun(self) -> None:
-        flows = self._associations.flows
+    def _take_packets(self) -> None:
+        associations = self._associations
+        flows = associations.flows
         batches: dict[InstalledChild, list[bytes]] = {}
         for _ in range(BURST):
             try:
                 packet = os.read(self._tun, _LARGEST_PACKET)
             except BlockingIOError:
                 break
-            child = flows.get(packet[12:20]) or self._associations.outbound(packet)
+            child = flows.get(packet[12:20]) or associations.outbound(packet)
             if child is None:
-                self.dropped_inner += 1
+                self.dropped += 1
             elif child in batches:
                 batches[child].append(packet)
             else:
@@ -116,45 +145,57 @@ class EspProcess:
     def _send(self, child: InstalledChild, packets: list[bytes]) -> None:
         seal, sequence = child.seal, child.sequence
         if seal is None or sequence + len(packets) > esp.LAST_SEQUENCE:
-            self.dropped_inner += len(packets)
-            return
-        datagrams = []
-        octets = 0
-        for packet in packets:
-            sequence += 1
-            octets += len(packet)
-            datagrams.append(seal(sequence, packet))
-        child.sequence = sequence
-        child.packets_out += len(packets)
-        child.octets_out += octets
-        path = child.peer.path
-        for datagram in datagrams:
-            self._udp.sendto(datagram, path.remote)
-        if child.octets_out >= child.octet_alarm or sequence >= child.sequence_alarm:
-            self._report(self._associations.octets_passed(child))
+            self.dropped += len(packets)
+        else:
+            datagrams = [seal(number, packet) for number, packet in enumerate(packets, sequence + 1)]
+            child.sequence = sequence + len(packets)
+            child.packets_out += len(packets)
+            child.octets_out += sum(map(len, packets))
+            for run in runs(datagrams):
+                self._transmit(run, child.peer.path)
+        if child.octets_out >= child.octet_alarm or child.sequence >= child.sequence_alarm:
+            self._report(self._associations.limit_reached(child))
 
-    # ---- peer to gateway's networks ----
+    def _transmit(self, run: Sequence[bytes], path: Path) -> None:
+        # The peer's NAT lets in only what comes from the address that the peer sent to.
+        ancillary = [_source(path.local.ip)] if self._bound_to_any else []
+        if len(run) > 1:
+            ancillary.append((socket.IPPROTO_UDP, _UDP_SEGMENT, len(run[0]).to_bytes(2, sys.byteorder)))
+        try:
+            self._udp.sendmsg(run, ancillary, 0, path.remote)
+        except OSError as error:
+            if len(run) == 1:
+                self.dropped += 1
+                _LOG.debug("could not send to %s: %s", path.remote, error)
+                return
+            # An outgoing link too narrow for one segment: alone they may be fragmented.
+            for datagram in run:
+                self._transmit((datagram,), path)
 
-    def _from_udp(self) -> None:
+    # ---- from a peer to the gateway's networks ----
+
+    def _take_datagrams(self) -> None:
         inbound = self._associations.inbound
         now = time.monotonic()
-        for _ in range(BURST):
+        taken = 0
+        while taken < BURST:
             try:
-                datagram, remote = self._udp.recvfrom(_LARGEST_PACKET, socket.MSG_DONTWAIT)
-            except BlockingIOError:
+                octets, ancillary, _, remote = self._udp.recvmsg(_LARGEST_PACKET, 64, socket.MSG_DONTWAIT)
+            except OSError:  # nothing left; or an ICMP error about an earlier send, which ESP does not act upon
                 return
-            child = inbound.get(datagram[:4])
-            if child is None:
-                self.unknown_spis += 1
-            else:
-                self._receive(child, datagram, remote, now)
+            datagrams = [octets] if not ancillary else _cut(octets, ancillary)
+            taken += len(datagrams)
+            for datagram in datagrams:
+                child = inbound.get(datagram[:4])
+                if child is None:
+                    self.unknown_spis += 1
+                else:
+                    self._receive(child, datagram, remote, now)
 
     def _receive(self, child: InstalledChild, datagram: bytes, remote: tuple[str, int], now: float) -> None:
         unseal, window = child.unseal, child.window
-        if unseal is None:
-            return
         sequence = int.from_bytes(datagram[4:8], "big")
-        if not window.admits(sequence):
+        if unseal is None or not window.admits(sequence):
             child.replays += 1
             return
         try:
@@ -168,38 +209,43 @@ class EspProcess:
         child.last_inbound = now
         packet = esp.inner_packet(plaintext)
         if not packet or not child.admits(packet):
-            self.dropped_inner += 1
+            self.dropped += 1
             return
         child.packets_in += 1
         child.octets_in += len(packet)
         try:
             os.write(self._tun, packet)
-        except OSError:
-            self.dropped_inner += 1
+        except OSError as error:
+            self.dropped += 1
+            _LOG.debug("the TUN device refused a packet: %s", error)
         if child.octets_in >= child.octet_alarm:
-            self._report(self._associations.octets_passed(child))
+            self._report(self._associations.limit_reached(child))
 
     def _follow(self, child: InstalledChild, remote: tuple[str, int]) -> None:
-        """Answer an authentic packet, newer than all before, where it came from: a NAT changed its mapping."""
+        """Answer where an authentic packet, newer than all before it, came from: a NAT changed its mapping."""
         child.peer.path = Path(child.peer.path.local, Address(*remote), nat_t=True)
         self._report(PathObserved(child.inbound_spi, child.peer.path))
 
     # ---- orders and reports ----
 
-    def _from_channel(self) -> bool:
-        try:
-            datagram = self._channel.recv(order_channel.MAXIMUM_OCTETS)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        if not datagram:
-            return False
-        try:
-            order = order_channel.decode_order(datagram)
-        except ValueError as error:
-            _LOG.error("refused an order from the gateway: %s", error)
-            return True
+    def _take_orders(self) -> bool:
+        """Carry out what is waiting; False when the channel is closed."""
+        for _ in range(BURST):
+            try:
+                datagram = self._channel.recv(order_channel.MAXIMUM_OCTETS)
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+            if not datagram:
+                return False
+            try:
+                self._apply(order_channel.decode_order(datagram))
+            except ValueError as error:
+                _LOG.error("refused an order from the gateway: %s", error)
+        return True
+
+    def _apply(self, order: Order) -> None:
         now = time.monotonic()
         match order:
             case Install(child) if not child.encapsulated:
@@ -212,10 +258,47 @@ class EspProcess:
                 self._associations.update_path(order)
             case QueryCounters(spis):
                 self._report(Counters(self._associations.counters(spis, now)))
-        return True
 
     def _report(self, report: Report) -> None:
         order_channel.send_report(self._channel, report)
+
+    def _tell(self) -> None:
+        if self.unknown_spis or self.dropped:
+            _LOG.info("dropped %d packets of unknown SPIs and %d inner packets", self.unknown_spis, self.dropped)
+        self.unknown_spis = self.dropped = 0
+
+
+def runs(datagrams: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Cut a row of datagrams into runs that one UDP_SEGMENT send can carry, order kept.
+
+    In a run all are of one size, but the last may be shorter (udp(7)).
+    """
+    start, count = 0, len(datagrams)
+    while start < count:
+        size = len(datagrams[start])
+        limit = min(count, start + min(BURST, _LARGEST_RUN // size))
+        end = start + 1
+        while end < limit and len(datagrams[end]) == size:
+            end += 1
+        if end < limit and len(datagrams[end]) < size:
+            end += 1
+        yield datagrams[start:end]
+        start = end
+
+
+def _cut(octets: bytes, ancillary: list[_Ancillary]) -> list[bytes]:
+    """Take apart what UDP_GRO put together; the ancillary data tells the size of the pieces."""
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_UDP and kind == _UDP_GRO:
+            size = int.from_bytes(data[:4], sys.byteorder)
+            return [octets[start : start + size] for start in range(0, len(octets), size)]
+    return [octets]
+
+
+@functools.lru_cache(maxsize=64)  # our own addresses are few
+def _source(ip: str) -> _Ancillary:
+    """Ancillary data that makes a datagram leave from one of our addresses (ip(7), IP_PKTINFO)."""
+    return (socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=I4s4x", 0, socket.inet_aton(ip)))
 
 
 def main() -> None:
