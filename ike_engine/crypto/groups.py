@@ -86,20 +86,20 @@ _GENERATOR: Final = gmpy2.mpz(2)
 
 
 class ModpKeyPair(KeyPair):
-    """Key pair with a private exponent of any length."""
+    """Key pair in a MODP group."""
 
     __slots__ = ("_exponent", "_modp")
 
-    def __init__(self, group: DhGroup, exponent: Secret) -> None:
+    def __init__(self, group: DhGroup, seed: Secret) -> None:
         """Compute g^x.
 
         Args:
             group: A MODP group.
-            exponent: x, big endian. The top bit is set so that all exponents have one length.
+            seed: Big endian; the private exponent is seed + 1 (NIST SP 800-56A rev. 3 section 5.6.1.1.3).
         """
         self.group = group
         self._modp = _MODP[group]
-        self._exponent = gmpy2.mpz(int.from_bytes(exponent, "big") | 1 << len(exponent) * 8 - 1)
+        self._exponent = gmpy2.mpz(int.from_bytes(seed, "big") + 1)
         self.public = int(gmpy2.powmod_sec(_GENERATOR, self._exponent, self._modp.modulus)).to_bytes(
             self._modp.octets, "big"
         )

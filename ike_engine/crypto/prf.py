@@ -27,5 +27,4 @@ def prf(algorithm: HashAlgorithm, key: bytes, *parts: bytes) -> Secret:
     Returns:
         ``algorithm.octets`` octets; compare them with ``hmac.compare_digest`` only.
     """
-    # hmac.digest is one call into OpenSSL: it costs two thirds of an HMAC object's life.
     return Secret(hmac.digest(key, b"".join(parts), algorithm.keyword))

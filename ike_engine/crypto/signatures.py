@@ -55,6 +55,8 @@ class PrivateKey:
             key = serialization.load_pem_private_key(pem, password)
         except TypeError as error:  # how cryptography says that a password is missing, or that there is none to give
             raise ValueError(str(error)) from error
+        except ValueError as error:  # what a wrong password decrypts to is called any kind of damage
+            raise ValueError("wrong password, or not a private key" if password else "not a private key") from error
         if not isinstance(key, RSAPrivateKey):
             raise ValueError("not an RSA key: IKEv1 clients verify RSA signatures only")  # noqa: TRY004 - bad value
         return cls(key)
