@@ -32,6 +32,16 @@ _IKE_USES: Final = {
     x509.ObjectIdentifier("1.3.6.1.5.5.7.3.5"),  # ipsecEndSystem, withdrawn by RFC 4945 but still issued
 }
 
+# What cryptography raises on certificates that are not as they should be, some of it only when a field is looked at.
+_UNREADABLE: Final = (
+    TypeError,
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 class Purpose(enum.Enum):
     """What the owner of a certificate wants to be, with the extended key usages that allow it."""
@@ -84,20 +94,20 @@ def validate(
     )
     try:
         verifier.verify(leaf, intermediates)
-    except (VerificationError, UnsupportedAlgorithm, ValueError) as error:
+    except (VerificationError, *_UNREADABLE) as error:
         raise InvalidCertificate(_why(leaf, intermediates, at, error)) from error
     try:
         _check_key(leaf)
         _check_use(leaf, purpose)
         if identification is not None:
             _check_identification(leaf, identification)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise InvalidCertificate(f"the certificate of {_subject(leaf)} cannot be read: {error}") from error
     return leaf
 
 
 def matches_name(certificate: x509.Certificate, name: str) -> bool:
-    """Whether ``name``, a host name or an IP address, is among the subject's alternative names.
+    """Whether ``name``, a host name or an IP address, is among the alternative names of a validated certificate.
 
     No wildcards and no common name: RFC 4945 section 3.1.2 and RFC 9525 section 6 agree on that.
     """
@@ -206,7 +216,7 @@ def _comparable(name: x509.Name) -> list[frozenset[tuple[x509.ObjectIdentifier, 
 def _load(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise InvalidCertificate(f"not an X.509 certificate: {error}") from error
 
 
@@ -220,7 +230,7 @@ def _load_or_none(der: bytes) -> x509.Certificate | None:
 def _subject(certificate: x509.Certificate) -> str:
     try:
         return certificate.subject.rfc4514_string() or "an empty subject"
-    except ValueError:
+    except _UNREADABLE:
         return "an unreadable subject"
 
 
