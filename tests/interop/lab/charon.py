@@ -7,7 +7,6 @@ UDP-encapsulated ESP only, and fakes its NAT-D hash so that the other end agrees
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.interop.lab.processes import Failed, eventually
@@ -15,6 +14,7 @@ from tests.interop.lab.processes import Failed, eventually
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.interop.lab.network import Place
     from tests.interop.lab.processes import Daemon
@@ -57,7 +57,9 @@ class Charon:
     def pid(self) -> int:
         return self._daemon.pid
 
-    def start(self, swanctl: Section, *, charon: Section | None = None, plugins: str = "", keys: tuple[Path, ...] = ()) -> None:
+    def start(
+        self, swanctl: Section, *, charon: Section | None = None, plugins: str = "", keys: tuple[Path, ...] = ()
+    ) -> None:
         """Start it and load a configuration.
 
         Args:
@@ -71,7 +73,15 @@ class Charon:
             (self.directory / "private" / key.name).write_bytes(key.read_bytes())
         own = dict(charon or {})
         own_plugins = own.pop("plugins", {})
-        log: Section = {"default": 1, "ike": 2, "cfg": 2, "enc": 1, "flush_line": "yes", "time_format": "%T", "time_add_ms": "yes"}
+        log: Section = {
+            "default": 1,
+            "ike": 2,
+            "cfg": 1,
+            "enc": 1,
+            "flush_line": "yes",
+            "time_format": "%T",
+            "time_add_ms": "yes",
+        }
         configuration: Section = {
             "charon": {
                 "load": f"{PLUGINS} vici {plugins}",
@@ -115,7 +125,9 @@ class Charon:
     def _listens(self) -> bool:
         return (self.directory / "vici").exists() and "00[JOB] spawning" in self.log()
 
-    def swanctl(self, command: str, *arguments: str, timeout: float = 30, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def swanctl(
+        self, command: str, *arguments: str, timeout: float = 30, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Give charon an order over vici."""
         return self.place.run(
             "swanctl", command, "--uri", self._vici, *arguments, timeout=timeout, check=check, env=self._environment

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.interop.lab import network, office
 from tests.interop.lab.charon import Charon, Section
-from tests.interop.lab.gateway import Remainder, Session
+from tests.interop.lab.gateway import Refusal, Remainder, Session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,9 +24,7 @@ class CharonGateway:
     def __init__(self, place: Place, directory: Path, authority: Authority) -> None:
         self.place = place
         self.authority = authority.file
-        self._credential = authority.issue(
-            office.GATEWAY_NAME, addresses=(network.GATEWAY,), server=True
-        )
+        self._credential = authority.issue(office.GATEWAY_NAME, addresses=(network.GATEWAY,), server=True)
         self._charon = Charon("gateway", place, directory)
 
     def __enter__(self) -> Self:
@@ -37,6 +35,7 @@ class CharonGateway:
             charon={
                 "i_dont_care_about_security_and_use_aggressive_mode_psk": "yes",
                 "cisco_unity": "yes",
+                "fragment_size": office.FRAGMENT_OCTETS,
                 "plugins": {"attr": {"dns": office.DNS}},
             },
             keys=(self._credential.key,),
@@ -77,7 +76,9 @@ class CharonGateway:
 
     @staticmethod
     def _connection(local: Section, remote: Section | None, more: Section) -> Section:
-        rounds: Section = {"remote-xauth": _XAUTH} if remote is None else {"remote-first": remote, "remote-xauth": _XAUTH}
+        rounds: Section = (
+            {"remote-xauth": _XAUTH} if remote is None else {"remote-first": remote, "remote-xauth": _XAUTH}
+        )
         return {
             "version": 1,
             "local_addrs": network.GATEWAY,
@@ -85,6 +86,7 @@ class CharonGateway:
             "pools": "office",
             "encap": "yes",
             "send_cert": "always",
+            "unique": "never",  # a user may have several devices
             "dpd_delay": f"{office.DPD_INTERVAL_SECONDS}s",
             "dpd_timeout": f"{office.DPD_TIMEOUT_SECONDS}s",
             "rekey_time": 0,
@@ -105,19 +107,38 @@ class CharonGateway:
         return [self._charon.pid]
 
     def sessions(self) -> list[Session]:
-        shown = self._charon.security_associations()
-        return [Session(user, address) for user, address in re.findall(r"remote-xauth: '(.*?)'.* \[([\d.]+)\]", shown)]
+        # remote 'staff' @ 203.0.113.20[20428] XAuth: 'alice' [10.88.0.1 10.88.0.1]   the second after a rekey
+        shown = re.findall(
+            r"remote +'(.*?)' @ \S+(?: XAuth: '(.*?)')? \[([\d.]+)(?: [\d.]+)*\]$",
+            self._charon.security_associations(),
+            re.MULTILINE,
+        )
+        return [Session(xauth or identity, address) for identity, xauth, address in shown]
 
     def remainder(self) -> Remainder:
         shown = self._charon.security_associations()
         return Remainder(
             sessions=tuple(self.sessions()),
             leases=frozenset(self._leases()),
-            security_associations=len(re.findall(r"^\S", shown, re.MULTILINE)),
+            security_associations=len(re.findall(r"ESTABLISHED|INSTALLED", shown)),
         )
 
     def _leases(self) -> list[str]:
         return re.findall(r"([\d.]+)\s+online", self._charon.swanctl("--list-pools", "--leases").stdout)
+
+    def refusals(self) -> list[Refusal]:
+        return [
+            Refusal(user, line) for line, user in re.findall(r"(XAuth authentication of '(.*?)' failed)", self.log())
+        ] + [
+            Refusal(user, line)
+            for line, user in re.findall(r"(no virtual IP found for .* requested by '(.*?)')", self.log())
+        ]
+
+    def rekey(self, user: str) -> None:
+        for name in re.findall(
+            rf"^(\S+): #\d+.*?XAuth: '{user}'", self._charon.security_associations(), re.DOTALL | re.MULTILINE
+        ):
+            self._charon.swanctl("--rekey", "--child", "net", "--ike", name)
 
     def log(self) -> str:
         return self._charon.log()

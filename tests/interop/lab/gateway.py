@@ -20,6 +20,14 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A login that was turned away, as the gateway tells it."""
+
+    user: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Remainder:
     """What a gateway holds for clients: all empty when nobody is there and nothing has leaked."""
 
@@ -49,6 +57,9 @@ class Gateway(Protocol):
 
     def remainder(self) -> Remainder:
         """Everything held for clients now."""
+
+    def refusals(self) -> list[Refusal]:
+        """Who was turned away so far and why, oldest first."""
 
     def log(self) -> str:
         """What it logged so far."""

@@ -259,5 +259,5 @@ class Network:
         run(["ip", "-n", place.name, "link", "set", near, "up"])
 
     def seen_at_gateway(self) -> dict[str, int]:
-        """Packets that reached the gateway from outside so far: ``esp_in_udp``, ``raw_esp``, and inner ones in ``clear``."""
+        """Packets that reached the gateway from outside: ``esp_in_udp``, ``raw_esp``, and inner ones in ``clear``."""
         return _counters(self.gateway, "ci_proof")

@@ -22,7 +22,18 @@ TINY_GROUP = "tiny"
 DPD_INTERVAL_SECONDS = 2
 DPD_TIMEOUT_SECONDS = 6
 
-IKE_PROPOSALS = ("aes256-sha256-modp2048", "aes128-sha1-modp1024", "aes128-sha256-ecp256", "aes256-sha1-modp1024")
+# What passes the narrowest path of the laboratory, IP header included.
+FRAGMENT_OCTETS = 576
+
+IKE_PROPOSALS = (
+    "aes256-sha256-modp2048",
+    "aes128-sha1-modp1024",
+    "aes128-sha256-ecp256",
+    # What vpnc offers first with each of its groups.
+    "aes256-sha1-modp1024",
+    "aes256-sha1-modp1536",
+    "aes256-sha1-modp2048",
+)
 ESP_PROPOSALS = ("aes256-sha256", "aes128-sha1", "aes256-sha1", "aes128gcm16", "aes256gcm16")
 
 

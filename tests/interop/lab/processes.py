@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-class Failed(AssertionError):
+class Failed(AssertionError):  # noqa: N818  # what happened, as everywhere in this project
     """A program of the laboratory did not do its work; says what it printed."""
 
 
@@ -43,7 +43,9 @@ def run(
             argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=timeout, check=False, env=env
         )
     except subprocess.TimeoutExpired as late:
-        raise Failed(f"{' '.join(argv)}: not done after {timeout} s\n{_text(late.stdout)}{_text(late.stderr)}") from None
+        raise Failed(
+            f"{' '.join(argv)}: not done after {timeout} s\n{_text(late.stdout)}{_text(late.stderr)}"
+        ) from None
     if check and done.returncode != 0:
         raise Failed(f"{' '.join(argv)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done

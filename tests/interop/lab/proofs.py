@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from tests.interop.lab.network import SERVER
-from tests.interop.lab.processes import Failed
+from tests.interop.lab.processes import Failed, eventually
 
 if TYPE_CHECKING:
     from tests.interop.lab.network import Place
@@ -23,15 +25,17 @@ def ping(place: Place, *, count: int = 3, octets: int = 56) -> None:
         Failed: one was lost.
     """
     size = ["-s", str(octets)]
-    done = place.run("ping", "-n", "-q", "-i", "0.1", "-W", "3", "-c", str(count), *size, SERVER, timeout=20, check=False)
+    done = place.run(
+        "ping", "-n", "-q", "-i", "0.1", "-W", "3", "-c", str(count), *size, SERVER, timeout=20, check=False
+    )
     if f" {count} received" not in done.stdout:
         raise Failed(f"pings were lost:\n{done.stdout}{done.stderr}")
 
 
-def cannot_ping(place: Place) -> bool:
-    """Whether nothing of the inner network answers here."""
-    done = place.run("ping", "-n", "-q", "-W", "1", "-c", "1", SERVER, check=False)
-    return done.returncode != 0
+def cannot_reach(place: Place, server: WebServer) -> bool:
+    """Whether the server behind the gateway is out of reach from here."""
+    command = ["curl", "-s", "--head", "--connect-timeout", "1", "--max-time", "2", "-o", "/dev/null", server.url]
+    return place.run(*command, check=False).returncode != 0
 
 
 @dataclass(frozen=True)
@@ -48,24 +52,42 @@ class Loss:
 
 
 class SteadyPing:
-    """Pings all the while: twenty a second, until asked how many were lost."""
+    """Pings all the while, twenty a second, until asked how many were lost."""
 
-    def __init__(self, place: Place, *, interval: float = 0.05) -> None:
-        command = place.argv("ping", "-n", "-q", "-i", str(interval), "-w", "60", SERVER)
+    def __init__(self, place: Place) -> None:
+        command = place.argv("ping", "-n", "-i", "0.05", "-w", "60", SERVER)
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=lambda: self._lines.extend(self._process.stdout), daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.communicate()
+        self._process.kill()
+        self._process.wait(5)
+        self._reader.join(5)
+        self._process.stdout.close()
+
+    def _replies(self) -> int:
+        return sum("bytes from" in line for line in self._lines)
+
+    def wait_for_replies(self, count: int, *, within: float = 10) -> None:
+        """Wait for so many more replies.
+
+        Raises:
+            Failed: they did not come in time.
+        """
+        wanted = self._replies() + count
+        eventually(lambda: self._replies() >= wanted, within=within, what=f"{count} more replies to pings")
 
     def stop(self) -> Loss:
         """End it; give what came of it. The last ping, sent a moment ago, is not held against the tunnel."""
-        self._process.send_signal(2)
-        report, _ = self._process.communicate(timeout=10)
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(5)
+        self._reader.join(5)
+        report = "".join(self._lines)
         found = re.search(r"(\d+) packets transmitted, (\d+) received", report)
         if found is None:
             raise Failed(f"ping said nothing of its packets:\n{report}")

@@ -60,9 +60,9 @@ class StrongSwanClient:
         login: Login,
         authority: Path,
         *,
-        fragment_octets: int = 1280,
+        fragment_octets: int = office.FRAGMENT_OCTETS,
         remote_networks: str = network.INNER_NETWORK,
-        rekey: Section | None = None,
+        dpd_seconds: int = 2,
     ) -> None:
         """Start charon, ready to connect.
 
@@ -71,7 +71,7 @@ class StrongSwanClient:
             authority: PEM file of the CA to trust.
             fragment_octets: Largest IP datagram before it fragments IKE messages.
             remote_networks: What it asks for in quick mode.
-            rekey: Lifetimes of the child (swanctl.conf words); none of its own otherwise.
+            dpd_seconds: How often it probes the gateway; 0: never.
         """
         local, remote = _rounds(login, authority)
         connection: Section = {
@@ -83,12 +83,10 @@ class StrongSwanClient:
             "encap": "yes",
             "proposals": login.ike,
             "rekey_time": 0,
-            "dpd_delay": "2s",
+            "dpd_delay": f"{dpd_seconds}s",
             **local,
             "remote": remote,
-            "children": {
-                "net": {"remote_ts": remote_networks, "esp_proposals": login.esp, **(rekey or {"rekey_time": 0})}
-            },
+            "children": {"net": {"remote_ts": remote_networks, "esp_proposals": login.esp, "rekey_time": 0}},
         }
         secrets: Section = {"xauth": {"id": login.user.name, "secret": f'"{login.user.password}"'}}
         if login.method == "psk":
@@ -139,12 +137,23 @@ class StrongSwanClient:
 
     def rekey_ike(self) -> None:
         """Start a new phase 1 in place of the first; the Child SA is carried over."""
-        words = "IKE_SA office["
-        before = self._charon.log().count("established between")
-        self._charon.swanctl("--rekey", "--ike", "office")
-        eventually(
-            lambda: self._charon.log().count("established between") > before, within=10, what=f"a rekeyed {words}"
-        )
+        before = self.log().count("established between")
+        # The SA that was rekeyed before may still be there for some seconds.
+        newest = max(int(found) for found in re.findall(r"office: #(\d+), ESTABLISHED", self.suite()))
+        self._charon.swanctl("--rekey", "--ike-id", str(newest))
+        eventually(lambda: self.log().count("established between") > before, within=10, what="a rekeyed ISAKMP SA")
+
+    def wait_for_probes(self, count: int, *, within: float) -> None:
+        """Wait until it has answered so many more probes of the gateway's dead peer detection.
+
+        Raises:
+            Failed: they did not come in time.
+        """
+        wanted = self._answered_probes() + count
+        eventually(lambda: self._answered_probes() >= wanted, within=within, what=f"{count} probes of the gateway")
+
+    def _answered_probes(self) -> int:
+        return len(re.findall(r"generating .* N\(DPD_ACK\)", self.log()))
 
     def suite(self) -> str:
         """The algorithms in use, as swanctl lists them."""
@@ -161,6 +170,10 @@ class StrongSwanClient:
     def kill(self) -> None:
         """SIGKILL: the gateway hears nothing any more."""
         self._charon.kill()
+
+    def stop(self) -> None:
+        """SIGTERM: it deletes its SAs and ends."""
+        self._charon.stop()
 
     def log(self) -> str:
         return self._charon.log()
@@ -204,11 +217,19 @@ class CharonCmdClient:
         """
         self._directory.mkdir()
         configuration = self._directory / "strongswan.conf"
-        configuration.write_text(render({"charon-cmd": {"load": f"{PLUGINS} resolve", "plugins": {
-            "resolve": {"file": str(self._directory / "resolv.conf")}}}}))
+        configuration.write_text(
+            render(
+                {
+                    "charon-cmd": {
+                        "load": f"{PLUGINS} resolve",
+                        "plugins": {"resolve": {"file": str(self._directory / "resolv.conf")}},
+                    }
+                }
+            )
+        )
         suffix = "-am" if login.mode == "aggressive" else ""
         command = [
-            "charon-cmd",
+            *("stdbuf", "-oL", "charon-cmd"),  # or its log arrives by blocks of 4 kB
             *("--host", network.GATEWAY),
             *("--remote-identity", office.GATEWAY_NAME),
             *("--identity", login.user.name),

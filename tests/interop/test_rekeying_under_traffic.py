@@ -1,0 +1,50 @@
+"""Both phases are rekeyed while packets flow: the session stays, the address stays, the packets arrive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.lab import office, proofs
+from tests.interop.lab.strongswan import Login
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import Clients
+    from tests.interop.lab.authority import Credential
+    from tests.interop.lab.gateway import Gateway
+    from tests.interop.lab.network import Network
+    from tests.interop.lab.webserver import WebServer
+
+
+@pytest.mark.parametrize("phase", ["phase 2", "phase 1"])
+@pytest.mark.parametrize("method", ["hybrid", "psk", "rsa"])
+def test_client_rekeys(
+    *,
+    clients: Clients,
+    gateway: Gateway,
+    network: Network,
+    web_server: WebServer,
+    client_credential: Credential,
+    method: str,
+    phase: str,
+) -> None:
+    home = network.home_a
+    client = clients.strongswan(home)
+    credential = client_credential if method == "rsa" else None
+    mode = "aggressive" if method == "psk" else "main"
+    client.start(Login(office.ALICE, method, mode, credential=credential), gateway.authority)
+    client.connect()
+    sessions = gateway.sessions()
+
+    with proofs.SteadyPing(home) as pings:
+        pings.wait_for_replies(10)
+        rekey = client.rekey_child if phase == "phase 2" else client.rekey_ike
+        for _ in range(2):
+            rekey()
+            pings.wait_for_replies(20)
+        loss = pings.stop()
+
+    assert loss.lost <= 1, loss.report
+    assert gateway.sessions() == sessions
+    proofs.download(home, web_server)
