@@ -1,0 +1,114 @@
+"""The change feed: tells a process that another one changed the configuration or left a command.
+
+PostgreSQL has LISTEN and NOTIFY. SQLite has a number that moves with every commit of another
+connection (``PRAGMA data_version``): it is cheap to watch, but says nothing about what changed, and
+every login moves it. So writers count configuration changes by topic in the table ``revisions``, in
+the transaction that makes the change, and the watcher reads that only when the number moved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import event, select, text
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
+
+from appliance import models
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from appliance.database import Database
+
+TOPICS: Final = frozenset(
+    model.__tablename__ for model in (models.User, models.Pool, models.Profile, models.Certificate, models.Command)
+)
+_CHANNEL: Final = "coati"
+_TOUCHED: Final = "coati_topics"
+
+
+def watch(session: Session) -> None:
+    """Have ``session`` announce the topics that it changes, within its own transaction."""
+    session.info[_TOUCHED] = set()
+    event.listen(session, "after_flush", _after_flush)
+    event.listen(session, "do_orm_execute", _on_execute)
+    event.listen(session, "before_commit", _announce)
+
+
+async def feed(database: Database, *, poll_seconds: float = 0.25) -> AsyncGenerator[frozenset[str]]:
+    """Give the set of topics that changed, each time some did; the first time at once and all of them.
+
+    A topic may be given although nothing changed (after a lost connection), never the other way.
+    """
+    topics = _sqlite(database, poll_seconds) if database.is_sqlite else _postgresql(database)
+    async with aclosing(topics):
+        async for changed in topics:
+            yield changed
+
+
+async def _sqlite(database: Database, poll_seconds: float) -> AsyncGenerator[frozenset[str]]:
+    async with database.engine.connect() as connection:
+        version, known = await _data_version(connection), await _revisions(connection)
+        await connection.rollback()
+        yield TOPICS
+        while True:
+            await asyncio.sleep(poll_seconds)
+            latest = await _data_version(connection)
+            if latest == version:
+                await connection.rollback()  # the next look is only new in a new transaction
+                continue
+            version, revisions = latest, await _revisions(connection)
+            await connection.rollback()
+            changed = frozenset(topic for topic, number in revisions.items() if known.get(topic) != number)
+            known = revisions
+            if changed:
+                yield changed
+
+
+async def _data_version(connection: AsyncConnection) -> int:
+    return int((await connection.execute(text("PRAGMA data_version"))).scalar_one())
+
+
+async def _revisions(connection: AsyncConnection) -> dict[str, int]:
+    rows = await connection.execute(select(models.Revision.topic, models.Revision.number))
+    return {topic: number for topic, number in rows}
+
+
+async def _postgresql(database: Database) -> AsyncGenerator[frozenset[str]]:
+    async with database.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute(f"LISTEN {_CHANNEL}")
+        yield TOPICS
+        async with aclosing(driver.notifies()) as notices:  # it holds the connection's lock until it is closed
+            async for notice in notices:
+                yield frozenset(notice.payload.split(","))
+
+
+def _after_flush(session: Session, _context: UOWTransaction) -> None:
+    for changed in (session.new, session.dirty, session.deleted):
+        session.info[_TOUCHED].update(row.__tablename__ for row in changed if session.is_modified(row) or row in session.deleted)
+
+
+def _on_execute(state: ORMExecuteState) -> None:
+    if (state.is_insert or state.is_update or state.is_delete) and state.bind_mapper is not None:
+        state.session.info[_TOUCHED].add(state.bind_mapper.class_.__tablename__)
+
+
+def _announce(session: Session) -> None:
+    session.flush()  # before_commit comes before the commit's own flush
+    topics = TOPICS & session.info[_TOUCHED]
+    session.info[_TOUCHED] = set()
+    if not topics:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_notify(:channel, :topics)"), {"channel": _CHANNEL, "topics": ",".join(sorted(topics))})
+        return
+    counter = insert(models.Revision).values([{"topic": topic, "number": 1} for topic in sorted(topics)])
+    session.execute(
+        counter.on_conflict_do_update(index_elements=["topic"], set_={"number": models.Revision.number + 1})
+    )

@@ -1,0 +1,152 @@
+"""The database: one engine a process, one transaction a unit of work.
+
+SQLite (WAL) on one machine, PostgreSQL for several gateways; nothing above this module knows which.
+A transaction that will write takes SQLite's write lock when it begins, so that it waits for its
+turn (``busy_timeout``) instead of failing when it turns from reading to writing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+from alembic import command
+from alembic.config import Config
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from appliance import changes
+from appliance.data_directory import adopt
+
+_BUSY_MILLISECONDS: Final = 10_000
+_BEGIN: Final = "coati_begin"
+# Any number will do, as long as nobody else locks it in the same database.
+_MIGRATION_LOCK: Final = 7_305_805_437_236
+
+
+class Database:
+    """Connections to the database and the transactions on them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._writers = async_sessionmaker(
+            engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}), class_=AsyncSession, expire_on_commit=False
+        )
+        self._readers = async_sessionmaker(
+            engine.execution_options(**{_BEGIN: "BEGIN", "postgresql_readonly": True}),
+            class_=AsyncSession,
+            expire_on_commit=False,
+        )
+
+    @classmethod
+    def open(cls, url: SecretStr) -> Self:
+        """Open (lazily) the database that ``Settings.effective_database_url`` names."""
+        parsed = make_url(url.get_secret_value())
+        if parsed.get_backend_name() != "sqlite":
+            return cls(create_async_engine(parsed, pool_pre_ping=True))
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=8)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return cls(engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that may write: committed at the end, rolled back by an exception."""
+        async with self._writers() as session, session.begin():
+            changes.watch(session.sync_session)
+            yield session
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+        """A consistent view for reading; nothing written in it is kept."""
+        async with self._readers() as session:
+            yield session
+            await session.rollback()
+
+    async def migrate(self) -> None:
+        """Bring the tables up to what this version of the software expects; one process at a time."""
+        with self._sole_migrator():
+            async with self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).connect() as connection:
+                await connection.run_sync(_upgrade)
+                await connection.commit()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+    @contextmanager
+    def _sole_migrator(self) -> Iterator[None]:
+        """Hold other processes back. PostgreSQL does it by an advisory lock in the transaction itself."""
+        if not self.is_sqlite or self.engine.url.database in (None, "", ":memory:"):
+            yield
+            return
+        file = Path(str(self.engine.url.database))
+        lock = file.with_name(file.name + ".lock")
+        with lock.open("a") as held:
+            adopt(lock)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not file.exists():
+                file.touch(mode=0o600)
+                adopt(file)
+            yield
+
+
+def blocking_engine(url: SecretStr, *, writes: bool) -> Engine:
+    """Give an engine for one thread that runs statement after statement; same rules as ``Database``.
+
+    Args:
+        url: ``Settings.effective_database_url``.
+        writes: Its transactions will write.
+    """
+    parsed = make_url(url.get_secret_value())
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    engine = create_engine(parsed.set(drivername="sqlite"))
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE" if writes else "BEGIN"})
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration: the scripts in the ``migrations`` package, on this connection."""
+    package = importlib.util.find_spec("migrations")
+    if package is None or package.origin is None:
+        raise RuntimeError("the package 'migrations' is not installed beside 'appliance'")
+    config = Config()
+    config.set_main_option("script_location", str(Path(package.origin).parent).replace("%", "%%"))
+    config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    command.upgrade(alembic_config(connection), "head")
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401  the driver's adapter
+    # The driver must not begin transactions by itself: _begin_sqlite does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    # NORMAL with WAL syncs at checkpoints only: a login does not wait for the disk, a power cut may
+    # take the last moments but never the consistency.
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))

@@ -1,0 +1,66 @@
+"""Log lines: text for people or JSON for machines, on standard error, with secrets struck out.
+
+The process's standard ``logging`` (uvicorn, SQLAlchemy, alembic) goes through the same chain, so
+that one process writes one kind of line.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from appliance.settings import LogFormat, Settings
+from ike_engine.secret import Secret
+
+_SECRET_NAMES: Final = ("password", "passcode", "secret", "pre_shared_key", "private_key", "authorization", "cookie")
+
+
+def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Strike out what must not be written: fields with a secret's name, and octets that are secrets."""
+    for name, value in line.items():
+        if isinstance(value, Secret):
+            line[name] = repr(value)
+        elif value and any(word in name.lower() for word in _SECRET_NAMES):
+            line[name] = "<not shown>"
+    return line
+
+
+def configure(settings: Settings, process: str) -> None:
+    """Set up logging for this process; ``process`` names it in every line (keeper, gateway, web ...)."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    renderer: structlog.typing.Processor
+    if settings.log_format is LogFormat.JSON:
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for chatty in ("aiosqlite", "alembic.runtime.plugins", "sqlalchemy.engine"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,0 +1,42 @@
+"""The tables, one module a noun.
+
+The database is the contract between the processes: gateways, panel and command line share nothing
+else. Tables are made and changed only by ``migrations/``; a test holds the two together.
+"""
+
+from appliance.models.administrators import Administrator, SignIn, Throttle
+from appliance.models.audit import AuditEntry
+from appliance.models.certificates import Certificate, CertificatePurpose
+from appliance.models.commands import Command, CommandOutcome, Verb
+from appliance.models.columns import Base
+from appliance.models.nodes import Node, Revision
+from appliance.models.pools import Lease, Pool
+from appliance.models.profiles import Preset, Profile
+from appliance.models.refusals import Refusal
+from appliance.models.sessions import Session
+from appliance.models.tokens import Scope, Token
+from appliance.models.users import User
+
+__all__ = [
+    "Administrator",
+    "AuditEntry",
+    "Base",
+    "Certificate",
+    "CertificatePurpose",
+    "Command",
+    "CommandOutcome",
+    "Lease",
+    "Node",
+    "Pool",
+    "Preset",
+    "Profile",
+    "Refusal",
+    "Revision",
+    "Scope",
+    "Session",
+    "SignIn",
+    "Throttle",
+    "Token",
+    "User",
+    "Verb",
+]

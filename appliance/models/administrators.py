@@ -1,0 +1,60 @@
+"""Administrators, their sign-ins to the panel, and the brake on guessing passwords."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from appliance.models.columns import Base, Key, Line, Name, now
+
+
+class Administrator(Base):
+    """Who may sign in to the panel."""
+
+    __tablename__ = "administrators"
+
+    id: Mapped[Key]
+    name: Mapped[Name] = mapped_column(unique=True)
+    password_hash: Mapped[Line]
+    enabled: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    password_changed_at: Mapped[datetime] = mapped_column(default=now)
+    last_sign_in_at: Mapped[datetime | None]
+
+
+class SignIn(Base):
+    """One browser that is signed in.
+
+    Attributes:
+        cookie_hash: SHA-256 of the cookie's 256 random bits.
+        seen_at: Last use, to the minute; idle expiry counts from here.
+        expires_at: Absolute expiry.
+    """
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[Key]
+    cookie_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    administrator_id: Mapped[int] = mapped_column(ForeignKey("administrators.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    address: Mapped[Name]
+    user_agent: Mapped[Line] = mapped_column(default="")
+
+
+class Throttle(Base):
+    """Failed attempts of one subject, and until when it must wait.
+
+    Attributes:
+        subject: Whose attempts are counted: ``panel/user/alice``, ``panel/source/192.0.2.0/24``.
+    """
+
+    __tablename__ = "throttles"
+
+    subject: Mapped[str] = mapped_column(String(256), primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)
+    failed_at: Mapped[datetime] = mapped_column(default=now)
+    blocked_until: Mapped[datetime | None]

@@ -1,0 +1,51 @@
+"""Commands for gateways: a closed list of verbs, written by anyone, carried out by the node they name."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from appliance.models.columns import Base, Key, Name, Word, now
+
+
+class Verb(enum.StrEnum):
+    """What a gateway can be told to do."""
+
+    DISCONNECT = "disconnect"
+    REKEY = "rekey"
+    RELOAD = "reload"
+
+
+class CommandOutcome(enum.StrEnum):
+    """What became of a command."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Command(Base):
+    """One command for one gateway.
+
+    Attributes:
+        session_id: The session that ``disconnect`` and ``rekey`` are about; ``None`` for ``reload``.
+        reason: In words, for the session's goodbye.
+        message: What the gateway has to say about the outcome.
+    """
+
+    __tablename__ = "commands"
+    __table_args__ = (Index("ix_commands_pending", "node", "outcome"),)
+
+    id: Mapped[Key]
+    node: Mapped[Name]
+    verb: Mapped[Verb] = mapped_column(Word(Verb))
+    session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_by: Mapped[Name]
+    outcome: Mapped[CommandOutcome] = mapped_column(Word(CommandOutcome), default=CommandOutcome.PENDING)
+    message: Mapped[str] = mapped_column(Text, default="")
+    finished_at: Mapped[datetime | None]

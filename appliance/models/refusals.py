@@ -1,0 +1,39 @@
+"""Refusals: why a client was turned away, in words (``events.PeerRefused``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from appliance.models.columns import Base, Key, Line, Name, now
+
+
+class Refusal(Base):
+    """One refused attempt.
+
+    Attributes:
+        stage: ``events.Stage`` value.
+        offered: What the client offered, one line each.
+        accepted: What the profile accepts, one line each.
+        remedy: Which setting would let it in; empty when none would.
+    """
+
+    __tablename__ = "refusals"
+
+    id: Mapped[Key]
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    node: Mapped[Name]
+    peer_address: Mapped[Name]
+    peer_port: Mapped[int]
+    local_address: Mapped[Name] = mapped_column(default="")
+    stage: Mapped[Name]
+    reason: Mapped[str] = mapped_column(Text)
+    remedy: Mapped[str] = mapped_column(Text, default="")
+    profile: Mapped[Name] = mapped_column(default="")
+    identity: Mapped[Line] = mapped_column(default="")
+    username: Mapped[Line] = mapped_column(default="")
+    offered: Mapped[tuple[str, ...]] = mapped_column(default=())
+    accepted: Mapped[tuple[str, ...]] = mapped_column(default=())
+    vendor_ids: Mapped[tuple[str, ...]] = mapped_column(default=())

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import delete, update
+
+from appliance import changes, models
+from appliance.database import Database
+
+
+@pytest.fixture
+async def feed(database: Database, empty_database_url: SecretStr) -> AsyncIterator[AsyncIterator[frozenset[str]]]:
+    watcher = Database.open(empty_database_url)
+    iterator = changes.feed(watcher, poll_seconds=0.01)
+    assert await anext(iterator) == changes.TOPICS
+    yield iterator
+    await iterator.aclose()
+    await watcher.close()
+
+
+async def _next(feed: AsyncIterator[frozenset[str]]) -> frozenset[str]:
+    async with asyncio.timeout(10):
+        return await anext(feed)
+
+
+async def test_rows_added_changed_and_removed_are_announced(
+    database: Database, feed: AsyncIterator[frozenset[str]]
+) -> None:
+    async with database.transaction() as session:
+        session.add(user := models.User(name="alice", password_hash="x"))
+    assert await _next(feed) == {"users"}
+    async with database.transaction() as session:
+        (await session.get_one(models.User, user.id)).enabled = False
+    assert await _next(feed) == {"users"}
+    async with database.transaction() as session:
+        await session.delete(await session.get_one(models.User, user.id))
+    assert await _next(feed) == {"users"}
+
+
+async def test_statements_are_announced_too(database: Database, feed: AsyncIterator[frozenset[str]]) -> None:
+    async with database.transaction() as session:
+        await session.execute(update(models.User).values(enabled=False))
+        await session.execute(delete(models.Profile))
+    assert await _next(feed) == {"users", "profiles"}
+
+
+async def test_what_logins_write_is_not_configuration(
+    database: Database, feed: AsyncIterator[frozenset[str]]
+) -> None:
+    async with database.transaction() as session:
+        session.add(models.Refusal(node="n", peer_address="192.0.2.1", peer_port=500, stage="Xauth", reason="no"))
+        await session.execute(update(models.Lease).values(free_since=None))
+    async with database.transaction() as session:
+        session.add(models.Command(node="n", verb=models.Verb.RELOAD, created_by="test"))
+    assert await _next(feed) == {"commands"}
+
+
+async def test_what_is_rolled_back_is_not_announced(
+    database: Database, feed: AsyncIterator[frozenset[str]]
+) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as session:
+            session.add(models.User(name="alice", password_hash="x"))
+            await session.flush()
+            raise RuntimeError
+    async with database.transaction() as session:
+        session.add(models.Pool(name="p", networks=()))
+    assert await _next(feed) == {"pools"}

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import SecretStr
+from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
+
+from appliance import models
+from appliance.database import Database, alembic_config
+
+
+async def test_the_migrations_make_exactly_the_tables_of_the_models(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, models.Base.metadata))
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_the_last_migration_can_be_taken_back_and_applied_again(database: Database) -> None:
+    def down(connection: Connection) -> list[str]:
+        command.downgrade(alembic_config(connection), "-1")
+        return inspect(connection).get_table_names()
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(down) == ["alembic_version"]
+        await connection.commit()
+    await database.migrate()
+    async with database.snapshot() as session:
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 0
+
+
+async def test_several_processes_may_migrate_at_once(empty_database_url: SecretStr) -> None:
+    databases = [Database.open(empty_database_url) for _ in range(4)]
+    await asyncio.gather(*(database.migrate() for database in databases))
+    async with databases[0].snapshot() as session:
+        assert len((await session.execute(text("SELECT version_num FROM alembic_version"))).all()) == 1
+    for database in databases:
+        await database.close()
+
+
+async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    database = Database.open(SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'coati.db'}"))
+    await database.migrate()
+    await database.close()
+    assert stat.S_IMODE((tmp_path / "coati.db").stat().st_mode) == 0o600
+
+
+async def test_an_exception_rolls_the_transaction_back(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        async with database.transaction() as session:
+            session.add(models.User(name="alice", password_hash="x"))
+            await session.flush()
+            raise RuntimeError("changed my mind")
+    async with database.snapshot() as session:
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 0
+
+
+async def test_a_snapshot_keeps_nothing(database: Database) -> None:
+    async with database.snapshot() as session:
+        session.add(models.User(name="alice", password_hash="x"))
+    async with database.snapshot() as session:
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 0
+
+
+async def test_writers_wait_for_each_other(database: Database) -> None:
+    async def add(number: int) -> None:
+        async with database.transaction() as session:
+            # Reading first is what makes a deferred SQLite transaction fail instead of wait.
+            seen = await session.scalar(select(func.count()).select_from(models.User))
+            await asyncio.sleep(0)
+            session.add(models.User(name=f"user{number}", full_name=str(seen), password_hash="x"))
+
+    await asyncio.gather(*(add(number) for number in range(12)))
+    async with database.snapshot() as session:
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 12
+
+
+async def test_foreign_keys_are_enforced(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as session:
+            session.add(models.Profile(name="x", authentication=(), modes=(), pool_id=4711))
+
+
+async def test_moments_come_back_aware_and_in_utc(database: Database) -> None:
+    at = models.columns.now()
+    async with database.transaction() as session:
+        session.add(models.User(name="alice", password_hash="x", created_at=at))
+    async with database.snapshot() as session:
+        user = (await session.scalars(select(models.User))).one()
+    assert user.created_at == at
+    assert str(user.created_at.tzinfo) == "UTC"
