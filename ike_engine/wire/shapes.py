@@ -70,19 +70,15 @@ class Message:
         values: dict[str, Any] = {}
         everywhere: list[Payload] = []
         for payload in payloads:
-            kind = type(payload)
-            places = cls._places_by_class.get(kind)
-            for place in cls._find_places(kind) if places is None else places:
-                if place.several:
-                    values.setdefault(place.name, []).append(payload)
-                    break
-                if place.name not in values:
-                    values[place.name] = payload
-                    break
-            else:
-                if not kind.anywhere:
-                    raise Malformed(f"{cls.__name__}: no place for {'another ' if places else ''}{kind.__name__}")
+            place = cls._free_place(type(payload), values)
+            if place is None:
+                if not payload.anywhere:
+                    raise Malformed(f"{cls.__name__}: no place for this {type(payload).__name__}")
                 everywhere.append(payload)
+            elif place.several:
+                values.setdefault(place.name, []).append(payload)
+            else:
+                values[place.name] = payload
         for name, kinds, required, several in cls._places:
             if several:
                 values[name] = tuple(values.get(name, ()))
@@ -93,11 +89,16 @@ class Message:
         return cls(everywhere=tuple(everywhere), **values)
 
     @classmethod
-    def _find_places(cls, kind: type[Payload]) -> tuple[_Place, ...]:
-        """The places for payloads of a class, remembered: there are only so many classes."""
-        places = tuple(place for place in cls._places if issubclass(kind, place.kinds))
-        cls._places_by_class[kind] = places
-        return places
+    def _free_place(cls, kind: type[Payload], taken: dict[str, Any]) -> _Place | None:
+        """The first place for a class of payloads that can take one more."""
+        places = cls._places_by_class.get(kind)
+        if places is None:
+            places = tuple(place for place in cls._places if issubclass(kind, place.kinds))
+            cls._places_by_class[kind] = places
+        for place in places:
+            if place.several or place.name not in taken:
+                return place
+        return None
 
     def payloads(self) -> tuple[Payload, ...]:
         """All payloads in the order of the fields, which is the order to send them in."""
