@@ -8,6 +8,7 @@ import pytest
 
 from tests.interop.lab import office, proofs
 from tests.interop.lab.gateway import Session
+from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def test_logs_in_and_downloads(
     assert seen["clear"] == before["clear"]
 
     client.disconnect()
-    assert gateway.sessions() == []
+    eventually(lambda: not gateway.sessions(), within=3, what="the session has ended")
     assert proofs.cannot_reach(place, web_server)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.interop.lab import office, proofs
 from tests.interop.lab.gateway import Session
+from tests.interop.lab.processes import eventually
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Clients
@@ -46,7 +47,7 @@ def test_logs_in_and_downloads(
     assert seen["clear"] == before["clear"]
 
     client.disconnect()
-    assert gateway.sessions() == []
+    eventually(lambda: not gateway.sessions(), within=3, what="the session has ended")
 
 
 @pytest.mark.parametrize("group", ["dh5", "dh14"])
