@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,3 +49,43 @@ def test_client_rekeys(
     assert loss.lost <= 1, loss.report
     assert gateway.sessions() == sessions
     proofs.download(home, web_server)
+
+
+def test_gateway_rekeys_the_child_sa(
+    clients: Clients, gateway: Gateway, network: Network, web_server: WebServer
+) -> None:
+    home = network.home_a
+    client = clients.strongswan(home)
+    client.start(Login(office.ALICE), gateway.authority)
+    client.connect()
+    sessions = gateway.sessions()
+
+    with proofs.SteadyPing(home) as pings:
+        pings.wait_for_replies(10)
+        for rekeyed in (1, 2):
+            gateway.rekey(office.ALICE.name)
+            client.wait_for_child_sas(1 + rekeyed)
+            pings.wait_for_replies(20)
+        loss = pings.stop()
+
+    assert loss.lost <= 1, loss.report
+    assert gateway.sessions() == sessions
+    proofs.download(home, web_server)
+
+
+def test_both_phases_in_the_middle_of_a_download(
+    clients: Clients, gateway: Gateway, network: Network, web_server: WebServer
+) -> None:
+    home = network.home_a
+    client = clients.strongswan(home)
+    client.start(Login(office.ALICE), gateway.authority)
+    client.connect()
+
+    with ThreadPoolExecutor(1) as pool:
+        # Slow enough that it lasts through the rekeys.
+        download = pool.submit(proofs.download, home, web_server, octets_per_second=8_000_000)
+        client.rekey_child()
+        client.rekey_ike()
+        client.rekey_child()
+        assert not download.done()
+        download.result()

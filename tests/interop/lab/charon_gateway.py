@@ -135,10 +135,10 @@ class CharonGateway:
         ]
 
     def rekey(self, user: str) -> None:
-        for name in re.findall(
-            rf"^(\S+): #\d+.*?XAuth: '{user}'", self._charon.security_associations(), re.DOTALL | re.MULTILINE
-        ):
-            self._charon.swanctl("--rekey", "--child", "net", "--ike", name)
+        (found,) = re.findall(
+            rf"^\S+: #(\d+),.*\n.*\n +remote .*'{user}'", self._charon.security_associations(), re.MULTILINE
+        )
+        self._charon.swanctl("--rekey", "--child", "net", "--ike-id", found)
 
     def log(self) -> str:
         return self._charon.log()

@@ -58,6 +58,9 @@ class Gateway(Protocol):
     def remainder(self) -> Remainder:
         """Everything held for clients now."""
 
+    def rekey(self, user: str) -> None:
+        """Start a new quick mode for the user's Child SA from this side."""
+
     def refusals(self) -> list[Refusal]:
         """Who was turned away so far and why, oldest first."""
 

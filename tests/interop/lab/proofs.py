@@ -95,13 +95,16 @@ class SteadyPing:
         return Loss(max(sent - 1, received), received, report)
 
 
-def download(place: Place, server: WebServer, *, within: float = 60) -> None:
-    """Fetch the server's file; it must arrive whole.
+def download(place: Place, server: WebServer, *, within: float = 60, octets_per_second: int | None = None) -> None:
+    """Fetch the server's file, as fast as it goes or held back; it must arrive whole.
 
     Raises:
         Failed: it did not arrive in time, or not as it was sent.
     """
-    command = place.argv("curl", "-sS", "--fail", "--max-time", str(within), "--connect-timeout", "5", server.url)
+    limits = ["--connect-timeout", "5", "--max-time", str(within)]
+    if octets_per_second is not None:
+        limits += ["--limit-rate", str(octets_per_second)]
+    command = place.argv("curl", "-sS", "--fail", *limits, server.url)
     fetch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     digest, octets = hashlib.sha256(), 0
     while block := fetch.stdout.read(1 << 20):

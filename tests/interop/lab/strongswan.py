@@ -131,9 +131,21 @@ class StrongSwanClient:
 
     def rekey_child(self) -> None:
         """Start a second quick mode in place of the first."""
-        before = self._charon.log().count("CHILD_SA net{")
+        before = self.child_sas_made()
         self._charon.swanctl("--rekey", "--child", "net")
-        eventually(lambda: self._charon.log().count("CHILD_SA net{") > before, within=10, what="a rekeyed Child SA")
+        self.wait_for_child_sas(before + 1)
+
+    def child_sas_made(self) -> int:
+        """How many Child SAs were established so far, the first and every rekey."""
+        return len(re.findall(r"CHILD_SA net\{\d+\} established", self.log()))
+
+    def wait_for_child_sas(self, count: int, *, within: float = 10) -> None:
+        """Wait until so many Child SAs were established.
+
+        Raises:
+            Failed: they were not in time.
+        """
+        eventually(lambda: self.child_sas_made() >= count, within=within, what=f"Child SA number {count}")
 
     def rekey_ike(self) -> None:
         """Start a new phase 1 in place of the first; the Child SA is carried over."""
