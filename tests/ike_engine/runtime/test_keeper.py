@@ -1,0 +1,102 @@
+"""The keeper's ports and its children: what is refused in words, what is steered, who stops when."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import closing
+
+import pytest
+
+from ike_engine.path import Address
+from ike_engine.runtime.children import ChildSpec
+from ike_engine.runtime.keeper import CannotServe, Ports, attend, stop_wanted
+from ike_engine.runtime.udp import NON_ESP_MARKER, bind
+
+ANY = Address("127.0.0.1", 0)
+MESSAGE = bytes(range(28))
+ESP = b"\xc0\xa7\x00\x01" + bytes(40)
+
+
+def received(sock: socket.socket) -> bytes:
+    sock.settimeout(5)
+    return sock.recv(100)
+
+
+@pytest.mark.parametrize("userspace_esp", [False, True])
+def test_datagrams_find_their_socket(*, userspace_esp: bool) -> None:
+    ports = Ports(ANY, ANY, userspace_esp=userspace_esp)
+    with closing(ports), closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as peer:
+        peer.sendto(MESSAGE, ports.plain.getsockname())
+        assert received(ports.plain) == MESSAGE
+        peer.sendto(NON_ESP_MARKER + MESSAGE, ports.nat_t.getsockname())
+        assert received(ports.nat_t) == NON_ESP_MARKER + MESSAGE
+        assert (ports.esp is not None) == userspace_esp
+        if ports.esp is not None:
+            peer.sendto(ESP, ports.nat_t.getsockname())
+            assert received(ports.esp) == ESP
+
+
+@pytest.mark.parametrize("userspace_esp", [False, True])
+def test_a_second_gateway_on_the_same_ports_is_refused(*, userspace_esp: bool) -> None:
+    with closing(Ports(ANY, ANY, userspace_esp=userspace_esp)) as first:
+        taken = Address(*first.nat_t.getsockname())
+        with pytest.raises(CannotServe, match=f"cannot bind UDP {taken}: Address already in use") as refused:
+            Ports(ANY, taken, userspace_esp=userspace_esp)
+        assert "COATI_NATT_PORT" in refused.value.remedy
+
+
+def test_a_refusal_leaves_no_port_bound() -> None:
+    with closing(bind(ANY)) as other, closing(bind(ANY)) as free:
+        taken, plain = Address(*other.getsockname()), Address(*free.getsockname())
+        free.close()
+        with pytest.raises(CannotServe):
+            Ports(plain, taken, userspace_esp=False)
+        bind(plain).close()
+
+
+def test_an_address_that_is_not_ours_is_refused_with_the_setting_to_mend_it() -> None:
+    with pytest.raises(CannotServe, match=r"192\.0\.2\.1") as refused:
+        Ports(Address("192.0.2.1", 0), ANY, userspace_esp=False)
+    assert "COATI_IKE_ADDRESS" in refused.value.remedy
+
+
+async def test_the_gateway_has_ended_before_the_others_are_told_to() -> None:
+    """Each child writes its name when it starts and, in lower case, when it is told to stop."""
+    reading, writing = os.pipe()
+    code = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep({work}), os.write({out}, b"{name} ".lower()), sys.exit()))
+os.write({out}, b"{name} ")
+while True: signal.pause()
+"""
+
+    def spec(name: str, work: float) -> ChildSpec:
+        argv = (sys.executable, "-I", "-S", "-c", code.format(out=writing, name=name, work=work))
+        return ChildSpec(name=name, argv=argv, descriptors={"out": writing})
+
+    gateway, esp = spec("GATEWAY", work=0.1), spec("ESP", work=0)
+    stop = asyncio.Event()
+    attending = asyncio.create_task(attend((esp, gateway), stops_first=gateway, stop=stop))
+    told = b""
+    while told.count(b" ") < 2:
+        told += await asyncio.to_thread(os.read, reading, 100)
+    assert set(told.split()) == {b"GATEWAY", b"ESP"}
+    stop.set()
+    await attending
+    assert os.read(reading, 100) == b"gateway esp "
+    os.close(reading)
+    os.close(writing)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_signals_ask_for_a_stop(number: signal.Signals) -> None:
+    wanted = stop_wanted()
+    os.kill(os.getpid(), number)
+    async with asyncio.timeout(5):
+        await wanted.wait()
+    for used in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        asyncio.get_running_loop().remove_signal_handler(used)
