@@ -104,13 +104,15 @@ def parse_chain(first: int, data: bytes, registry: Mapping[int, type[Payload]]) 
 def encode_chain(payloads: Iterable[Payload]) -> tuple[int, bytes]:
     """The number of the first payload, for the header before, and the octets of all.
 
+    A payload that was received travels on as it came: what is hashed is what is sent.
+
     Raises:
         ValueError: A field does not fit its place.
     """
     following = 0
     parts: list[bytes] = []
     for payload in reversed(tuple(payloads)):
-        body = payload.encode()
+        body = payload.body
         length = len(body) + _HEADER_OCTETS
         if length > _LONGEST:
             raise ValueError(f"a payload of {length} octets")

@@ -1,5 +1,6 @@
 """Every payload: as real clients send it, as we would, and as nobody should."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -126,7 +127,8 @@ def test_a_captured_message_reads_as_the_independent_decoder_read_it(message: Ca
     for payload, (_, details) in zip(payloads, message.payloads, strict=True):
         assert_reads_as(payload, details)
     assert len(message.chain) - octets == message.padding
-    assert encode_chain(payloads) == (first, message.chain[:octets])
+    as_we_would_send_it = [replace(payload) for payload in payloads]
+    assert encode_chain(as_we_would_send_it) == (first, message.chain[:octets])
 
 
 def captured(name: str) -> tuple[Payload, ...]:
@@ -240,6 +242,10 @@ def test_the_registry_is_by_number_and_cannot_be_changed() -> None:
     assert IKEV1_PAYLOADS.keys() == set(map(int, PayloadType)) - {0, PayloadType.PROPOSAL, PayloadType.TRANSFORM}
     with pytest.raises(TypeError, match="does not support item assignment"):
         IKEV1_PAYLOADS[1] = Hash  # type: ignore[index]  # what is tested
+
+
+def test_vendor_ids_and_notifications_ride_in_any_message() -> None:
+    assert {kind for kind in IKEV1_PAYLOADS.values() if kind.anywhere} == {VendorId, Notification}
 
 
 # ---- as the pictures in the RFCs have them ------------------------------------------------------

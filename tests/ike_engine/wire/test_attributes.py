@@ -93,7 +93,7 @@ def test_more_attributes_than_anyone_sends_are_malformed() -> None:
 
     assert len(parse_attributes(most)) == MOST_ATTRIBUTES
     with pytest.raises(Malformed, match="more than 255 attributes"):
-        parse_attributes(most + most)
+        parse_attributes(most + most[:4])
 
 
 @pytest.mark.parametrize(

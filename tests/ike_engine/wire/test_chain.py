@@ -70,6 +70,14 @@ def test_the_body_of_what_we_built_is_what_we_send() -> None:
     assert THREE[1].body == THREE_OCTETS[11:23]
 
 
+def test_a_received_payload_travels_on_as_it_came() -> None:
+    octets = b"\x00\x00\x00\x0a\x07\x00\xff\x00\x05\x01"
+    payloads, _ = parse_chain(20, octets, REGISTRY)
+
+    assert encode_chain(payloads) == (20, octets)
+    assert encode_chain([replace(payloads[0])]) == (20, octets.replace(b"\xff", b"\x00"))
+
+
 def test_a_changed_copy_does_not_keep_the_octets_of_its_original() -> None:
     parsed = Blob.parse(b"one")
 
@@ -92,7 +100,7 @@ def test_an_unknown_payload_is_kept() -> None:
     payloads, _ = parse_chain(200, b"\x0a\x00\x00\x07???\x00\x00\x00\x05!", REGISTRY)
 
     assert payloads == (UnknownPayload(number_=200, data=b"???"), Blob(data=b"!"))
-    assert payloads[0].body == b"???"
+    assert payloads[0].octets == payloads[0].body == b"???"
     assert encode_chain(payloads) == (200, b"\x0a\x00\x00\x07???\x00\x00\x00\x05!")
 
 
