@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Generic, TypeVar
 
 from ike_engine.child_sa import ChildSa
-from ike_engine.events import Event
+from ike_engine.events import Event, Goodbye
 from ike_engine.path import Path
 from ike_engine.policy import Authentication, Policy, Profile
 from ike_engine.secret import Secret
@@ -240,6 +240,7 @@ class Disconnect:
 
     peer_id: int
     reason: str = "disconnected by the administrator"
+    goodbye: Goodbye = Goodbye.ADMINISTRATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ with a test of its name:
 
 1. A volley is what was sent since the last message was taken. The timer re-sends it; a duplicate
    earns only what was sent since the message that it duplicates was taken.
-2. Who owns the timer is a property of the exchange (``retransmits``).
+2. Who owns the timer is a property of the exchange (``retransmissions``, 0 for the peer).
 3. Rubbish never kills an exchange: before a message is authenticated, what does not fit is counted
    and dropped. The last reason is remembered for the administrator.
 4. While asking, duplicates are silent and at most 4 messages are parked.
@@ -38,6 +38,8 @@ M = TypeVar("M", bound=Message)
 
 PARKED = 4
 REMEMBERED = 3
+OWNED = 255
+"""``retransmissions`` of an exchange whose timer is ours: as often as the host's waits allow."""
 
 
 class Host(Protocol):
@@ -67,11 +69,13 @@ class Opened:
         payloads: In the order received.
         authentic: Proved to come from who holds the keys; failures after that are the peer's own.
         take: Called once the message is taken: moves the IV chain and the path.
+        suits: Whether a shape may come the way that this datagram came (encrypted or clear).
     """
 
     payloads: tuple[Payload, ...]
     authentic: bool
     take: Callable[[], None]
+    suits: Callable[[type[Message]], bool] = lambda _: True
 
 
 class Transport(Protocol):
@@ -119,7 +123,7 @@ class Exchange:
         host: The endpoint.
         transport: Under which keys it runs; the coroutine may change its settings on the way.
         name: For logs and refusals, as the RFC names it.
-        retransmits: Whether we own the timer.
+        retransmissions: How often the timer re-sends a volley at most; 0 when the peer owns the timer.
         deadline_seconds: How long all of it may take.
         finished: Called with the coroutine's result.
         failed: Called with the error after the undo stack has run.
@@ -132,7 +136,7 @@ class Exchange:
         transport: Transport,
         *,
         name: str,
-        retransmits: bool,
+        retransmissions: int,
         deadline_seconds: float,
         finished: Callable[[Any], None] | None = None,
         failed: Callable[[IkeError], None] | None = None,
@@ -140,11 +144,12 @@ class Exchange:
     ) -> None:
         self.name = name
         self.done = False
+        self._started = False
         self.dropped = 0
         self.last_drop: IkeError | None = None
         self._host = host
         self._transport = transport
-        self._retransmits = retransmits
+        self._retransmissions = min(retransmissions, len(host.retransmit_seconds))
         self._finished, self._failed, self._forgotten = finished, failed, forgotten
         self._coroutine: Coroutine[object, Any, Any] | None = None
         self._waiting: _AwaitMessage | _AwaitAnswer | None = None
@@ -198,13 +203,45 @@ class Exchange:
         """Whether an answer is awaited."""
         return isinstance(self._waiting, _AwaitAnswer)
 
-    def start(self, coroutine: Coroutine[object, Any, Any]) -> None:
-        """Run ``coroutine`` up to its first wait."""
+    @property
+    def took_anything(self) -> bool:
+        """Whether a message was taken: one that began with rubbish may be thrown away."""
+        return bool(self._taken)
+
+    def turn(self, transport: Transport) -> None:
+        """Go on under another message id: the next transaction of the same conversation."""
+        self._transport = transport
+
+    def prepare(self, coroutine: Coroutine[object, Any, Any]) -> None:
+        """Give the exchange what it runs; ``resume`` or the first datagram starts it."""
         self._coroutine = coroutine
+
+    def resume(self) -> None:
+        """Run up to the first wait."""
+        self._started = True
         self._step(None)
 
+    def start(self, coroutine: Coroutine[object, Any, Any]) -> None:
+        """``prepare`` and ``resume``."""
+        self.prepare(coroutine)
+        self.resume()
+
+    def discard(self) -> None:
+        """Drop it without a word: no undo, no failure; whoever does so cleans up the whole SA."""
+        if self.done:
+            return
+        if isinstance(self._waiting, _AwaitAnswer):
+            self._host.forget_ask(self._waiting.ask_id)
+            self._host.emit(Withdraw(self._waiting.ask_id))
+        if self._coroutine is not None:
+            self._coroutine.close()
+        self._undo.clear()
+        self._end()
+
     def on_datagram(self, data: bytes, path: Path) -> None:
-        """A datagram for this exchange came in."""
+        """A datagram for this exchange came in; the first one starts a prepared exchange."""
+        if not self._started:
+            self.resume()
         digest = hashlib.blake2b(data, digest_size=16).digest()
         for taken in self._taken:
             if taken.digest == digest:
@@ -253,6 +290,9 @@ class Exchange:
     def _match(opened: Opened, waiting: _AwaitMessage) -> Message:
         failure: Malformed | None = None
         for shape in waiting.shapes:
+            if not opened.suits(shape):
+                failure = Malformed(f"{shape.__name__}: clear where it must be encrypted, or the other way round")
+                continue
             try:
                 message = shape.match(opened.payloads)
             except Malformed as error:
@@ -271,6 +311,9 @@ class Exchange:
         self._run(lambda coroutine: coroutine.send(value))
 
     def _throw(self, error: IkeError) -> None:
+        if isinstance(self._waiting, _AwaitAnswer):
+            self._host.forget_ask(self._waiting.ask_id)
+            self._host.emit(Withdraw(self._waiting.ask_id))
         self._run(lambda coroutine: coroutine.throw(error))
 
     def _run(self, resume: Callable[[Coroutine[object, Any, Any]], object]) -> None:
@@ -279,8 +322,6 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if isinstance(self._waiting, _AwaitAnswer):
-            self._host.forget_ask(self._waiting.ask_id)
         self._attempt, self._waiting = 0, None
         try:
             waiting = resume(self._coroutine)
@@ -301,12 +342,10 @@ class Exchange:
                 self.on_datagram(*self._parked.pop(0))
 
     def _arm(self) -> None:
-        if not self._retransmits or not self._volley:
-            return
-        waits = self._host.retransmit_seconds
-        if self._attempt >= len(waits):
+        if not self._volley or self._attempt >= self._retransmissions:
             return  # the deadline speaks the last word
-        self._timer = self._host.schedule(self._host.now + waits[self._attempt], self._retransmit)
+        wait = self._host.retransmit_seconds[self._attempt]
+        self._timer = self._host.schedule(self._host.now + wait, self._retransmit)
 
     def _retransmit(self) -> None:
         self._attempt += 1
@@ -345,7 +384,3 @@ class Exchange:
         if self._forgotten is not None:
             self._forgotten()
 
-
-def withdraw(host: Host, ask_id: int) -> None:
-    """Tell the outside that an answer is no longer wanted."""
-    host.emit(Withdraw(ask_id))

@@ -178,11 +178,11 @@ class Profile:
     child_lifetime_seconds: int = 28_800
     child_lifetime_kilobytes: int | None = None
     configuration_push: bool = False
-    reauthenticate_on_rekey: bool = False
+    reauthenticate_on_rekey: bool = True
     xauth_prompts: bool = True
     dpd_interval_seconds: float = 30.0
     dpd_timeout_seconds: float = 120.0
-    fragment_octets: int = 1280
+    fragment_octets: int = 576
     xauth_timeout_seconds: float = 120.0
 
 

@@ -1,0 +1,162 @@
+"""Child SAs of IKEv1 peers: made by quick mode, renewed before they end, deleted by informational exchanges.
+
+Both roles use it; what differs is who renews first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ike_engine.child_sa import ChildSa
+from ike_engine.errors import IkeError
+from ike_engine.events import Goodbye
+from ike_engine.exchange import Exchange
+from ike_engine.ikev1 import informational, quick_mode
+from ike_engine.ikev1.associations import Associations
+from ike_engine.ikev1.envelope import Phase2Transport
+from ike_engine.ikev1.isakmp_sa import IsakmpSa
+from ike_engine.ikev1.numbers import ExchangeType
+from ike_engine.peer import Child, Peer
+from ike_engine.policy import EspProposal
+
+INITIATOR_REKEYS_AT = 0.8
+RESPONDER_REKEYS_AT = 0.9
+"""Parts of the lifetime after which either side renews: the initiator goes first, so that they do not cross."""
+
+REPLACED_SECONDS = 20.0
+"""How long a replaced Child SA is kept for packets under way, and for the initiator of the rekey to delete it."""
+
+
+class Children:
+    """The Child SAs of one endpoint's IKEv1 peers."""
+
+    def __init__(self, associations: Associations, draw_spi: Callable[[], int]) -> None:
+        self._all = associations
+        self._host = associations.host
+        self._peers = associations.peers
+        self._draw_spi = draw_spi
+
+    def means(self, sa: IsakmpSa) -> quick_mode.Means:
+        """What quick mode needs to make a Child SA of the SA's peer."""
+
+        def install(child: ChildSa, terms: quick_mode.Terms) -> None:
+            if sa.peer is not None:
+                self._peers.child_inbound(sa.peer, child, terms)
+
+        def withdraw(spi: int) -> None:
+            if sa.peer is not None and spi in sa.peer.children:
+                self._peers.remove_child(sa.peer, sa.peer.children[spi], "quick mode failed")
+
+        return quick_mode.Means(self._all.entropy, self._draw_spi, install, withdraw)
+
+    def established(self, sa: IsakmpSa, spi: int) -> None:
+        """Quick mode is done: the outbound half goes in, clocks are set, what it replaces ends soon."""
+        peer = sa.peer
+        child = peer.children.get(spi) if peer is not None else None
+        if peer is None or child is None:
+            return
+        replaced = self._peers.child_outbound(
+            peer,
+            child,
+            ike_suite=str(sa.agreed),
+            mode=sa.mode.value if sa.mode else "",
+            behind_nat=sa.nat.remote,
+        )
+        share = INITIATOR_REKEYS_AT if sa.initiator else RESPONDER_REKEYS_AT
+        now, lifetime = self._host.now, child.sa.lifetime_seconds
+        child.timers = [
+            self._host.schedule(now + lifetime * share, lambda: self._soft(peer, child)),
+            self._host.schedule(now + lifetime, lambda: self._hard(peer, child)),
+        ]
+        for old in replaced:
+            old.timers.append(
+                self._host.schedule(now + REPLACED_SECONDS, lambda old=old: self._retire(peer, old))  # type: ignore[misc]
+            )
+        timer = sa.timers.pop("connect", None)
+        if timer is not None:
+            timer.cancel()
+
+    def data_plane_expired(self, peer: Peer, child: Child, hard: bool) -> None:
+        """A limit passed where ESP is done (octets, sequence numbers)."""
+        if hard:
+            self._hard(peer, child)
+        else:
+            self._soft(peer, child)
+
+    def _soft(self, peer: Peer, child: Child) -> None:
+        if not child.replaced and peer.ike_sas:
+            sa = peer.ike_sas[-1]
+            # quirk: vpnc 0.5.3: its ESP does not survive a rekey; it is left to run out.
+            if not sa.vpnc:
+                self.rekey(sa, child)
+
+    def _hard(self, peer: Peer, child: Child) -> None:
+        self._delete(peer, child, "lifetime over")
+
+    def _retire(self, peer: Peer, child: Child) -> None:
+        self._delete(peer, child, "replaced")
+
+    def _delete(self, peer: Peer, child: Child, reason: str) -> None:
+        if child.sa.inbound_spi not in peer.children:
+            return
+        if peer.ike_sas:
+            informational.delete_children(
+                self._host, peer.ike_sas[-1], self._all.entropy, (child.sa.inbound_spi,)
+            )
+        self._peers.remove_child(peer, child, reason)
+
+    def rekey(self, sa: IsakmpSa, child: Child) -> None:
+        """A new Child SA in the terms of the old; one that fails is tried again by the hard end at the latest."""
+        terms = child.terms
+        networks = (child.sa.local_networks, child.sa.remote_networks)
+
+        def run(x: Exchange, transport: Phase2Transport):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            return quick_mode.initiate(
+                x, sa, transport, self.means(sa), terms, networks, (EspProposal(terms.suite),)
+            )
+
+        self._all.begin(
+            sa,
+            ExchangeType.QUICK,
+            "quick mode",
+            run,
+            finished=lambda spi: self.established(sa, spi),
+            failed=lambda _: None,
+        )
+
+    def deleted_by_peer(self, sa: IsakmpSa, spis: tuple[int, ...]) -> None:
+        """# quirk: vpnc 0.5.3 lists both SPIs of the pair, ours and its own: either names it."""
+        peer = sa.peer
+        if peer is None:
+            return
+        for child in list(peer.children.values()):
+            if child.sa.outbound_spi in spis or child.sa.inbound_spi in spis:
+                self._peers.remove_child(peer, child, "deleted by the peer")
+
+    def install_failed(self, peer: Peer, child: Child, reason: str) -> None:
+        """The data plane could not install it: no peer may believe that it works."""
+        self._delete(peer, child, f"the data plane refused it: {reason}")
+
+    # ---- endings -----------------------------------------------------------------------------------------
+
+    def report_failure(self, sa: IsakmpSa, error: IkeError) -> None:
+        """Tell the peer by the notify of the error's class."""
+        if error.notify is not None and not sa.closing:
+            informational.report_failure(self._host, sa, self._all.entropy, error.notify)
+
+    def delete_isakmp(self, sa: IsakmpSa) -> None:
+        """Tell the peer that the SA is gone."""
+        if sa.established and not sa.closing:
+            informational.delete_isakmp(self._host, sa, self._all.entropy)
+
+    def close(self, peer: Peer, goodbye: Goodbye, reason: str, *, tell: bool) -> None:
+        """End a peer's stay: ESP SAs first, then the ISAKMP SAs (clients that get both do not start anew)."""
+        if peer.gone:
+            return
+        if tell and peer.ike_sas:
+            informational.delete_children(self._host, peer.ike_sas[-1], self._all.entropy, tuple(peer.children))
+        for sa in list(peer.ike_sas):
+            if tell:
+                self.delete_isakmp(sa)
+            self._all.remove(sa)
+        self._peers.close(peer, goodbye, reason)

@@ -1,0 +1,309 @@
+"""The client's side of remote access: the same exchanges as ``gateway``, seen from the other end.
+
+    phase 1 -> Xauth (the gateway asks) -> Mode Config REQUEST -> quick mode -> connected
+
+It renews both phases before they end and carries the Child SAs over to the new ISAKMP SA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from ike_engine.actions import Configuration, Connect, PeerDescription
+from ike_engine.errors import AuthenticationFailed, IkeError, InvalidExchangeType, InvalidIdInformation, PeerFailed, TimedOut
+from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
+from ike_engine.exchange import OWNED, Exchange
+from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
+from ike_engine.ikev1.associations import Associations
+from ike_engine.ikev1.children import Children
+from ike_engine.ikev1.envelope import Phase2Transport
+from ike_engine.ikev1.isakmp_sa import IsakmpSa
+from ike_engine.ikev1.numbers import ExchangeType, NotifyType
+from ike_engine.ikev1.payloads import Identity, Notification
+from ike_engine.path import Path
+from ike_engine.peer import Peer
+from ike_engine.policy import Authentication, Phase1Mode
+from ike_engine.traffic_selectors import identification_of, network_of
+from ike_engine.wire import vendor_ids
+
+REKEY_AT = 0.85
+"""Part of the ISAKMP SA's lifetime after which a new phase 1 begins."""
+
+RETIRE_SECONDS = 5.0
+"""How long the old ISAKMP SA stays after a new one took over."""
+
+RENEW_SECONDS = 2.0
+"""A gateway that deletes a Child SA usually deletes the ISAKMP SA next; if not, we make a new Child SA."""
+
+EVERYTHING = IPv4Network("0.0.0.0/0")
+
+
+class Client:
+    """The initiator. One ``Connect`` is one stay at one gateway."""
+
+    def __init__(self, associations: Associations, children: Children) -> None:
+        self._all = associations
+        self._host = associations.host
+        self._peers = associations.peers
+        self._children = children
+        self._orders: dict[int, Connect] = {}
+
+    def connect(self, order: Connect) -> None:
+        """Begin; the outcome is an event, ``PeerConnected`` or ``PeerRefused``."""
+        self._begin(order, order.path, None)
+
+    # ---- phase 1 ------------------------------------------------------------------------------------
+
+    def _begin(self, order: Connect, path: Path, renewed: Peer | None) -> None:
+        sa = self._all.initiate(path)
+        sa.profile, sa.nat_t_path = order.profile, order.nat_t_path
+        sa.mode = Phase1Mode.MAIN if Phase1Mode.MAIN in order.profile.modes else Phase1Mode.AGGRESSIVE
+        sa.peer = renewed
+        self._orders[sa.number] = order
+        module = main_mode if sa.mode is Phase1Mode.MAIN else aggressive_mode
+        sa.phase_1 = self._all.phase_1_exchange(
+            sa,
+            f"{sa.mode.value} mode",
+            lambda x: module.initiate(x, sa, self._all, order.gateway_name, first=renewed is None),
+            OWNED,
+            lambda _: self._phase_1_done(sa, order),
+            lambda error: self._failed(sa, Stage.PHASE_1, error),
+        )
+        sa.phase_1.resume()
+
+    def _phase_1_done(self, sa: IsakmpSa, order: Connect) -> None:
+        self._all.established(sa)
+        if sa.peer is None:
+            sa.peer = self._peers.add(str(sa.identity or ""), None, order.profile, self._describe(sa))
+            sa.peer.configured = True
+        sa.peer.ike_sas.append(sa)
+        self._peers.heard(sa.peer, sa.path)
+        patience = order.profile.xauth_timeout_seconds + self._all.policy.limits.exchange_seconds
+        sa.timers["login"] = self._host.schedule(
+            self._host.now + patience, lambda: self._failed(sa, Stage.XAUTH, TimedOut("the gateway asked for no login"))
+        )
+        self._all.unpark(sa)
+
+    @staticmethod
+    def _describe(sa: IsakmpSa) -> PeerDescription:
+        return PeerDescription(
+            isakmp_sa=sa.number,
+            profile=sa.served_by.name,
+            authentication=sa.authentication or Authentication.HYBRID_RSA,
+            path=sa.path,
+            identity=str(sa.identity or ""),
+            vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
+            certificate=sa.certificate,
+        )
+
+    # ---- what the gateway begins --------------------------------------------------------------------
+
+    def phase_1(self, sa: IsakmpSa) -> Exchange:
+        """Nobody initiates to a client."""
+        raise InvalidExchangeType("a client answers no phase 1")
+
+    def phase_2(self, sa: IsakmpSa, exchange_type: int, transport: Phase2Transport) -> Exchange | None:
+        """Xauth, a pushed configuration, or a rekey."""
+        order, peer = self._orders[sa.number], sa.peer
+        if peer is None:
+            return None
+        if exchange_type == ExchangeType.TRANSACTION and not sa.authorized:
+            exchange = self._all.exchange(
+                sa,
+                transport,
+                "Xauth",
+                lambda x, _: xauth.respond(x, order.credentials),
+                finished=lambda status: self._told(sa, order, status),
+                failed=lambda error: self._failed(sa, Stage.XAUTH, error),
+            )
+            exchange.allow(order.profile.xauth_timeout_seconds)
+            return exchange
+        if exchange_type == ExchangeType.TRANSACTION:
+            return self._all.exchange(
+                sa,
+                transport,
+                "Mode Config",
+                lambda x, _: mode_config.accept_push(x),
+                finished=lambda configuration: self._configured(sa, order, configuration),
+            )
+        if peer.configuration is None:
+            return None
+        return self._all.exchange(
+            sa,
+            transport,
+            "quick mode",
+            lambda x, t: quick_mode.respond(
+                x, sa, t, lambda identities: self._select(peer, identities), self._children.means(sa)
+            ),
+            retransmissions=OWNED,
+            finished=lambda spi: self._children.established(sa, spi),
+        )
+
+    @staticmethod
+    def _select(peer: Peer, identities: Sequence[Identity]) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
+        """A rekey by the gateway must be about what we have: the same networks."""
+        if len(identities) == 2 and peer.configuration is not None:
+            theirs, ours = (network_of(identity.identification) for identity in identities)
+            for child in peer.live_children:
+                if ours == IPv4Network(peer.configuration.address) and all(
+                    network.subnet_of(theirs) for network in child.sa.remote_networks
+                ):
+                    return child.sa.local_networks, child.sa.remote_networks
+        raise InvalidIdInformation("the gateway wants a Child SA that we did not ask for")
+
+    # ---- Xauth and after ------------------------------------------------------------------------------
+
+    def _told(self, sa: IsakmpSa, order: Connect, status: bool | None) -> None:
+        if status is None or sa.authorized:
+            return
+        if not status:
+            self._failed(sa, Stage.XAUTH, AuthenticationFailed("the gateway refused the login"))
+            return
+        peer = sa.peer
+        if peer is None:
+            return
+        sa.authorized = True
+        sa.timers.pop("login").cancel()
+        lifetime = min(sa.lifetime_seconds, sa.served_by.isakmp_lifetime_seconds)
+        now = self._host.now
+        sa.timers["rekey"] = self._host.schedule(now + REKEY_AT * lifetime, lambda: self._rekey(sa, order))
+        sa.timers["lifetime"] = self._host.schedule(now + lifetime, lambda: self._expired(sa))
+        carried_over = peer.configuration is not None
+        self._host.emit(
+            IsakmpSaEstablished(
+                isakmp_sa=sa.number,
+                peer_id=peer.id,
+                initiator_spi=sa.cky_i,
+                responder_spi=sa.cky_r,
+                suite=str(sa.agreed),
+                authentication=peer.description.authentication.value,
+                mode=sa.mode.value if sa.mode else "",
+                lifetime_seconds=lifetime,
+                carried_over=carried_over,
+            )
+        )
+        self._all.dpd.watch(sa)
+        if carried_over:
+            for old in [other for other in peer.ike_sas if other is not sa]:
+                old.timers["retire"] = self._host.schedule(
+                    now + RETIRE_SECONDS, lambda old=old: self._retire(old)  # type: ignore[misc]
+                )
+        else:
+            self._all.begin(
+                sa,
+                ExchangeType.TRANSACTION,
+                "Mode Config",
+                lambda x, _: mode_config.initiate(x, order.hostname, order.application_version),
+                finished=lambda configuration: self._configured(sa, order, configuration),
+                failed=lambda error: self._failed(sa, Stage.MODE_CONFIG, error),
+            )
+
+    def _configured(self, sa: IsakmpSa, order: Connect, configuration: Configuration) -> None:
+        peer = sa.peer
+        if peer is None or peer.configuration is not None:
+            return
+        peer.configuration = configuration
+        self._make_child(sa, order)
+
+    def _make_child(self, sa: IsakmpSa, order: Connect) -> None:
+        peer = sa.peer
+        if peer is None or peer.configuration is None:
+            return
+        profile = sa.served_by
+        own = IPv4Network(peer.configuration.address)
+        group = profile.pfs_groups[0] if profile.require_pfs and profile.pfs_groups else None
+        networks = ((own,), peer.configuration.split_include or order.networks)
+        asked = order.networks[0] if len(order.networks) == 1 else EVERYTHING
+        proposals = profile.esp_proposals
+        terms = quick_mode.Terms(identification_of(own), identification_of(asked), proposals[0].suite, group)
+        means = self._children.means(sa)
+        self._all.begin(
+            sa,
+            ExchangeType.QUICK,
+            "quick mode",
+            lambda x, t: quick_mode.initiate(x, sa, t, means, terms, networks, proposals),
+            finished=lambda spi: self._children.established(sa, spi),
+            failed=lambda error: self._failed(sa, Stage.QUICK_MODE, error),
+        )
+
+    # ---- staying ----------------------------------------------------------------------------------------
+
+    def _rekey(self, sa: IsakmpSa, order: Connect) -> None:
+        if sa.peer is not None and not sa.peer.gone:
+            self._begin(order, sa.peer.path, sa.peer)
+
+    def _retire(self, sa: IsakmpSa) -> None:
+        self._children.delete_isakmp(sa)
+        self._remove(sa)
+
+    def _expired(self, sa: IsakmpSa) -> None:
+        peer = sa.peer
+        if peer is not None and peer.ike_sas == [sa]:
+            self._children.close(peer, Goodbye.EXPIRED, "the ISAKMP SA could not be renewed", tell=True)
+        self._remove(sa)
+
+    def _remove(self, sa: IsakmpSa) -> None:
+        self._orders.pop(sa.number, None)
+        self._all.remove(sa)
+
+    # ---- news from the gateway ------------------------------------------------------------------------------
+
+    def notified(self, sa: IsakmpSa, notification: Notification) -> None:
+        """An error before we are in ends the attempt: waiting for the deadline would help nobody."""
+        if notification.type < NotifyType.CONNECTED and not sa.authorized:
+            name = NotifyType(notification.type).name.replace("_", "-")
+            stage = Stage.XAUTH if sa.established else Stage.PHASE_1
+            self._failed(sa, stage, PeerFailed(f"the gateway answered {name}"))
+        elif notification.type < NotifyType.CONNECTED:
+            sa.complaint = NotifyType(notification.type).name.replace("_", "-")
+
+    def children_deleted(self, sa: IsakmpSa, spis: tuple[int, ...]) -> None:
+        """The gateway will not send on these any more."""
+        peer = sa.peer
+        self._children.deleted_by_peer(sa, spis)
+        if peer is not None and not peer.children:
+            sa.timers["renew"] = self._host.schedule(self._host.now + RENEW_SECONDS, lambda: self._renew(sa))
+
+    def _renew(self, sa: IsakmpSa) -> None:
+        order = self._orders.get(sa.number)
+        if order is not None and sa.peer is not None and not sa.peer.children:
+            self._make_child(sa, order)
+
+    def isakmp_deleted(self, sa: IsakmpSa) -> None:
+        """The gateway ends the stay, unless we have a newer ISAKMP SA."""
+        peer = sa.peer
+        if not sa.authorized:
+            complaint = f": {sa.complaint}" if sa.complaint else ""
+            self._failed(sa, Stage.XAUTH, PeerFailed(f"the gateway ended the login{complaint}"))
+            return
+        if peer is not None and not peer.connected:
+            complaint = f" with {sa.complaint}" if sa.complaint else ""
+            stage = Stage.QUICK_MODE if peer.configuration else Stage.MODE_CONFIG
+            self._failed(sa, stage, PeerFailed(f"the gateway refused{complaint}"))
+            return
+        if peer is not None and peer.ike_sas == [sa]:
+            self._children.close(peer, Goodbye.PEER_DELETED, "the gateway disconnected us", tell=False)
+        self._remove(sa)
+
+    def _failed(self, sa: IsakmpSa, stage: Stage, error: IkeError) -> None:
+        if sa.closing:
+            return
+        peer = sa.peer
+        if error.notify is not None:
+            self._children.report_failure(sa, error)
+        if peer is not None and peer.connected:
+            # A renewal failed: the old SA still serves, and the next moment may be better.
+            if peer.ike_sas and peer.ike_sas[-1] is not sa or len(peer.ike_sas) > 1:
+                self._children.delete_isakmp(sa)
+                self._remove(sa)
+            return
+        self._host.emit(
+            PeerRefused(
+                path=sa.path, stage=stage, reason=str(error), profile=sa.served_by.name, remedy=error.remedy
+            )
+        )
+        self._children.delete_isakmp(sa)
+        if peer is not None:
+            self._children.close(peer, Goodbye.FAILED, str(error), tell=False)
+        self._remove(sa)

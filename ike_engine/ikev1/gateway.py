@@ -1,0 +1,400 @@
+"""The gateway's side of remote access: phase 1, Xauth, Mode Config, quick mode, in that order and no other.
+
+    client                                   gateway
+      main or aggressive mode        <-->    the gateway proves itself (certificate, group key)
+                                     <---    Xauth: who is the user?
+      Mode Config REQUEST            --->    address, DNS, routes    (or the gateway pushes them)
+      quick mode                     --->    one Child SA, or one a network
+
+A new phase 1 of the same user from the same address and port is the same client rekeying: it takes
+over the peer, its address and its Child SAs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network
+
+from ike_engine.actions import Accepted, Configuration, Configure, PeerDescription, Refused, Rejected
+from ike_engine.errors import (
+    AuthenticationFailed,
+    ConfigurationRefused,
+    IkeError,
+    InvalidIdInformation,
+    Superseded,
+    TimedOut,
+)
+from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
+from ike_engine.exchange import OWNED, Exchange
+from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
+from ike_engine.ikev1.associations import Associations
+from ike_engine.ikev1.children import Children
+from ike_engine.ikev1.envelope import Phase2Transport
+from ike_engine.ikev1.isakmp_sa import IsakmpSa
+from ike_engine.ikev1.numbers import ExchangeType, ModeConfigAttribute, NotifyType
+from ike_engine.ikev1.payloads import Attributes, Identity, Notification
+from ike_engine.ikev1.proposals import NothingInCommon
+from ike_engine.peer import Peer
+from ike_engine.policy import Authentication, Phase1Mode
+from ike_engine.traffic_selectors import narrow, network_of
+from ike_engine.wire import vendor_ids
+
+CONNECT_SECONDS = 120.0
+"""How long a client that logged in may take to its first Child SA."""
+
+ACKNOWLEDGE_SECONDS = 10.0
+"""How long we wait for a refused client to acknowledge the refusal."""
+
+
+class Gateway:
+    """The responder of all phase 1 exchanges."""
+
+    def __init__(self, associations: Associations, children: Children) -> None:
+        self._all = associations
+        self._host = associations.host
+        self._peers = associations.peers
+        self._children = children
+
+    # ---- phase 1 ------------------------------------------------------------------------------------
+
+    def phase_1(self, sa: IsakmpSa) -> Exchange:
+        """Answer message 1. In aggressive mode only our timer makes the client repeat message 3."""
+        module = main_mode if sa.mode is Phase1Mode.MAIN else aggressive_mode
+        return self._all.phase_1_exchange(
+            sa,
+            f"{module.__name__.rpartition('.')[2].replace('_', ' ')}",
+            lambda x: module.respond(x, sa, self._all),
+            0 if sa.mode is Phase1Mode.MAIN else OWNED,
+            lambda _: self._phase_1_done(sa),
+            lambda error: self._phase_1_failed(sa, error),
+        )
+
+    def _phase_1_failed(self, sa: IsakmpSa, error: IkeError) -> None:
+        if isinstance(error, TimedOut):
+            error = self._why_silent(sa, error)
+        elif error.notify is not None:
+            self._children.report_failure(sa, error)
+        if error.args[0] or sa.complaint:
+            self._refused(sa, Stage.PHASE_1, error)
+        self._all.remove(sa)
+
+    def _why_silent(self, sa: IsakmpSa, error: TimedOut) -> IkeError:
+        """What a silent client probably thought, by how far it came."""
+        exchange = sa.phase_1
+        if sa.complaint:
+            return AuthenticationFailed(
+                f"the client gave up with {sa.complaint}", remedy="Check the CA certificate and gateway name on the client."
+            )
+        if sa.keys is None:
+            return TimedOut("")  # it looked at our first answer and went away: a probe, not a login
+        if exchange is not None and exchange.last_drop is not None:
+            if sa.authentication is Authentication.XAUTH_PSK:
+                return AuthenticationFailed(
+                    f"the client's next message cannot be read ({exchange.last_drop}): the group keys differ",
+                    remedy=f"Make the pre-shared key of profile {sa.served_by.name} and of the client the same.",
+                )
+            return AuthenticationFailed(f"the client's next message was not believed: {exchange.last_drop}")
+        if sa.mode is Phase1Mode.AGGRESSIVE:
+            return TimedOut(
+                "the client did not answer message 2: it does not accept our certificate or key, or the message got lost",
+                remedy="Check the CA certificate, gateway name and group key on the client, and whether its network "
+                "drops large datagrams.",
+            )
+        return error
+
+    def _phase_1_done(self, sa: IsakmpSa) -> None:
+        self._all.established(sa)
+        description = self._describe(sa)
+        live = None if sa.served_by.reauthenticate_on_rekey else self._same_client(sa)
+        if live is not None:
+            # The client proved nothing about its user; the profile's owner chose to go by address and port.
+            accepted = Accepted(live.user, live.claim)
+            self._all.begin(
+                sa,
+                ExchangeType.TRANSACTION,
+                "Xauth",
+                lambda x, _: xauth.tell(x, lambda: self._next_transaction(sa, x), accepted=True),
+                finished=lambda _: self._authorize(sa, accepted, description, carried_over=True),
+                failed=lambda error: self._xauth_failed(sa, error),
+            )
+            return
+        self._all.begin(
+            sa,
+            ExchangeType.TRANSACTION,
+            "Xauth",
+            lambda x, _: self._log_in(x, sa, description),
+            finished=lambda verdict: self._authorize(sa, verdict, description, carried_over=False),
+            failed=lambda error: self._xauth_failed(sa, error),
+        )
+
+    def _describe(self, sa: IsakmpSa) -> PeerDescription:
+        if sa.authentication is None:
+            raise RuntimeError("no method is agreed yet")
+        return PeerDescription(
+            isakmp_sa=sa.number,
+            profile=sa.served_by.name,
+            authentication=sa.authentication,
+            path=sa.path,
+            identity=str(sa.identity or ""),
+            vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
+            certificate=sa.certificate,
+        )
+
+    def _same_client(self, sa: IsakmpSa) -> Peer | None:
+        """The live peer that this phase 1 can only come from: same profile, method, identity, address and port."""
+        for peer in self._peers:
+            if (
+                peer.path.remote == sa.path.remote
+                and peer.profile.name == sa.served_by.name
+                and peer.description.authentication is sa.authentication
+                and peer.description.identity == str(sa.identity or "")
+                and peer.ike_sas
+                and not sa.initial_contact
+            ):
+                return peer
+        return None
+
+    # ---- Xauth --------------------------------------------------------------------------------------
+
+    def _next_transaction(self, sa: IsakmpSa, exchange: Exchange) -> Phase2Transport:
+        """A conversation goes on under a new message id; old ones still find it, for duplicates."""
+        transport = self._all.next_transport(sa, ExchangeType.TRANSACTION)
+        sa.exchanges[transport.message_id] = exchange
+        return transport
+
+    async def _log_in(self, x: Exchange, sa: IsakmpSa, description: PeerDescription) -> Accepted:
+        def following() -> Phase2Transport:
+            return self._next_transaction(sa, x)
+
+        verdict = await xauth.initiate(x, sa, description, following)
+        if isinstance(verdict, Rejected):
+            # Said now: the client may not stay to acknowledge.
+            refusal = AuthenticationFailed(verdict.reason, remedy=verdict.remedy)
+            self._refused(sa, Stage.XAUTH, refusal)
+            x.allow(ACKNOWLEDGE_SECONDS)
+            await xauth.tell(x, following, accepted=False)
+            raise Superseded
+        await xauth.tell(x, following, accepted=True)
+        return verdict
+
+    def _xauth_failed(self, sa: IsakmpSa, error: IkeError) -> None:
+        if not isinstance(error, Superseded) and not sa.refused:
+            self._refused(sa, Stage.XAUTH, error)
+        self._children.delete_isakmp(sa)
+        self._all.remove(sa)
+
+    def _authorize(self, sa: IsakmpSa, accepted: Accepted, description: PeerDescription, *, carried_over: bool) -> None:
+        peer = self._take_over(sa, accepted)
+        if peer is None:
+            peer = self._peers.add(accepted.user, accepted.claim, sa.served_by, description)
+            sa.timers["connect"] = self._host.schedule(
+                self._host.now + CONNECT_SECONDS, lambda: self._never_connected(sa)
+            )
+        sa.peer = peer
+        sa.authorized = True
+        peer.ike_sas.append(sa)
+        self._peers.heard(peer, sa.path)
+        # quirk: vpnc 0.5.3 does not survive a rekey: what it offered (24 days) is kept.
+        lifetime = sa.lifetime_seconds if sa.vpnc else min(sa.lifetime_seconds, sa.served_by.isakmp_lifetime_seconds)
+        sa.timers["lifetime"] = self._host.schedule(self._host.now + lifetime, lambda: self._expired(sa))
+        self._host.emit(
+            IsakmpSaEstablished(
+                isakmp_sa=sa.number,
+                peer_id=peer.id,
+                initiator_spi=sa.cky_i,
+                responder_spi=sa.cky_r,
+                suite=str(sa.agreed),
+                authentication=description.authentication.value,
+                mode=sa.mode.value if sa.mode else "",
+                lifetime_seconds=lifetime,
+                carried_over=carried_over,
+            )
+        )
+        self._all.dpd.watch(sa)
+        if sa.served_by.configuration_push and peer.configuration is None:
+            self._all.begin(
+                sa,
+                ExchangeType.TRANSACTION,
+                "Mode Config",
+                lambda x, _: mode_config.push(x, sa, lambda request: self._configure(x, sa, request)),
+                failed=lambda error: self._configuration_failed(sa, error),
+            )
+        self._all.unpark(sa)
+
+    def _take_over(self, sa: IsakmpSa, accepted: Accepted) -> Peer | None:
+        """The peer that the same client already has; other peers of the user are left alone.
+
+        INITIAL-CONTACT is scoped to user and address: it ends an earlier stay of the user at the same
+        address and port, or at the same address when no NAT hides others behind it.
+        """
+        for peer in self._peers.of_user(accepted.user):
+            if peer.path.remote.ip != sa.path.remote.ip or peer.profile.name != sa.served_by.name:
+                continue
+            same_port = peer.path.remote == sa.path.remote
+            if same_port and not sa.initial_contact:
+                return peer
+            behind_nat = any(other.nat.remote for other in peer.ike_sas)
+            if sa.initial_contact and (same_port or not behind_nat):
+                self._children.close(peer, Goodbye.SUPERSEDED, "the same user came anew from there", tell=False)
+            elif peer.ike_sas:
+                self._all.dpd.hasten(peer.ike_sas[-1])
+        return None
+
+    def _never_connected(self, sa: IsakmpSa) -> None:
+        if sa.peer is not None and not sa.peer.connected:
+            self._refused(sa, Stage.QUICK_MODE, TimedOut("the client logged in but never asked for a Child SA"))
+            self._children.close(sa.peer, Goodbye.FAILED, "no Child SA was made", tell=True)
+
+    def _expired(self, sa: IsakmpSa) -> None:
+        """The ISAKMP SA is too old. A client that rekeyed has a newer one and goes on."""
+        peer = sa.peer
+        if peer is not None and peer.ike_sas == [sa]:
+            self._children.close(peer, Goodbye.EXPIRED, "the client did not renew the ISAKMP SA", tell=True)
+            return
+        self._children.delete_isakmp(sa)
+        self._all.remove(sa)
+
+    # ---- Mode Config and quick mode ---------------------------------------------------------------------
+
+    def phase_2(self, sa: IsakmpSa, exchange_type: int, transport: Phase2Transport) -> Exchange | None:
+        """What a client begins once it is logged in."""
+        peer = sa.peer
+        if not sa.authorized or peer is None:
+            return None
+        if exchange_type == ExchangeType.TRANSACTION:
+            return self._all.exchange(
+                sa,
+                transport,
+                "Mode Config",
+                lambda x, _: mode_config.respond(x, sa, lambda request: self._configure(x, sa, request)),
+                finished=lambda _: self._all.unpark(sa),
+                failed=lambda error: self._configuration_failed(sa, error),
+            )
+        if peer.configured and peer.configuration is None:
+            return None  # Mode Config is still being answered
+        return self._all.exchange(
+            sa,
+            transport,
+            "quick mode",
+            lambda x, t: quick_mode.respond(
+                x, sa, t, lambda identities: self._select(peer, identities), self._children.means(sa)
+            ),
+            retransmissions=OWNED,
+            finished=lambda spi: self._children.established(sa, spi),
+            failed=lambda error: self._quick_mode_failed(sa, error),
+        )
+
+    async def _configure(self, x: Exchange, sa: IsakmpSa, request: Attributes) -> Configuration:
+        """The configuration of the peer: asked for once, the same for the whole stay."""
+        peer = sa.peer
+        if peer is None:
+            raise ConfigurationRefused("nobody is logged in")
+        version = mode_config.text(request, ModeConfigAttribute.APPLICATION_VERSION)
+        peer.application_version = version or peer.application_version
+        if peer.configuration is None:
+            peer.configured = True
+            answer = await x.ask(
+                Configure(
+                    peer_id=peer.id,
+                    peer=peer.description,
+                    user=peer.user,
+                    claim=peer.claim,
+                    hostname=mode_config.text(request, ModeConfigAttribute.UNITY_DDNS_HOSTNAME),
+                    application_version=version,
+                )
+            )
+            if isinstance(answer, Refused):
+                raise ConfigurationRefused(answer.reason, remedy=answer.remedy)
+            peer.configuration = answer
+        return peer.configuration
+
+    def _configuration_failed(self, sa: IsakmpSa, error: IkeError) -> None:
+        peer = sa.peer
+        if peer is None or (peer.configuration is not None and not isinstance(error, ConfigurationRefused)):
+            return  # the client has what it needs; only its acknowledgement got lost
+        self._children.report_failure(sa, error)
+        self._refused(sa, Stage.MODE_CONFIG, error)
+        self._children.close(peer, Goodbye.FAILED, str(error), tell=True)
+
+    @staticmethod
+    def _select(peer: Peer, identities: Sequence[Identity]) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
+        """Our networks and the client's, from IDci and IDcr.
+
+        A Unity client asks for 0.0.0.0/0 whatever the split networks: that is accepted as said, and what
+        is installed is what the peer may reach.
+        """
+        configuration = peer.configuration
+        if configuration is None:
+            raise InvalidIdInformation(
+                "the client opened a Child SA without asking for an address",
+                remedy="Let the client request a virtual IP (Mode Config, pull), or set the profile to push it.",
+            )
+        if not identities:
+            raise InvalidIdInformation("the client named no networks in quick mode")
+        theirs, ours = (network_of(identity.identification) for identity in identities)
+        if theirs != IPv4Network(configuration.address):
+            raise InvalidIdInformation(
+                f"the client wants to send from {theirs}, but its address is {configuration.address}",
+                remedy="Let the client use the address that it is given.",
+            )
+        networks = narrow(ours, configuration.reachable)
+        if not networks:
+            allowed = ", ".join(map(str, configuration.reachable))
+            raise InvalidIdInformation(
+                f"the client wants to reach {ours}; allowed is {allowed}",
+                remedy=f"Let the pool or profile reach {ours}, or correct the client's remote networks.",
+            )
+        return networks, (theirs,)
+
+    def _quick_mode_failed(self, sa: IsakmpSa, error: IkeError) -> None:
+        if error.notify is not None:
+            self._children.report_failure(sa, error)
+        if sa.peer is not None and not sa.peer.connected:
+            self._refused(sa, Stage.QUICK_MODE, error)
+
+    # ---- news from the client -----------------------------------------------------------------------------
+
+    def notified(self, sa: IsakmpSa, notification: Notification) -> None:
+        """# quirk: racoon sends INITIAL-CONTACT on its own, before or between Xauth messages."""
+        if notification.type == NotifyType.INITIAL_CONTACT and not sa.authorized:
+            sa.initial_contact = True
+        elif notification.type < NotifyType.CONNECTED and not sa.authorized:
+            sa.complaint = NotifyType(notification.type).name.replace("_", "-")
+
+    def children_deleted(self, sa: IsakmpSa, spis: tuple[int, ...]) -> None:
+        """The client will not send on these any more."""
+        self._children.deleted_by_peer(sa, spis)
+
+    def isakmp_deleted(self, sa: IsakmpSa) -> None:
+        """The client goes, unless it has a newer ISAKMP SA: then it only tidies up after a rekey."""
+        peer = sa.peer
+        if peer is not None and peer.ike_sas == [sa]:
+            self._children.close(peer, Goodbye.PEER_DELETED, "the client disconnected", tell=False)
+        elif peer is None and sa.profile is not None:
+            reason = f": {sa.complaint}" if sa.complaint else ""
+            self._refused(sa, Stage.XAUTH, AuthenticationFailed(f"the client gave up before it was logged in{reason}"))
+        self._all.remove(sa)
+
+    # ---- refusals -----------------------------------------------------------------------------------------
+
+    def _refused(self, sa: IsakmpSa, stage: Stage, error: IkeError) -> None:
+        sa.refused = True
+        offered: tuple[str, ...] = ()
+        accepted: tuple[str, ...] = ()
+        if isinstance(error, NothingInCommon):
+            offered, accepted = error.offered, error.accepted
+        self._host.emit(
+            PeerRefused(
+                path=sa.path,
+                stage=stage,
+                reason=str(error),
+                profile=sa.profile.name if sa.profile else "",
+                identity=str(sa.identity or ""),
+                username=sa.peer.user if sa.peer else sa.xauth_username,
+                offered=offered,
+                accepted=accepted,
+                remedy=error.remedy,
+                vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
+            )
+        )
+

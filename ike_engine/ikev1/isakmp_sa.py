@@ -1,0 +1,147 @@
+"""The ISAKMP SA: the result of phase 1 (RFC 2408 section 2.4), plain data.
+
+Exchanges read and write it; what happens when is in the role that owns it (``gateway``,
+``client``).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from ike_engine.exchange import Exchange
+from ike_engine.identities import Identification
+from ike_engine.ikev1.keys import IsakmpKeys
+from ike_engine.ikev1.nat_traversal import NatSituation, NatTraversal
+from ike_engine.path import Path
+from ike_engine.peer import Peer
+from ike_engine.policy import Authentication, IkeProposal, Phase1Mode, Profile
+from ike_engine.timers import Timer
+from ike_engine.wire import vendor_ids
+
+REMEMBERED_MESSAGE_IDS = 1_024
+
+
+@dataclass(slots=True, eq=False)
+class IsakmpSa:
+    """One ISAKMP SA, from its first message on.
+
+    Attributes:
+        number: Our handle, unique while the process lives.
+        initiator: We sent message 1.
+        cky_i: The initiator's cookie.
+        cky_r: The responder's cookie; zeros until it is known.
+        path: Where the last message that we believed came from; answers go there.
+        first_path: Where message 1 travelled; NAT-D of aggressive mode covers it.
+        nat_t_path: Initiator only: where to float to when a NAT is found.
+        keys: Present once the Diffie-Hellman exchange is done.
+        iv: Last cipher block of phase 1 so far; the base of all later IVs once phase 1 is done.
+        established: Phase 1 is done.
+        authorized: Xauth is done (or was carried over): Mode Config and quick mode are open.
+        exchanges: Running and lingering phase 2 exchanges by message id.
+        used_message_ids: Of phase 2, so that a replay is recognized.
+        complaint: What an unauthenticated notify of the peer said: believed by nobody, told to the administrator.
+        parked: Datagrams that overtook the message they depend on.
+    """
+
+    number: int
+    initiator: bool
+    cky_i: bytes
+    cky_r: bytes
+    path: Path
+    first_path: Path
+    created: float
+    mode: Phase1Mode | None = None
+    profile: Profile | None = None
+    proposal: IkeProposal | None = None
+    authentication: Authentication | None = None
+    lifetime_seconds: int = 0
+    keys: IsakmpKeys | None = None
+    iv: bytes = b""
+    nat_t_path: Path | None = None
+    nat_traversal: NatTraversal | None = None
+    nat: NatSituation = field(default_factory=NatSituation)
+    vendor_ids: tuple[bytes, ...] = ()
+    identity: Identification | None = None
+    certificate: bytes | None = None
+    initial_contact: bool = False
+    vpnc: bool = False
+    established: bool = False
+    authorized: bool = False
+    closing: bool = False
+    peer: Peer | None = None
+    phase_1: Exchange | None = None
+    exchanges: dict[int, Exchange] = field(default_factory=dict)
+    used_message_ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    parked: list[tuple[bytes, Path]] = field(default_factory=list)
+    timers: dict[str, Timer] = field(default_factory=dict)
+    dpd_sequence: int = 0
+    dpd_received: int = -1
+    dpd_sent_at: float = 0.0
+    dpd_unanswered: int = 0
+    xauth_username: str = ""
+    complaint: str = ""
+    refused: bool = False
+
+    @property
+    def agreed(self) -> IkeProposal:
+        """The suite; only after message 2."""
+        if self.proposal is None:
+            raise RuntimeError("no suite is agreed yet")
+        return self.proposal
+
+    @property
+    def secrets(self) -> IsakmpKeys:
+        """The keys; only after the Diffie-Hellman exchange."""
+        if self.keys is None:
+            raise RuntimeError("no keys are agreed yet")
+        return self.keys
+
+    @property
+    def served_by(self) -> Profile:
+        """The profile; only after message 2."""
+        if self.profile is None:
+            raise RuntimeError("no profile is chosen yet")
+        return self.profile
+
+    def announced(self, known: bytes) -> bool:
+        """Whether the peer sent this vendor ID (by the matching rules of ``vendor_ids``)."""
+        return any(vendor_ids.matches(value, known) for value in self.vendor_ids)
+
+    @property
+    def peer_reassembles(self) -> bool:
+        """Whether the peer announced vendor IKE fragmentation."""
+        return self.announced(vendor_ids.FRAGMENTATION)
+
+    @property
+    def takes_one_certificate_only(self) -> bool:
+        """Whether a certificate chain would break the peer.
+
+        # quirk: vpnc 0.5.3: verifies SIG with the last certificate that it gets, so it needs the leaf alone. Before
+        # message 3 it is told from other Cisco-like clients by the fragmentation vendor ID, which it does not send.
+        """
+        return (
+            self.mode is Phase1Mode.AGGRESSIVE
+            and self.announced(vendor_ids.CISCO_UNITY)
+            and not self.announced(vendor_ids.FRAGMENTATION)
+        )
+
+    @property
+    def encapsulated(self) -> bool:
+        """Whether ESP travels in UDP: a NAT was found."""
+        return self.nat.found and self.nat_traversal is not None
+
+    def claim_message_id(self, message_id: int) -> bool:
+        """Remember a phase 2 message id; ``False`` when it was used before."""
+        if message_id in self.used_message_ids:
+            return False
+        self.used_message_ids[message_id] = None
+        if len(self.used_message_ids) > REMEMBERED_MESSAGE_IDS:
+            self.used_message_ids.popitem(last=False)
+        return True
+
+    def stop_timers(self) -> None:
+        """Forget every moment of this SA."""
+        for timer in self.timers.values():
+            timer.cancel()
+        self.timers.clear()

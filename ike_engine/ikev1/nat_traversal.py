@@ -1,0 +1,88 @@
+"""NAT traversal in phase 1 (RFC 3947; drafts 02, "02\\n" and 03 of it).
+
+NAT-D = HASH(CKY-I | CKY-R | IP | port). The first names the receiver's end as the sender sees it,
+the others the sender's own ends.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from dataclasses import dataclass
+
+from ike_engine.crypto.prf import digest
+from ike_engine.crypto.suites import HashAlgorithm
+from ike_engine.ikev1.numbers import EncapsulationMode
+from ike_engine.ikev1.payloads import NatDetection, NatDetectionDraft
+from ike_engine.path import Address, Path
+from ike_engine.wire import vendor_ids
+
+
+class NatTraversal(enum.Enum):
+    """A version of the protocol, best first: its vendor ID and its numbers."""
+
+    RFC_3947 = (vendor_ids.NAT_T_RFC_3947, NatDetection, EncapsulationMode.UDP_TUNNEL)
+    DRAFT_03 = (vendor_ids.NAT_T_DRAFT_03, NatDetectionDraft, EncapsulationMode.UDP_TUNNEL_DRAFT)
+    DRAFT_02_NEWLINE = (vendor_ids.NAT_T_DRAFT_02_NEWLINE, NatDetectionDraft, EncapsulationMode.UDP_TUNNEL_DRAFT)
+    DRAFT_02 = (vendor_ids.NAT_T_DRAFT_02, NatDetectionDraft, EncapsulationMode.UDP_TUNNEL_DRAFT)
+
+    def __init__(self, vendor_id: bytes, payload: type[NatDetection], tunnel: EncapsulationMode) -> None:
+        self.vendor_id = vendor_id
+        self.payload = payload
+        self.tunnel = tunnel
+
+
+def choose(received: tuple[bytes, ...]) -> NatTraversal | None:
+    """The best version that the peer's vendor IDs announce, or ``None``."""
+    return next((version for version in NatTraversal if version.vendor_id in received), None)
+
+
+def nat_hash(hash_algorithm: HashAlgorithm, cky_i: bytes, cky_r: bytes, address: Address) -> bytes:
+    """HASH(CKY-I | CKY-R | IP | port) (RFC 3947 section 3.2)."""
+    ip = ipaddress.ip_address(address.ip).packed
+    return digest(hash_algorithm, cky_i, cky_r, ip, address.port.to_bytes(2, "big"))
+
+
+def detections(
+    version: NatTraversal, hash_algorithm: HashAlgorithm, cky_i: bytes, cky_r: bytes, path: Path, fake: bytes = b""
+) -> tuple[NatDetection, NatDetection]:
+    """Our two NAT-D payloads for ``path``.
+
+    Args:
+        fake: Random octets to send in place of our own end's hash: the peer then finds us behind a NAT
+            and encapsulates ESP in UDP, which is what a userspace data plane needs.
+    """
+    own = fake[: hash_algorithm.octets] or nat_hash(hash_algorithm, cky_i, cky_r, path.local)
+    return (
+        version.payload(data=nat_hash(hash_algorithm, cky_i, cky_r, path.remote)),
+        version.payload(data=own),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NatSituation:
+    """Who is behind a NAT."""
+
+    local: bool = False
+    remote: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a NAT at all: then ESP travels in UDP and IKE floats to port 4500."""
+        return self.local or self.remote
+
+
+def evaluate(
+    received: tuple[NatDetection, ...], hash_algorithm: HashAlgorithm, cky_i: bytes, cky_r: bytes, path: Path
+) -> NatSituation:
+    """Compare the peer's NAT-D payloads with ``path`` as we see it (RFC 3947 section 3.2).
+
+    In aggressive mode message 3 arrives on another port pair than its hashes cover: pass the path of
+    message 1.
+    """
+    if not received:
+        return NatSituation()
+    first, *rest = (payload.data for payload in received)
+    local = first != nat_hash(hash_algorithm, cky_i, cky_r, path.local)
+    remote = nat_hash(hash_algorithm, cky_i, cky_r, path.remote) not in rest
+    return NatSituation(local, remote and bool(rest))
