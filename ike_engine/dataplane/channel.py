@@ -238,7 +238,7 @@ def decode_order(datagram: bytes) -> Order:
     """
     order = decode(datagram)
     if not isinstance(order, Install | Remove | UpdatePath | QueryCounters):
-        raise ValueError(f"{type(order).__name__} is not an order")  # noqa: TRY004 (it is rubbish on a wire)
+        raise ValueError(f"{type(order).__name__} is not an order")  # noqa: TRY004 (rubbish on a wire)
     return order
 
 
