@@ -9,15 +9,19 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ike_engine.child_sa import ChildSa
 from ike_engine.events import Event, Goodbye
-from ike_engine.path import Path
-from ike_engine.policy import Authentication, Policy, Profile
 from ike_engine.secret import Secret
 
+if TYPE_CHECKING:
+    from ike_engine.child_sa import ChildSa
+    from ike_engine.path import Path
+    from ike_engine.policy import Authentication, Policy, Profile
+
 T = TypeVar("T")
+
+HOST_MASK = IPv4Address("255.255.255.255")
 
 
 # ---- questions and their answers ------------------------------------------------------------
@@ -54,7 +58,7 @@ class PeerDescription:
 class Prompt(enum.Enum):
     """Which Xauth attribute a further round asks for (draft-beaulieu-ike-xauth-02 section 6.3)."""
 
-    PASSWORD = "password"  # noqa: S105  the attribute's name
+    PASSWORD = "password"  # noqa: S105  the name of an attribute
     PASSCODE = "passcode"
     ANSWER = "answer"
     NEXT_PIN = "next-pin"
@@ -128,7 +132,7 @@ class Configuration:
     """
 
     address: IPv4Address
-    netmask: IPv4Address = IPv4Address("255.255.255.255")
+    netmask: IPv4Address = HOST_MASK
     dns: tuple[IPv4Address, ...] = ()
     wins: tuple[IPv4Address, ...] = ()
     domain: str = ""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
-from ike_engine.crypto.suites import EspSuite
-from ike_engine.path import Path
-from ike_engine.secret import Secret
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from ike_engine.crypto.suites import EspSuite
+    from ike_engine.path import Path
+    from ike_engine.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

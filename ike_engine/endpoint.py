@@ -8,24 +8,28 @@ It knows the versions of IKE but no exchange: those belong to ``ikev1`` (and ``i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ike_engine.actions import Command, Connect, Disconnect, Output, Reconfigure, RekeyChildren
-from ike_engine.dataplane.interface import Report
 from ike_engine.errors import IkeError, Malformed
 from ike_engine.events import DatagramDropped, Goodbye
-from ike_engine.exchange import Exchange
 from ike_engine.ikev1.associations import Associations
 from ike_engine.ikev1.children import Children
 from ike_engine.ikev1.client import Client
 from ike_engine.ikev1.dead_peer_detection import DeadPeerDetection
 from ike_engine.ikev1.gateway import Gateway
-from ike_engine.path import Path
 from ike_engine.peer import Peer, Peers
-from ike_engine.policy import Policy
 from ike_engine.timers import Timer, Timers
 from ike_engine.wire.header import Header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from ike_engine.dataplane.interface import Report
+    from ike_engine.exchange import Exchange
+    from ike_engine.path import Path
+    from ike_engine.policy import Policy
 
 LOWEST_SPI = 256
 """SPIs 1 to 255 are reserved (RFC 4303 section 2.1)."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ike_engine.path import Path
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network
+
+    from ike_engine.path import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,16 +22,19 @@ from __future__ import annotations
 import hashlib
 import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ike_engine.actions import Ask, Output, Question, Transmit, Withdraw
 from ike_engine.errors import IkeError, Malformed, TimedOut
-from ike_engine.path import Path
-from ike_engine.timers import Timer
-from ike_engine.wire.chain import Payload
 from ike_engine.wire.shapes import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    from ike_engine.path import Path
+    from ike_engine.timers import Timer
+    from ike_engine.wire.chain import Payload
 
 T = TypeVar("T")
 M = TypeVar("M", bound=Message)
@@ -383,4 +386,3 @@ class Exchange:
         self._taken.clear()
         if self._forgotten is not None:
             self._forgotten()
-

@@ -62,7 +62,11 @@ class Identification:
             if self.kind in (IdType.IPV4_ADDR, IdType.IPV6_ADDR):
                 return str(ipaddress.ip_address(self.data))
             if self.kind == IdType.IPV4_ADDR_SUBNET:
-                return str(ipaddress.ip_network(f"{ipaddress.IPv4Address(self.data[:4])}/{ipaddress.IPv4Address(self.data[4:])}", strict=False))
+                return str(
+                    ipaddress.ip_network(
+                        f"{ipaddress.IPv4Address(self.data[:4])}/{ipaddress.IPv4Address(self.data[4:])}", strict=False
+                    )
+                )
             if self.kind == IdType.DER_ASN1_DN:
                 return x509.Name.from_bytes(self.data).rfc4514_string()
         except ValueError:

@@ -7,11 +7,17 @@ address, the Child SAs and the session go on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ike_engine.actions import Configuration, InstallInbound, InstallOutbound, MoveChildren, PeerDescription, RemoveChildren
+from ike_engine.actions import (
+    Configuration,
+    InstallInbound,
+    InstallOutbound,
+    MoveChildren,
+    PeerDescription,
+    RemoveChildren,
+)
 from ike_engine.dataplane.interface import Counters, Expired, InstallFailed, PathObserved, Report
 from ike_engine.events import (
     ChildSaEstablished,
@@ -23,13 +29,15 @@ from ike_engine.events import (
     PeerGone,
     PeerMoved,
 )
-from ike_engine.timers import Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from ike_engine.child_sa import ChildSa
     from ike_engine.exchange import Host
     from ike_engine.path import Path
     from ike_engine.policy import Profile
+    from ike_engine.timers import Timer
 
 
 @dataclass(slots=True, eq=False)
@@ -113,7 +121,7 @@ class Peers:
         """All peers logged in under that name."""
         return tuple(self._by_user.get(user, ()))
 
-    def add(self, user: str, claim: Any, profile: Profile, description: PeerDescription) -> Peer:  # noqa: ANN401
+    def add(self, user: str, claim: Any, profile: Profile, description: PeerDescription) -> Peer:  # noqa: ANN401  opaque
         """A login was accepted: a peer comes to be."""
         peer = Peer(
             id=next(self._ids),
@@ -134,7 +142,7 @@ class Peers:
 
     # ---- Child SAs --------------------------------------------------------------------------------
 
-    def child_inbound(self, peer: Peer, sa: ChildSa, terms: Any) -> Child:  # noqa: ANN401
+    def child_inbound(self, peer: Peer, sa: ChildSa, terms: Any) -> Child:  # noqa: ANN401  the protocol's
         """Install the inbound half: the peer may learn the SPI right after."""
         child = peer.children[sa.inbound_spi] = Child(sa, terms)
         self._by_spi[sa.inbound_spi] = peer

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
-from ike_engine.crypto.signatures import PrivateKey
 from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, HashAlgorithm, Integrity
-from ike_engine.identities import Identification
-from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from ike_engine.crypto.signatures import PrivateKey
+    from ike_engine.identities import Identification
+    from ike_engine.secret import Secret
 
 
 class Authentication(enum.Enum):

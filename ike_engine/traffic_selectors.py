@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
 
 from ike_engine.errors import InvalidIdInformation
 from ike_engine.identities import Identification, IdType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def network_of(identification: Identification) -> IPv4Network:
@@ -39,8 +42,4 @@ def identification_of(network: IPv4Network) -> Identification:
 
 def narrow(asked: IPv4Network, allowed: Sequence[IPv4Network]) -> tuple[IPv4Network, ...]:
     """What of ``asked`` is allowed; two networks either contain one another or are disjoint."""
-    return tuple(
-        asked if asked.subnet_of(network) else network
-        for network in allowed
-        if asked.overlaps(network)
-    )
+    return tuple(asked if asked.subnet_of(network) else network for network in allowed if asked.overlaps(network))

@@ -12,9 +12,9 @@ message 1.
 
 from __future__ import annotations
 
-from ike_engine.exchange import Exchange
+from typing import TYPE_CHECKING
+
 from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, verify
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import AggressiveMode1, AggressiveMode2, AggressiveMode3
 from ike_engine.ikev1.nat_traversal import choose
 from ike_engine.ikev1.payloads import KeyExchange, Nonce
@@ -37,6 +37,10 @@ from ike_engine.ikev1.phase_1 import (
 )
 from ike_engine.ikev1.proposals import accepted_phase_1, choose_phase_1, offer_phase_1
 from ike_engine.policy import Phase1Mode
+
+if TYPE_CHECKING:
+    from ike_engine.exchange import Exchange
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
 
 async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
@@ -83,9 +87,7 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     evaluate_nat(sa, around, m3.nat_detections, sa.first_path)
 
 
-async def initiate(
-    x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name: str, *, first: bool
-) -> None:
+async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name: str, *, first: bool) -> None:
     """The client's side: messages 1 and 3 (encrypted). Arguments as in ``main_mode.initiate``."""
     offer = offer_phase_1(sa.served_by)
     dh = DiffieHellman(sa.served_by.ike_proposals[0].group, around.entropy)
@@ -110,9 +112,7 @@ async def initiate(
         transcript = Transcript(g_xi=dh.public, g_xr=m2.key_exchange.data, sai_b=offer.body)
         make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, ni.data, m2.nonce.data)
         value = hash_r(sa, transcript, m2.identity.body)
-        verify(
-            sa, value, m2.identity, m2.proof, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name
-        )
+        verify(sa, value, m2.identity, m2.proof, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name)
 
     m2 = await x.receive(AggressiveMode2, proof=authentic)
     note_peer(sa, m2)
@@ -123,4 +123,8 @@ async def initiate(
     ours = nat_detections(sa, around)
     float_to_nat_t(sa)
     certificates, proof = prove(sa, hash_i(sa, transcript, identity.body))
-    x.send(AggressiveMode3(certificates=certificates, proof=proof, nat_detections=ours, everywhere=initial_contact(sa, first=first)))
+    x.send(
+        AggressiveMode3(
+            certificates=certificates, proof=proof, nat_detections=ours, everywhere=initial_contact(sa, first=first)
+        )
+    )

@@ -9,25 +9,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ike_engine.errors import IkeError, Malformed
 from ike_engine.events import DatagramDropped
 from ike_engine.exchange import OWNED, Exchange, Host
 from ike_engine.ikev1 import informational
-from ike_engine.ikev1.dead_peer_detection import DeadPeerDetection
 from ike_engine.ikev1.envelope import Phase1Transport, Phase2Transport
 from ike_engine.ikev1.fragmentation import Reassembly
 from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType, ProtocolId
 from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, Delete, Fragment, Notification
-from ike_engine.path import Path
-from ike_engine.peer import Peers
 from ike_engine.policy import Phase1Mode, Policy
 from ike_engine.wire.chain import parse_chain
 from ike_engine.wire.header import HEADER_OCTETS, Flags, Header
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ike_engine.ikev1.dead_peer_detection import DeadPeerDetection
+    from ike_engine.path import Path
+    from ike_engine.peer import Peers
 
 NO_COOKIE = bytes(8)
 PARKED = 4
@@ -267,7 +270,7 @@ class Associations:
             role.isakmp_deleted(sa)
 
     def _clear_informational(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
-        """Nobody can be sure who wrote it. It is told to the administrator; only a client gives up on it, before keys."""
+        """Nobody can be sure who wrote it: it is told to the administrator. Only a client gives up on it."""
         if header.flags & Flags.ENCRYPTION:
             self._drop(path, "encrypted before phase 1 is done")
             return

@@ -11,18 +11,22 @@ Diffie-Hellman secret and binds its offer and identity.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ike_engine.crypto.certificates import Purpose, matches_name, validate
 from ike_engine.crypto.prf import prf
 from ike_engine.crypto.signatures import verify_hash
 from ike_engine.errors import AuthenticationFailed, InvalidCertificate, InvalidHash, InvalidSignature
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.numbers import CertificateEncoding
 from ike_engine.ikev1.payloads import Certificate, Hash, Identity, Signature
 from ike_engine.policy import Authentication, LocalIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,13 @@ class Transcript:
 def hash_i(sa: IsakmpSa, transcript: Transcript, idii_b: bytes) -> bytes:
     """HASH_I, over the initiator's identity."""
     t = transcript
-    return prf(
-        sa.agreed.hash_algorithm, sa.secrets.skeyid, t.g_xi, t.g_xr, sa.cky_i, sa.cky_r, t.sai_b, idii_b
-    )
+    return prf(sa.agreed.hash_algorithm, sa.secrets.skeyid, t.g_xi, t.g_xr, sa.cky_i, sa.cky_r, t.sai_b, idii_b)
 
 
 def hash_r(sa: IsakmpSa, transcript: Transcript, idir_b: bytes) -> bytes:
     """HASH_R, over the responder's identity."""
     t = transcript
-    return prf(
-        sa.agreed.hash_algorithm, sa.secrets.skeyid, t.g_xr, t.g_xi, sa.cky_r, sa.cky_i, t.sai_b, idir_b
-    )
+    return prf(sa.agreed.hash_algorithm, sa.secrets.skeyid, t.g_xr, t.g_xi, sa.cky_r, sa.cky_i, t.sai_b, idir_b)
 
 
 def signs(sa: IsakmpSa, *, initiator: bool) -> bool:

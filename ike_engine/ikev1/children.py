@@ -5,19 +5,24 @@ Both roles use it; what differs is who renews first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ike_engine.child_sa import ChildSa
-from ike_engine.errors import IkeError
-from ike_engine.events import Goodbye
-from ike_engine.exchange import Exchange
 from ike_engine.ikev1 import informational, quick_mode
-from ike_engine.ikev1.associations import Associations
-from ike_engine.ikev1.envelope import Phase2Transport
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.numbers import ExchangeType
-from ike_engine.peer import Child, Peer
 from ike_engine.policy import EspProposal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from ike_engine.child_sa import ChildSa
+    from ike_engine.errors import IkeError
+    from ike_engine.events import Goodbye
+    from ike_engine.exchange import Exchange
+    from ike_engine.ikev1.associations import Associations
+    from ike_engine.ikev1.envelope import Phase2Transport
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.peer import Child, Peer
 
 INITIATOR_REKEYS_AT = 0.8
 RESPONDER_REKEYS_AT = 0.9
@@ -100,9 +105,7 @@ class Children:
         if child.sa.inbound_spi not in peer.children:
             return
         if peer.ike_sas:
-            informational.delete_children(
-                self._host, peer.ike_sas[-1], self._all.entropy, (child.sa.inbound_spi,)
-            )
+            informational.delete_children(self._host, peer.ike_sas[-1], self._all.entropy, (child.sa.inbound_spi,))
         self._peers.remove_child(peer, child, reason)
 
     def rekey(self, sa: IsakmpSa, child: Child) -> None:
@@ -110,10 +113,8 @@ class Children:
         terms = child.terms
         networks = (child.sa.local_networks, child.sa.remote_networks)
 
-        def run(x: Exchange, transport: Phase2Transport):  # type: ignore[no-untyped-def]  # noqa: ANN202
-            return quick_mode.initiate(
-                x, sa, transport, self.means(sa), terms, networks, (EspProposal(terms.suite),)
-            )
+        def run(x: Exchange, transport: Phase2Transport) -> Coroutine[object, Any, int]:
+            return quick_mode.initiate(x, sa, transport, self.means(sa), terms, networks, (EspProposal(terms.suite),))
 
         self._all.begin(
             sa,

@@ -7,25 +7,36 @@ It renews both phases before they end and carries the Child SAs over to the new 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from ike_engine.actions import Configuration, Connect, PeerDescription
-from ike_engine.errors import AuthenticationFailed, IkeError, InvalidExchangeType, InvalidIdInformation, PeerFailed, TimedOut
+from ike_engine.errors import (
+    AuthenticationFailed,
+    IkeError,
+    InvalidExchangeType,
+    InvalidIdInformation,
+    PeerFailed,
+    TimedOut,
+)
 from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
 from ike_engine.exchange import OWNED, Exchange
 from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
-from ike_engine.ikev1.associations import Associations
-from ike_engine.ikev1.children import Children
-from ike_engine.ikev1.envelope import Phase2Transport
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType
-from ike_engine.ikev1.payloads import Identity, Notification
-from ike_engine.path import Path
-from ike_engine.peer import Peer
 from ike_engine.policy import Authentication, Phase1Mode
 from ike_engine.traffic_selectors import identification_of, network_of
 from ike_engine.wire import vendor_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ike_engine.ikev1.associations import Associations
+    from ike_engine.ikev1.children import Children
+    from ike_engine.ikev1.envelope import Phase2Transport
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.ikev1.payloads import Identity, Notification
+    from ike_engine.path import Path
+    from ike_engine.peer import Peer
 
 REKEY_AT = 0.85
 """Part of the ISAKMP SA's lifetime after which a new phase 1 begins."""
@@ -99,7 +110,7 @@ class Client:
 
     # ---- what the gateway begins --------------------------------------------------------------------
 
-    def phase_1(self, sa: IsakmpSa) -> Exchange:
+    def phase_1(self, sa: IsakmpSa) -> Exchange:  # noqa: ARG002  the role's signature
         """Nobody initiates to a client."""
         raise InvalidExchangeType("a client answers no phase 1")
 
@@ -187,7 +198,8 @@ class Client:
         if carried_over:
             for old in [other for other in peer.ike_sas if other is not sa]:
                 old.timers["retire"] = self._host.schedule(
-                    now + RETIRE_SECONDS, lambda old=old: self._retire(old)  # type: ignore[misc]
+                    now + RETIRE_SECONDS,
+                    lambda old=old: self._retire(old),  # type: ignore[misc]
                 )
         else:
             self._all.begin(
@@ -294,14 +306,12 @@ class Client:
             self._children.report_failure(sa, error)
         if peer is not None and peer.connected:
             # A renewal failed: the old SA still serves, and the next moment may be better.
-            if peer.ike_sas and peer.ike_sas[-1] is not sa or len(peer.ike_sas) > 1:
+            if (peer.ike_sas and peer.ike_sas[-1] is not sa) or len(peer.ike_sas) > 1:
                 self._children.delete_isakmp(sa)
                 self._remove(sa)
             return
         self._host.emit(
-            PeerRefused(
-                path=sa.path, stage=stage, reason=str(error), profile=sa.served_by.name, remedy=error.remedy
-            )
+            PeerRefused(path=sa.path, stage=stage, reason=str(error), profile=sa.served_by.name, remedy=error.remedy)
         )
         self._children.delete_isakmp(sa)
         if peer is not None:

@@ -10,17 +10,21 @@ declare it dead when nothing came for the timeout after the first probe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ike_engine.events import Liveness
-from ike_engine.exchange import Host
 from ike_engine.ikev1 import informational
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import NotifyType
-from ike_engine.ikev1.payloads import Notification
-from ike_engine.peer import Peer, Peers
 from ike_engine.wire import vendor_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ike_engine.exchange import Host
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.ikev1.payloads import Notification
+    from ike_engine.peer import Peer, Peers
 
 PROBES = 5
 """Probes within the timeout, evenly spread."""
@@ -29,9 +33,7 @@ PROBES = 5
 class DeadPeerDetection:
     """Probes the peers of one endpoint, each on its newest ISAKMP SA."""
 
-    def __init__(
-        self, host: Host, peers: Peers, entropy: Callable[[int], bytes], dead: Callable[[Peer], None]
-    ) -> None:
+    def __init__(self, host: Host, peers: Peers, entropy: Callable[[int], bytes], dead: Callable[[Peer], None]) -> None:
         self._host, self._peers, self._entropy, self._dead = host, peers, entropy, dead
 
     def watch(self, sa: IsakmpSa) -> None:

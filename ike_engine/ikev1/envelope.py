@@ -7,6 +7,7 @@ A message that does not verify never moves an IV: ``open`` works on a copy, ``Op
 from __future__ import annotations
 
 import hmac
+from typing import TYPE_CHECKING
 
 from ike_engine.actions import Transmit
 from ike_engine.crypto.ciphers import cbc_decrypt, cbc_encrypt
@@ -14,16 +15,18 @@ from ike_engine.crypto.prf import prf
 from ike_engine.errors import InvalidHash, Malformed
 from ike_engine.exchange import Opened
 from ike_engine.ikev1 import fragmentation
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.keys import phase_2_iv
 from ike_engine.ikev1.messages import Ikev1Message
 from ike_engine.ikev1.numbers import ExchangeType, PayloadType
 from ike_engine.ikev1.payloads import IKEV1_PAYLOADS
-from ike_engine.path import Path
 from ike_engine.policy import Phase1Mode
 from ike_engine.wire.chain import Payload, encode_chain, parse_chain
 from ike_engine.wire.header import HEADER_OCTETS, Flags, Header, encode_message
-from ike_engine.wire.shapes import Message
+
+if TYPE_CHECKING:
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.path import Path
+    from ike_engine.wire.shapes import Message
 
 
 def header_of(sa: IsakmpSa, exchange_type: int, message_id: int, first: int, *, encrypted: bool) -> Header:
@@ -130,9 +133,7 @@ class Phase2Transport:
         return self._message_id
 
     def _hash(self, rest: bytes) -> bytes:
-        return prf(
-            self._sa.agreed.hash_algorithm, self._sa.secrets.skeyid_a, self.prefix, self._mid, self.nonces, rest
-        )
+        return prf(self._sa.agreed.hash_algorithm, self._sa.secrets.skeyid_a, self.prefix, self._mid, self.nonces, rest)
 
     def seal(self, message: Message) -> list[Transmit]:
         """Put the HASH in front and encrypt."""

@@ -44,7 +44,9 @@ def split(message: bytes, datagram_octets: int) -> list[bytes]:
     return [
         encode_message(
             outer,
-            encode_chain([Fragment(identifier=1, fragment_number=number, flags=int(number == len(slices)), data=data)])[1],
+            encode_chain([Fragment(identifier=1, fragment_number=number, flags=int(number == len(slices)), data=data)])[
+                1
+            ],
         )
         for number, data in enumerate(slices, 1)
     ]
@@ -76,8 +78,12 @@ class Reassembly:
         if self.last and fragment.fragment_number > self.last:
             raise Malformed(f"fragment {fragment.fragment_number} after the last, {self.last}")
         if fragment.is_last:
-            if (self.last and fragment.fragment_number != self.last) or any(n > fragment.fragment_number for n in self.pieces):
-                raise Malformed(f"a second last fragment, {fragment.fragment_number} after {self.last or max(self.pieces)}")
+            if (self.last and fragment.fragment_number != self.last) or any(
+                n > fragment.fragment_number for n in self.pieces
+            ):
+                raise Malformed(
+                    f"a second last fragment, {fragment.fragment_number} after {self.last or max(self.pieces)}"
+                )
             self.last = fragment.fragment_number
         if fragment.fragment_number not in self.pieces:
             if self.octets + len(fragment.data) > limit_octets:

@@ -12,8 +12,8 @@ over the peer, its address and its Child SAs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from ike_engine.actions import Accepted, Configuration, Configure, PeerDescription, Refused, Rejected
 from ike_engine.errors import (
@@ -27,17 +27,21 @@ from ike_engine.errors import (
 from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
 from ike_engine.exchange import OWNED, Exchange
 from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
-from ike_engine.ikev1.associations import Associations
-from ike_engine.ikev1.children import Children
-from ike_engine.ikev1.envelope import Phase2Transport
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.numbers import ExchangeType, ModeConfigAttribute, NotifyType
-from ike_engine.ikev1.payloads import Attributes, Identity, Notification
 from ike_engine.ikev1.proposals import NothingInCommon
-from ike_engine.peer import Peer
 from ike_engine.policy import Authentication, Phase1Mode
 from ike_engine.traffic_selectors import narrow, network_of
 from ike_engine.wire import vendor_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ike_engine.ikev1.associations import Associations
+    from ike_engine.ikev1.children import Children
+    from ike_engine.ikev1.envelope import Phase2Transport
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.ikev1.payloads import Attributes, Identity, Notification
+    from ike_engine.peer import Peer
 
 CONNECT_SECONDS = 120.0
 """How long a client that logged in may take to its first Child SA."""
@@ -83,7 +87,8 @@ class Gateway:
         exchange = sa.phase_1
         if sa.complaint:
             return AuthenticationFailed(
-                f"the client gave up with {sa.complaint}", remedy="Check the CA certificate and gateway name on the client."
+                f"the client gave up with {sa.complaint}",
+                remedy="Check CA certificate and gateway name on the client.",
             )
         if sa.keys is None:
             return TimedOut("")  # it looked at our first answer and went away: a probe, not a login
@@ -96,7 +101,7 @@ class Gateway:
             return AuthenticationFailed(f"the client's next message was not believed: {exchange.last_drop}")
         if sa.mode is Phase1Mode.AGGRESSIVE:
             return TimedOut(
-                "the client did not answer message 2: it does not accept our certificate or key, or the message got lost",
+                "the client did not answer message 2: it does not accept our certificate or key, or it got lost",
                 remedy="Check the CA certificate, gateway name and group key on the client, and whether its network "
                 "drops large datagrams.",
             )
@@ -397,4 +402,3 @@ class Gateway:
                 vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
             )
         )
-

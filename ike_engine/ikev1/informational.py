@@ -1,20 +1,24 @@
 """Informational exchanges (RFC 2408 section 4.8, RFC 2409 section 5.7): one message, no answer.
 
-    HDR*, HASH(1), N/D  -->
+HDR*, HASH(1), N/D  -->
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from ike_engine.exchange import Host
 from ike_engine.ikev1.envelope import Phase2Transport, datagrams, header_of
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, ProtocolId
 from ike_engine.ikev1.payloads import Delete, Notification
 from ike_engine.wire.chain import encode_chain
 from ike_engine.wire.header import encode_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ike_engine.exchange import Host
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
 
 def draw_message_id(sa: IsakmpSa, entropy: Callable[[int], bytes]) -> int:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ike_engine.exchange import Exchange
-from ike_engine.identities import Identification
-from ike_engine.ikev1.keys import IsakmpKeys
 from ike_engine.ikev1.nat_traversal import NatSituation, NatTraversal
-from ike_engine.path import Path
-from ike_engine.peer import Peer
 from ike_engine.policy import Authentication, IkeProposal, Phase1Mode, Profile
-from ike_engine.timers import Timer
 from ike_engine.wire import vendor_ids
+
+if TYPE_CHECKING:
+    from ike_engine.exchange import Exchange
+    from ike_engine.identities import Identification
+    from ike_engine.ikev1.keys import IsakmpKeys
+    from ike_engine.path import Path
+    from ike_engine.peer import Peer
+    from ike_engine.timers import Timer
 
 REMEMBERED_MESSAGE_IDS = 1_024
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ike_engine.child_sa import EspKeys
 from ike_engine.crypto.prf import digest, prf
-from ike_engine.crypto.suites import Cipher, EspSuite, HashAlgorithm
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from ike_engine.crypto.suites import Cipher, EspSuite, HashAlgorithm
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ message 5 when the NAT-D payloads tell of a NAT; the responder answers where a m
 
 from __future__ import annotations
 
-from ike_engine.exchange import Exchange
+from typing import TYPE_CHECKING
+
 from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, verify
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import MainMode1, MainMode2, MainMode3, MainMode4, MainMode5, MainMode6
 from ike_engine.ikev1.nat_traversal import choose
 from ike_engine.ikev1.payloads import KeyExchange, Nonce
@@ -39,6 +39,10 @@ from ike_engine.ikev1.phase_1 import (
 )
 from ike_engine.ikev1.proposals import accepted_phase_1, choose_phase_1, offer_phase_1
 from ike_engine.policy import Phase1Mode
+
+if TYPE_CHECKING:
+    from ike_engine.exchange import Exchange
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
 
 async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
@@ -68,17 +72,13 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     m5 = await x.receive(MainMode5)
     note_peer(sa, m5)
     sa.identity = m5.identity.identification
-    verify(
-        sa, hash_i(sa, transcript, m5.identity.body), m5.identity, m5.proof, m5.certificates, at=around.wall_clock()
-    )
+    verify(sa, hash_i(sa, transcript, m5.identity.body), m5.identity, m5.proof, m5.certificates, at=around.wall_clock())
     identity = own_identity(sa)
     certificates, proof = prove(sa, hash_r(sa, transcript, identity.body))
     x.send(MainMode6(identity=identity, certificates=certificates, proof=proof))
 
 
-async def initiate(
-    x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name: str, *, first: bool
-) -> None:
+async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name: str, *, first: bool) -> None:
     """The client's side: messages 1, 3 and 5.
 
     Args:
@@ -87,9 +87,7 @@ async def initiate(
     """
     offer = offer_phase_1(sa.served_by)
     x.send(MainMode1(sa=offer, everywhere=offered_vendor_ids()))
-    m2 = await x.receive(
-        MainMode2, proof=lambda m: agreed_by_responder(sa, accepted_phase_1(m.sa, sa.served_by))
-    )
+    m2 = await x.receive(MainMode2, proof=lambda m: agreed_by_responder(sa, accepted_phase_1(m.sa, sa.served_by)))
     note_peer(sa, m2)
     sa.nat_traversal = choose(sa.vendor_ids)
 

@@ -51,7 +51,7 @@ class Ikev1Message(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode1(Ikev1Message):
-    """HDR, SA"""  # noqa: D400, D415  an RFC line
+    """HDR, SA"""
 
     encrypted: ClassVar[bool | None] = False
 
@@ -60,12 +60,12 @@ class MainMode1(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode2(MainMode1):
-    """HDR, SA"""  # noqa: D400, D415
+    """HDR, SA"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode3(Ikev1Message):
-    """HDR, KE, Ni, [ CERTREQ, ] [ NAT-D, NAT-D ]"""  # noqa: D400, D415
+    """HDR, KE, Ni, [ CERTREQ, ] [ NAT-D, NAT-D ]"""
 
     encrypted: ClassVar[bool | None] = False
 
@@ -77,12 +77,12 @@ class MainMode3(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode4(MainMode3):
-    """HDR, KE, Nr, [ CERTREQ, ] [ NAT-D, NAT-D ]"""  # noqa: D400, D415
+    """HDR, KE, Nr, [ CERTREQ, ] [ NAT-D, NAT-D ]"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode5(Ikev1Message):
-    """HDR*, IDii, [ CERT, ] ( HASH_I | SIG_I ), [ CERTREQ ]"""  # noqa: D400, D415
+    """HDR*, IDii, [ CERT, ] ( HASH_I | SIG_I ), [ CERTREQ ]"""
 
     identity: Identity
     certificates: tuple[Certificate, ...] = ()
@@ -92,12 +92,12 @@ class MainMode5(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode6(MainMode5):
-    """HDR*, IDir, [ CERT, ] ( HASH_R | SIG_R )"""  # noqa: D400, D415
+    """HDR*, IDir, [ CERT, ] ( HASH_R | SIG_R )"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AggressiveMode1(Ikev1Message):
-    """HDR, SA, KE, Ni, IDii, [ CERTREQ ]"""  # noqa: D400, D415
+    """HDR, SA, KE, Ni, IDii, [ CERTREQ ]"""
 
     encrypted: ClassVar[bool | None] = False
 
@@ -110,7 +110,7 @@ class AggressiveMode1(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class AggressiveMode2(Ikev1Message):
-    """HDR, SA, KE, Nr, IDir, [ CERT, ] ( HASH_R | SIG_R ), [ CERTREQ, ] [ NAT-D, NAT-D ]"""  # noqa: D400, D415
+    """HDR, SA, KE, Nr, IDir, [ CERT, ] ( HASH_R | SIG_R ), [ CERTREQ, ] [ NAT-D, NAT-D ]"""
 
     encrypted: ClassVar[bool | None] = False
 
@@ -126,7 +126,7 @@ class AggressiveMode2(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class AggressiveMode3(Ikev1Message):
-    """HDR[*], [ CERT, ] ( HASH_I | SIG_I ), [ NAT-D, NAT-D ]"""  # noqa: D400, D415
+    """HDR[*], [ CERT, ] ( HASH_I | SIG_I ), [ NAT-D, NAT-D ]"""
 
     encrypted: ClassVar[bool | None] = None
 
@@ -137,14 +137,14 @@ class AggressiveMode3(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Transaction(Ikev1Message):
-    """HDR*, HASH, ATTR"""  # noqa: D400, D415
+    """HDR*, HASH, ATTR"""
 
     attributes: Attributes
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuickMode1(Ikev1Message):
-    """HDR*, HASH(1), SA, Ni, [ KE, ] [ IDci, IDcr, ] [ NAT-OAi, NAT-OAr ]"""  # noqa: D400, D415
+    """HDR*, HASH(1), SA, Ni, [ KE, ] [ IDci, IDcr, ] [ NAT-OAi, NAT-OAr ]"""
 
     sa: SecurityAssociation
     nonce: Nonce
@@ -155,16 +155,16 @@ class QuickMode1(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class QuickMode2(QuickMode1):
-    """HDR*, HASH(2), SA, Nr, [ KE, ] [ IDci, IDcr, ] [ NAT-OAi, NAT-OAr ]"""  # noqa: D400, D415
+    """HDR*, HASH(2), SA, Nr, [ KE, ] [ IDci, IDcr, ] [ NAT-OAi, NAT-OAr ]"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuickMode3(Ikev1Message):
-    """HDR*, HASH(3)"""  # noqa: D400, D415
+    """HDR*, HASH(3)"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Informational(Ikev1Message):
-    """HDR*, HASH(1), N/D"""  # noqa: D400, D415
+    """HDR*, HASH(1), N/D"""
 
     deletes: tuple[Delete, ...] = ()

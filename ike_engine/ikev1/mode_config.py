@@ -1,12 +1,12 @@
 """ISAKMP Mode Config (draft-dukes-ike-mode-cfg-02) with the Cisco Unity attributes.
 
-    pull:   Remote peer                                     Gateway
-        HDR*, HASH, ATTR(REQUEST: ADDRESS, DNS, ...)   -->
-                                                       <--  HDR*, HASH, ATTR(REPLY: ADDRESS, DNS, ...)
+pull:   Remote peer                                     Gateway
+HDR*, HASH, ATTR(REQUEST: ADDRESS, DNS, ...)   -->
+<--  HDR*, HASH, ATTR(REPLY: ADDRESS, DNS, ...)
 
-    push:   Gateway                                         Remote peer
-        HDR*, HASH, ATTR(SET: ADDRESS, DNS, ...)       -->
-                                                       <--  HDR*, HASH, ATTR(ACK)
+push:   Gateway                                         Remote peer
+HDR*, HASH, ATTR(SET: ADDRESS, DNS, ...)       -->
+<--  HDR*, HASH, ATTR(ACK)
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
 
 from ike_engine.actions import Configuration
 from ike_engine.errors import ConfigurationRefused, Malformed
-from ike_engine.exchange import Exchange
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Transaction
 from ike_engine.ikev1.numbers import ModeConfigAttribute as Mode
 from ike_engine.ikev1.numbers import TransactionType
 from ike_engine.ikev1.payloads import Attributes
 from ike_engine.wire import vendor_ids
 from ike_engine.wire.attributes import Attribute
+
+if TYPE_CHECKING:
+    from ike_engine.exchange import Exchange
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
 PUSHED = (Mode.INTERNAL_IP4_ADDRESS, Mode.INTERNAL_IP4_NETMASK, Mode.INTERNAL_IP4_DNS, Mode.INTERNAL_IP4_NBNS)
 ASKED = (

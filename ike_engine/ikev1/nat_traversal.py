@@ -1,4 +1,4 @@
-"""NAT traversal in phase 1 (RFC 3947; drafts 02, "02\\n" and 03 of it).
+r"""NAT traversal in phase 1 (RFC 3947; drafts 02, "02\n" and 03 of it).
 
 NAT-D = HASH(CKY-I | CKY-R | IP | port). The first names the receiver's end as the sender sees it,
 the others the sender's own ends.
@@ -9,13 +9,16 @@ from __future__ import annotations
 import enum
 import ipaddress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ike_engine.crypto.prf import digest
-from ike_engine.crypto.suites import HashAlgorithm
 from ike_engine.ikev1.numbers import EncapsulationMode
 from ike_engine.ikev1.payloads import NatDetection, NatDetectionDraft
-from ike_engine.path import Address, Path
 from ike_engine.wire import vendor_ids
+
+if TYPE_CHECKING:
+    from ike_engine.crypto.suites import HashAlgorithm
+    from ike_engine.path import Address, Path
 
 
 class NatTraversal(enum.Enum):

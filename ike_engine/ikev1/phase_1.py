@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
-from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ike_engine.crypto.groups import KeyPair, generate
-from ike_engine.crypto.suites import DhGroup
 from ike_engine.errors import AuthenticationFailed
 from ike_engine.identities import Identification, IdType
 from ike_engine.ikev1 import keys, nat_traversal
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
-from ike_engine.ikev1.messages import Ikev1Message
 from ike_engine.ikev1.numbers import NotifyType
 from ike_engine.ikev1.payloads import CertificateRequest, Identity, NatDetection, Notification, VendorId
-from ike_engine.ikev1.proposals import Phase1Choice, Phase1Offer
-from ike_engine.path import Path
 from ike_engine.policy import Authentication, Policy
 from ike_engine.secret import Secret
 from ike_engine.wire import vendor_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from ike_engine.crypto.suites import DhGroup
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.ikev1.messages import Ikev1Message
+    from ike_engine.ikev1.proposals import Phase1Choice, Phase1Offer
+    from ike_engine.path import Path
 
 NONCE_OCTETS = 32
 NOTHING_FAKED = b""
@@ -104,9 +107,7 @@ def answering_vendor_ids(sa: IsakmpSa) -> tuple[VendorId, ...]:
     """Responder: XAUTH always; of the rest what the peer announced; exactly one NAT-T version, the best of both."""
     answered = [vendor_ids.XAUTH]
     answered += [
-        known
-        for known in (vendor_ids.DPD, vendor_ids.CISCO_UNITY, vendor_ids.FRAGMENTATION)
-        if sa.announced(known)
+        known for known in (vendor_ids.DPD, vendor_ids.CISCO_UNITY, vendor_ids.FRAGMENTATION) if sa.announced(known)
     ]
     sa.nat_traversal = nat_traversal.choose(sa.vendor_ids)
     if sa.nat_traversal is not None:

@@ -7,8 +7,8 @@ from 0 or 1, lifetimes as TV or TLV and transforms that nobody knows must not ma
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, HashAlgorithm, Integrity
 from ike_engine.errors import Malformed, NoProposalChosen
@@ -28,6 +28,9 @@ from ike_engine.ikev1.numbers import (
 from ike_engine.ikev1.payloads import Proposal, SecurityAssociation, Transform
 from ike_engine.policy import Authentication, EspProposal, IkeProposal, Phase1Mode, Profile
 from ike_engine.wire.attributes import Attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 IKE_CIPHERS: dict[tuple[int, int], Cipher] = {
     (Phase1Encryption.AES_CBC, 128): Cipher.AES_CBC_128,
@@ -141,7 +144,7 @@ def understand_phase_1(transform: Transform) -> Phase1Offer:
     method = values.get(Phase1Attribute.AUTHENTICATION, 0)
     cipher = IKE_CIPHERS.get((encryption, bits))
     hash_algorithm = IKE_HASHES.get(hashing)
-    group = DhGroup(number) if number in DhGroup._value2member_map_ else None  # noqa: SLF001  enum has no get()
+    group = DhGroup(number) if number in DhGroup._value2member_map_ else None
     words = "-".join(
         (
             cipher.keyword if cipher else f"{Phase1Encryption(encryption).name.lower()}{bits or ''}",
@@ -376,7 +379,7 @@ def understand_esp(transform: Transform) -> EspOffer:
     return EspOffer(suite, group, mode, lifetime, words)
 
 
-def _esp_choices(sa: SecurityAssociation) -> Iterator[tuple[EspOffer, EspChoice]]:
+def _esp_choices(sa: SecurityAssociation) -> Iterator[EspChoice]:
     for proposal in sa.proposals:
         if proposal.protocol != ProtocolId.ESP or len(proposal.spi) != 4:
             continue
@@ -385,17 +388,14 @@ def _esp_choices(sa: SecurityAssociation) -> Iterator[tuple[EspOffer, EspChoice]
                 offer = understand_esp(transform)
             except Malformed:
                 continue
-            if offer.suite is None or (offer.group and offer.group not in DhGroup._value2member_map_):  # noqa: SLF001
+            if offer.suite is None or (offer.group and offer.group not in DhGroup._value2member_map_):
                 continue
             group = DhGroup(offer.group) if offer.group else None
             encapsulated = TUNNEL_MODES.get(offer.mode)
             if encapsulated is None:
                 continue
             spi = int.from_bytes(proposal.spi, "big")
-            yield (
-                offer,
-                EspChoice(offer.suite, spi, group, encapsulated, offer.lifetime, proposal, transform),
-            )
+            yield EspChoice(offer.suite, spi, group, encapsulated, offer.lifetime, proposal, transform)
 
 
 def choose_esp(sa: SecurityAssociation, profile: Profile, *, encapsulated: bool, with_ke: bool) -> EspChoice:
@@ -412,7 +412,7 @@ def choose_esp(sa: SecurityAssociation, profile: Profile, *, encapsulated: bool,
     """
     accepted = {proposal.suite for proposal in profile.esp_proposals}
     reason, remedy = "no ESP suite in common", ""
-    for offer, choice in _esp_choices(sa):
+    for choice in _esp_choices(sa):
         if choice.suite not in accepted:
             remedy = remedy or f"Add {choice.suite} to the ESP proposals of profile {profile.name}."
         elif choice.encapsulated != encapsulated:

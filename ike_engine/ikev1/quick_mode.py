@@ -18,23 +18,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from ike_engine.child_sa import ChildSa
-from ike_engine.crypto.suites import DhGroup, EspSuite
 from ike_engine.errors import InvalidIdInformation, NoProposalChosen
-from ike_engine.exchange import Exchange
-from ike_engine.identities import Identification
-from ike_engine.ikev1.envelope import Phase2Transport
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.keys import esp_keys
 from ike_engine.ikev1.messages import QuickMode1, QuickMode2, QuickMode3
 from ike_engine.ikev1.numbers import EncapsulationMode, EspAttribute, LifeType, NotifyType, ProtocolId
 from ike_engine.ikev1.payloads import Identity, KeyExchange, Nonce, Notification
 from ike_engine.ikev1.phase_1 import DiffieHellman
 from ike_engine.ikev1.proposals import EspChoice, Lifetime, choose_esp, offer_esp
-from ike_engine.policy import EspProposal, Profile
 from ike_engine.secret import Secret
 from ike_engine.wire.attributes import Attribute, encode_attributes
+
+if TYPE_CHECKING:
+    from ike_engine.crypto.suites import DhGroup, EspSuite
+    from ike_engine.exchange import Exchange
+    from ike_engine.identities import Identification
+    from ike_engine.ikev1.envelope import Phase2Transport
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.policy import EspProposal, Profile
 
 NONCE_OCTETS = 32
 # quirk: vpnc 0.5.3 answers a nonce longer than 20 octets with one that ends in ours.
@@ -129,9 +132,7 @@ async def respond(x: Exchange, sa: IsakmpSa, transport: Phase2Transport, select:
     m1 = await x.receive(QuickMode1)
     if len(m1.identities) not in (0, 2):
         raise InvalidIdInformation(f"{len(m1.identities)} identities in quick mode")
-    choice = choose_esp(
-        m1.sa, sa.served_by, encapsulated=sa.encapsulated, with_ke=m1.key_exchange is not None
-    )
+    choice = choose_esp(m1.sa, sa.served_by, encapsulated=sa.encapsulated, with_ke=m1.key_exchange is not None)
     networks = select(m1.identities)
     spi = means.draw_spi()
     nr = means.entropy(VPNC_NONCE_OCTETS if sa.vpnc else NONCE_OCTETS)
@@ -213,9 +214,7 @@ async def initiate(
     )
     transport.nonces = ni
     m2 = await x.receive(QuickMode2)
-    choice = choose_esp(
-        m2.sa, sa.served_by, encapsulated=sa.encapsulated, with_ke=m2.key_exchange is not None
-    )
+    choice = choose_esp(m2.sa, sa.served_by, encapsulated=sa.encapsulated, with_ke=m2.key_exchange is not None)
     if choice.suite not in {proposal.suite for proposal in proposals}:
         raise NoProposalChosen("the peer chose an ESP suite that was not offered")
     g_xy = Secret()

@@ -14,7 +14,7 @@ as the verdict is a ``Challenge``: a RADIUS Access-Challenge, a one-time code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ike_engine.actions import (
     Accepted,
@@ -28,13 +28,17 @@ from ike_engine.actions import (
     Verdict,
 )
 from ike_engine.errors import AuthenticationFailed, Malformed, PeerFailed
-from ike_engine.exchange import Exchange, Transport
-from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Transaction
 from ike_engine.ikev1.numbers import TransactionType, XauthAttribute, XauthStatus
 from ike_engine.ikev1.payloads import Attributes
 from ike_engine.secret import Secret
 from ike_engine.wire.attributes import Attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ike_engine.exchange import Exchange, Transport
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
 PROMPTS = {
     Prompt.PASSWORD: XauthAttribute.USER_PASSWORD,
@@ -88,9 +92,7 @@ async def tell(x: Exchange, next_transaction: Callable[[], Transport], *, accept
     x.turn(next_transaction())
     x.send(
         Transaction(
-            attributes=Attributes(
-                type=TransactionType.SET, attributes=(Attribute(XauthAttribute.STATUS, int(status)),)
-            )
+            attributes=Attributes(type=TransactionType.SET, attributes=(Attribute(XauthAttribute.STATUS, int(status)),))
         )
     )
     await x.receive(Transaction)

@@ -118,9 +118,7 @@ def pair(
     own = identity("alice.example.test")
     if method is not Authentication.XAUTH_RSA:
         own = replace(own, identification=Identification.key_id("staff"), certificates=(), private_key=None)
-    asks = Profile(
-        name="client", modes=frozenset({mode}), **{**shared, "identity": own, **(client or {})}
-    )
+    asks = Profile(name="client", modes=frozenset({mode}), **{**shared, "identity": own, **(client or {})})
     network = Network(seed, weather or Weather())
     g = network.add(Station("gateway", Policy(profiles=(server,), **(policy or {})), seed), "192.0.2.1")
     c = network.add(Station("client", Policy(profiles=(asks,)), seed), "198.51.100.7")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ike_engine.actions import (
     Accepted,
@@ -26,11 +25,15 @@ from ike_engine.actions import (
     Transmit,
     Withdraw,
 )
-from ike_engine.child_sa import ChildSa
 from ike_engine.endpoint import Endpoint
 from ike_engine.events import DatagramDropped
 from ike_engine.path import Address, Path
-from ike_engine.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ike_engine.child_sa import ChildSa
+    from ike_engine.policy import Policy
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
