@@ -6,8 +6,6 @@ every login moves it. So writers count configuration changes by topic in the tab
 the transaction that makes the change, and the watcher reads that only when the number moved.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -15,13 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import event, select, text
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
 from appliance import models
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
     from appliance.database import Database
 
 TOPICS: Final = frozenset(
@@ -39,7 +36,7 @@ def watch(session: Session) -> None:
     event.listen(session, "before_commit", _announce)
 
 
-async def feed(database: Database, *, poll_seconds: float = 0.25) -> AsyncGenerator[frozenset[str]]:
+async def feed(database: "Database", *, poll_seconds: float = 0.25) -> AsyncGenerator[frozenset[str]]:
     """Give the set of topics that changed, each time some did; the first time at once and all of them.
 
     A topic may be given although nothing changed (after a lost connection), never the other way.
@@ -50,7 +47,7 @@ async def feed(database: Database, *, poll_seconds: float = 0.25) -> AsyncGenera
             yield changed
 
 
-async def _sqlite(database: Database, poll_seconds: float) -> AsyncGenerator[frozenset[str]]:
+async def _sqlite(database: "Database", poll_seconds: float) -> AsyncGenerator[frozenset[str]]:
     async with database.engine.connect() as connection:
         version, known = await _data_version(connection), await _revisions(connection)
         await connection.rollback()
@@ -75,10 +72,10 @@ async def _data_version(connection: AsyncConnection) -> int:
 
 async def _revisions(connection: AsyncConnection) -> dict[str, int]:
     rows = await connection.execute(select(models.Revision.topic, models.Revision.number))
-    return {topic: number for topic, number in rows}
+    return {row.topic: row.number for row in rows}
 
 
-async def _postgresql(database: Database) -> AsyncGenerator[frozenset[str]]:
+async def _postgresql(database: "Database") -> AsyncGenerator[frozenset[str]]:
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -91,7 +88,9 @@ async def _postgresql(database: Database) -> AsyncGenerator[frozenset[str]]:
 
 def _after_flush(session: Session, _context: UOWTransaction) -> None:
     for changed in (session.new, session.dirty, session.deleted):
-        session.info[_TOUCHED].update(row.__tablename__ for row in changed if session.is_modified(row) or row in session.deleted)
+        session.info[_TOUCHED].update(
+            row.__tablename__ for row in changed if session.is_modified(row) or row in session.deleted
+        )
 
 
 def _on_execute(state: ORMExecuteState) -> None:
@@ -106,7 +105,9 @@ def _announce(session: Session) -> None:
     if not topics:
         return
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_notify(:channel, :topics)"), {"channel": _CHANNEL, "topics": ",".join(sorted(topics))})
+        session.execute(
+            text("SELECT pg_notify(:channel, :topics)"), {"channel": _CHANNEL, "topics": ",".join(sorted(topics))}
+        )
         return
     counter = insert(models.Revision).values([{"topic": topic, "number": 1} for topic in sorted(topics)])
     session.execute(

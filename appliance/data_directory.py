@@ -5,8 +5,6 @@ work on them without privilege. A command that root runs later gives what it mak
 directory's owner; SQLite does the same for its WAL.
 """
 
-from __future__ import annotations
-
 import os
 import pwd
 from pathlib import Path

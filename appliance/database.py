@@ -5,19 +5,19 @@ A transaction that will write takes SQLite's write lock when it begins, so that 
 turn (``busy_timeout``) instead of failing when it turns from reading to writing.
 """
 
-from __future__ import annotations
-
+import asyncio
 import fcntl
 import importlib.util
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import IO, Final, Self
 
 from alembic import command
 from alembic.config import Config
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -72,33 +72,25 @@ class Database:
         """A consistent view for reading; nothing written in it is kept."""
         async with self._readers() as session:
             yield session
-            await session.rollback()
 
     async def migrate(self) -> None:
         """Bring the tables up to what this version of the software expects; one process at a time."""
-        with self._sole_migrator():
-            async with self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}).connect() as connection:
-                await connection.run_sync(_upgrade)
-                await connection.commit()
+        writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        async with self._sole_migrator(), writer.connect() as connection:
+            await connection.run_sync(_upgrade)
+            await connection.commit()
 
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
 
-    @contextmanager
-    def _sole_migrator(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def _sole_migrator(self) -> AsyncIterator[None]:
         """Hold other processes back. PostgreSQL does it by an advisory lock in the transaction itself."""
-        if not self.is_sqlite or self.engine.url.database in (None, "", ":memory:"):
+        if not self.is_sqlite:
             yield
             return
-        file = Path(str(self.engine.url.database))
-        lock = file.with_name(file.name + ".lock")
-        with lock.open("a") as held:
-            adopt(lock)
-            fcntl.flock(held, fcntl.LOCK_EX)
-            if not file.exists():
-                file.touch(mode=0o600)
-                adopt(file)
+        with await asyncio.to_thread(_lock_beside, Path(str(self.engine.url.database))):
             yield
 
 
@@ -136,15 +128,31 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(alembic_config(connection), "head")
 
 
-def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401  the driver's adapter
+def _lock_beside(file: Path) -> IO[str]:
+    """Wait for the lock on a file beside the database, and make the database's if it is missing."""
+    lock = file.with_name(file.name + ".lock")
+    held = lock.open("a")
+    adopt(lock)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    if not file.exists():
+        file.touch(mode=0o600)
+        adopt(file)
+    return held
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     # The driver must not begin transactions by itself: _begin_sqlite does.
-    connection.isolation_level = None
+    connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()
     # NORMAL with WAL syncs at checkpoints only: a login does not wait for the disk, a power cut may
     # take the last moments but never the consistency.
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    for pragma in (
+        f"busy_timeout = {_BUSY_MILLISECONDS}",
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
     cursor.close()
 
 

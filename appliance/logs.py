@@ -4,8 +4,6 @@ The process's standard ``logging`` (uvicorn, SQLAlchemy, alembic) goes through t
 that one process writes one kind of line.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import MutableMapping

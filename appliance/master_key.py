@@ -5,8 +5,7 @@ nothing. Whoever needs the secret opens it on purpose; the purpose is authentica
 cannot be moved to another column and opened there.
 """
 
-from __future__ import annotations
-
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +55,8 @@ class MasterKey:
             ValueError: it is not a key file.
         """
         if not path.exists():
-            try:
+            with contextlib.suppress(FileExistsError):  # another process was first
                 write_private(path, os.urandom(_KEY_OCTETS).hex().encode() + b"\n")
-            except FileExistsError:
-                pass  # another process was first
         try:
             return cls(Secret(bytes.fromhex(path.read_text("ascii").strip())))
         except ValueError as error:
@@ -76,10 +73,8 @@ class MasterKey:
         Raises:
             Unsealable: this is not the key or the purpose that it was sealed with.
         """
-        version, nonce = sealed.octets[:1], sealed.octets[1 : 1 + _NONCE_OCTETS]
-        try:
-            if version != _VERSION:
-                raise InvalidTag
-            return Secret(self._cipher.decrypt(nonce, sealed.octets[1 + _NONCE_OCTETS :], purpose.encode()))
-        except (InvalidTag, ValueError):
-            raise Unsealable(f"the master key does not open this {purpose}; was master.key replaced?") from None
+        nonce, ciphertext = sealed.octets[1 : 1 + _NONCE_OCTETS], sealed.octets[1 + _NONCE_OCTETS :]
+        if sealed.octets[:1] == _VERSION:
+            with contextlib.suppress(InvalidTag, ValueError):
+                return Secret(self._cipher.decrypt(nonce, ciphertext, purpose.encode()))
+        raise Unsealable(f"the master key does not open this {purpose}; was master.key replaced?")

@@ -4,12 +4,11 @@ Hashing is slow by design, so it runs in a small thread pool of its own: at most
 there are cores, and never in the event loop.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import secrets
 import unicodedata
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -19,6 +18,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from ike_engine.secret import Secret
 
 LEAST_CHARACTERS: Final = 10
+LEAST_DIFFERENT: Final = 5
 MOST_OCTETS: Final = 1024
 
 # OWASP's first choice for argon2id (19 MiB, 2 passes, 1 lane): a login storm stays within a small machine's memory.
@@ -28,9 +28,37 @@ _POOL: Final = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_p
 _NOBODYS_HASH: Final = _HASHER.hash(secrets.token_bytes(16))
 
 _NOTORIOUS: Final = frozenset(
-    "password passwort password1 password12 password123 passw0rd p@ssw0rd letmein welcome welcome1 changeme change-me "
-    "iloveyou qwertyuiop qwerty1234 1q2w3e4r5t administrator trustno1 sunshine princess football baseball superman "
-    "correcthorsebatterystaple vpnpassword secret1234 default1234 cisco12345 strongswan".split()
+    [
+        "password",
+        "passwort",
+        "password1",
+        "password12",
+        "password123",
+        "passw0rd",
+        "p@ssw0rd",
+        "letmein",
+        "welcome",
+        "welcome1",
+        "changeme",
+        "change-me",
+        "iloveyou",
+        "qwertyuiop",
+        "qwerty1234",
+        "1q2w3e4r5t",
+        "administrator",
+        "trustno1",
+        "sunshine",
+        "princess",
+        "football",
+        "baseball",
+        "superman",
+        "correcthorsebatterystaple",
+        "vpnpassword",
+        "secret1234",
+        "default1234",
+        "cisco12345",
+        "strongswan",
+    ]
 )
 _RUNS: Final = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -58,21 +86,29 @@ def normalise(password: str | bytes) -> Secret:
 def weakness(password: str, *names: str) -> str:
     """Say why ``password`` must not be set for an account with these names; empty when it may."""
     folded = unicodedata.normalize("NFC", password).casefold()
-    if len(folded) < LEAST_CHARACTERS:
-        return f"it has fewer than {LEAST_CHARACTERS} characters"
-    if len(folded.encode()) > MOST_OCTETS:
-        return f"it has more than {MOST_OCTETS} octets"
-    if any(unicodedata.category(character) == "Cc" for character in folded):
-        return "it has a control character, which VPN clients cannot send"
-    if len(set(folded)) < 5:  # noqa: PLR2004  a rule of thumb, said in the message
-        return "it is made of fewer than five different characters"
-    if folded in _NOTORIOUS or folded.rstrip("0123456789!?.") in _NOTORIOUS:
-        return "it is among the first that an attacker tries"
-    if any(folded in run * 2 or folded in run[::-1] * 2 for run in _RUNS):
-        return "it is a run of neighbouring keys or letters"
-    if any(name and name.casefold() in folded and len(folded) - len(name) < 6 for name in names):  # noqa: PLR2004
-        return "it is little more than the account's name"
-    return ""
+    return next((words for is_so, words in _judge(folded, names) if is_so), "")
+
+
+def _judge(folded: str, names: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    yield len(folded) < LEAST_CHARACTERS, f"it has fewer than {LEAST_CHARACTERS} characters"
+    yield len(folded.encode()) > MOST_OCTETS, f"it has more than {MOST_OCTETS} octets"
+    yield (
+        any(unicodedata.category(character) == "Cc" for character in folded),
+        "it has a control character, which VPN clients cannot send",
+    )
+    yield len(set(folded)) < LEAST_DIFFERENT, f"it has fewer than {LEAST_DIFFERENT} different characters"
+    yield (
+        folded in _NOTORIOUS or folded.rstrip("0123456789!?.") in _NOTORIOUS,
+        "it is among the first that an attacker tries",
+    )
+    yield (
+        any(folded in run * 2 or folded in run[::-1] * 2 for run in _RUNS),
+        "it is a run of neighbouring keys or letters",
+    )
+    yield (
+        any(name and len(folded.replace(name.casefold(), "")) < LEAST_DIFFERENT for name in names),
+        "it is little more than the account's name",
+    )
 
 
 def generate() -> str:

@@ -4,8 +4,6 @@ Everything else is configured in the database. A setting comes from a flag of ``
 from the environment variable ``COATI_<NAME>``; a flag wins.
 """
 
-from __future__ import annotations
-
 import enum
 import os
 import re

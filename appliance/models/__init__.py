@@ -7,8 +7,8 @@ else. Tables are made and changed only by ``migrations/``; a test holds the two 
 from appliance.models.administrators import Administrator, SignIn, Throttle
 from appliance.models.audit import AuditEntry
 from appliance.models.certificates import Certificate, CertificatePurpose
-from appliance.models.commands import Command, CommandOutcome, Verb
 from appliance.models.columns import Base
+from appliance.models.commands import Command, CommandOutcome, Verb
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile

@@ -1,7 +1,5 @@
 """Administrators, their sign-ins to the panel, and the brake on guessing passwords."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, LargeBinary, String

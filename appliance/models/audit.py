@@ -1,7 +1,5 @@
 """The audit log: every change with who, when, from where, before and after."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

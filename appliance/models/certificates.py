@@ -1,7 +1,5 @@
 """Certificates: the local CA and what it issued to this appliance."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

@@ -3,7 +3,7 @@
 All list columns hold tuples: what was read from the database is not changed in place.
 """
 
-from __future__ import annotations
+# ruff: noqa: ARG002  SQLAlchemy passes the dialect whether it matters or not
 
 import enum
 from collections.abc import Iterable
@@ -45,7 +45,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """What has no zone is UTC."""
         if value is None:
             return None
@@ -58,11 +58,11 @@ class SealedSecret(TypeDecorator[Sealed]):
     impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: Sealed | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
+    def process_bind_param(self, value: Sealed | None, dialect: Dialect) -> bytes | None:
         """Only sealed octets get in."""
         return None if value is None else value.octets
 
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sealed | None:  # noqa: ARG002
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sealed | None:
         """And sealed they come out."""
         return None if value is None else Sealed(value)
 
@@ -73,11 +73,11 @@ class Ipv4(TypeDecorator[IPv4Address]):
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: IPv4Address | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+    def process_bind_param(self, value: IPv4Address | None, dialect: Dialect) -> int | None:
         """Give the number."""
         return None if value is None else int(value)
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> IPv4Address | None:  # noqa: ARG002
+    def process_result_value(self, value: int | None, dialect: Dialect) -> IPv4Address | None:
         """Give the address."""
         return None if value is None else IPv4Address(value)
 
@@ -89,11 +89,11 @@ class _Listed(TypeDecorator[tuple[Any, ...]]):
     cache_ok = True
     item: ClassVar[type[Any]] = str
 
-    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> list[str] | None:  # noqa: ARG002
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> list[str] | None:
         """Write each item as text."""
         return None if value is None else [str(item) for item in value]
 
-    def process_result_value(self, value: list[str] | None, dialect: Dialect) -> tuple[Any, ...] | None:  # noqa: ARG002
+    def process_result_value(self, value: list[str] | None, dialect: Dialect) -> tuple[Any, ...] | None:
         """Read each item back."""
         return None if value is None else tuple(self.item(item) for item in value)
 
@@ -128,11 +128,11 @@ class Word(TypeDecorator[_Word]):
         super().__init__()
         self.words = words
 
-    def process_bind_param(self, value: _Word | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: _Word | None, dialect: Dialect) -> str | None:
         """Refuse a word that is not of the list."""
         return None if value is None else self.words(value).value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> _Word | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> _Word | None:
         """Give the member."""
         return None if value is None else self.words(value)
 
@@ -165,5 +165,5 @@ class Base(DeclarativeBase):
     }
 
     def __repr__(self) -> str:
-        keys = (getattr(self, column.key, None) for column in self.__mapper__.primary_key)
+        keys = (getattr(self, str(column.key), None) for column in self.__mapper__.primary_key)
         return f"<{type(self).__name__} {', '.join(map(str, keys))}>"

@@ -1,7 +1,5 @@
 """Commands for gateways: a closed list of verbs, written by anyone, carried out by the node they name."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

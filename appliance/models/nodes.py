@@ -1,7 +1,5 @@
 """Nodes (gateways as the others see them) and the counters of configuration changes."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -4,8 +4,6 @@ Every address of a pool is a row from the beginning: taking one is an indexed up
 lock on the pool, and what was never used comes before what was used long ago.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 

@@ -1,7 +1,5 @@
 """Connection profiles: what one kind of client may do (the engine's ``policy.Profile``)."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

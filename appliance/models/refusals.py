@@ -1,7 +1,5 @@
 """Refusals: why a client was turned away, in words (``events.PeerRefused``)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Text

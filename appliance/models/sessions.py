@@ -1,7 +1,5 @@
 """Sessions: one user's stay, live or ended. The gateway writes, everybody reads."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

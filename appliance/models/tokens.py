@@ -1,7 +1,5 @@
 """API tokens: opaque, hashed, scoped, expiring."""
 
-from __future__ import annotations
-
 import enum
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Local users: who may log in over Xauth with a password that we hold."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column

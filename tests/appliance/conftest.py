@@ -1,9 +1,8 @@
 """A migrated database for every test: SQLite always, PostgreSQL too where its server is installed."""
 
-from __future__ import annotations
-
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -21,37 +20,45 @@ _NUMBERS = count()
 
 
 class PostgresqlServer:
-    """A throw-away server that listens on a unix socket only."""
+    """A throw-away server that listens on a unix socket only and dies with its parent."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._programs = _SERVERS[-1].parent
         # The server refuses to run as root.
-        self._account = "postgres" if os.geteuid() == 0 else None
-        if self._account:
-            shutil.chown(folder, self._account)
+        self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+        if self._as:
+            shutil.chown(folder, "postgres", "postgres")
         self._run("initdb", "-D", str(folder / "data"), "--auth=trust", "--username=postgres", "--no-sync")
-        options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-        self._run("pg_ctl", "-D", str(folder / "data"), "-w", "-o", options, "-l", str(folder / "log"), "start")
+        settings = ("listen_addresses=", f"unix_socket_directories={folder}", "fsync=off")
+        with (folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._as or ["setpriv"]),
+                    "--pdeathsig=KILL",
+                    self._programs / "postgres",
+                    *("-D", folder / "data"),
+                    *(word for setting in settings for word in ("-c", setting)),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        while subprocess.run([self._programs / "pg_isready", "-q", "-h", folder], check=False).returncode:
+            if self._process.poll() is not None:
+                pytest.fail((folder / "log").read_text())
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(
-            [self._programs / program, *arguments],
-            check=True,
-            user=self._account,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
+            [*self._as, self._programs / program, *arguments], check=True, cwd=self.folder, stdout=subprocess.DEVNULL
         )
 
-    def url(self, name: str) -> SecretStr:
+    def create(self, name: str) -> SecretStr:
+        self._run("createdb", "-h", str(self.folder), "-U", "postgres", name)
         return SecretStr(f"postgresql+psycopg://postgres@/{name}?host={self.folder}")
 
-    def create(self, name: str, template: str = "template1") -> SecretStr:
-        self._run("createdb", "-h", str(self.folder), "-U", "postgres", "-T", template, name)
-        return self.url(name)
-
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(10)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 
@@ -12,7 +10,10 @@ from appliance.database import Database
 
 
 @pytest.fixture
-async def feed(database: Database, empty_database_url: SecretStr) -> AsyncIterator[AsyncIterator[frozenset[str]]]:
+async def feed(
+    database: Database,  # noqa: ARG001  what is watched must have tables
+    empty_database_url: SecretStr,
+) -> AsyncIterator[AsyncIterator[frozenset[str]]]:
     watcher = Database.open(empty_database_url)
     iterator = changes.feed(watcher, poll_seconds=0.01)
     assert await anext(iterator) == changes.TOPICS
@@ -47,9 +48,7 @@ async def test_statements_are_announced_too(database: Database, feed: AsyncItera
     assert await _next(feed) == {"users", "profiles"}
 
 
-async def test_what_logins_write_is_not_configuration(
-    database: Database, feed: AsyncIterator[frozenset[str]]
-) -> None:
+async def test_what_logins_write_is_not_configuration(database: Database, feed: AsyncIterator[frozenset[str]]) -> None:
     async with database.transaction() as session:
         session.add(models.Refusal(node="n", peer_address="192.0.2.1", peer_port=500, stage="Xauth", reason="no"))
         await session.execute(update(models.Lease).values(free_since=None))
@@ -58,14 +57,15 @@ async def test_what_logins_write_is_not_configuration(
     assert await _next(feed) == {"commands"}
 
 
-async def test_what_is_rolled_back_is_not_announced(
-    database: Database, feed: AsyncIterator[frozenset[str]]
-) -> None:
-    with pytest.raises(RuntimeError):
+async def test_what_is_rolled_back_is_not_announced(database: Database, feed: AsyncIterator[frozenset[str]]) -> None:
+    async def add_and_fail() -> None:
         async with database.transaction() as session:
             session.add(models.User(name="alice", password_hash="x"))
             await session.flush()
-            raise RuntimeError
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await add_and_fail()
     async with database.transaction() as session:
         session.add(models.Pool(name="p", networks=()))
     assert await _next(feed) == {"pools"}

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import asyncio
 import stat
 from pathlib import Path
@@ -55,11 +53,14 @@ async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 
 async def test_an_exception_rolls_the_transaction_back(database: Database) -> None:
-    with pytest.raises(RuntimeError, match="changed my mind"):
+    async def add_and_fail() -> None:
         async with database.transaction() as session:
             session.add(models.User(name="alice", password_hash="x"))
             await session.flush()
             raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await add_and_fail()
     async with database.snapshot() as session:
         assert await session.scalar(select(func.count()).select_from(models.User)) == 0
 

@@ -1,0 +1,85 @@
+"""One installation: its settings, its database and its master key, as every process opens them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from appliance.data_directory import prepare
+from appliance.database import Database
+from appliance.master_key import MasterKey
+from appliance.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """On whose behalf something is done, for the audit log.
+
+    Attributes:
+        who: ``administrator alice``, ``token ci``, ``root on the command line``, ``first start``.
+        source: Network address that the order came from; empty on the machine itself.
+    """
+
+    who: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One unit of work: what a service needs to do what was asked.
+
+    Attributes:
+        session: The database transaction; committed when the work is done, rolled back if it fails.
+        actor: Who asked.
+        installation: Where.
+    """
+
+    session: AsyncSession
+    actor: Actor
+    installation: "Installation"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What every process of the appliance holds open."""
+
+    settings: Settings
+    database: Database
+    master_key: MasterKey
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, *, migrate: bool = True) -> AsyncIterator[Self]:
+        """Open the data directory and the database, making what is missing.
+
+        Args:
+            settings: The boot settings.
+            migrate: Bring the tables up to date first.
+
+        Raises:
+            OSError: the data directory or the key file is out of reach.
+            ValueError: the key file is not one, or ``COATI_USER`` names no account.
+        """
+        prepare(settings)
+        master_key = MasterKey.load_or_create(settings.master_key_file)
+        database = Database.open(settings.effective_database_url)
+        try:
+            if migrate:
+                await database.migrate()
+            yield cls(settings, database, master_key)
+        finally:
+            await database.close()
+
+    @asynccontextmanager
+    async def transaction(self, actor: Actor) -> AsyncIterator[Transaction]:
+        """Work that may write: committed at the end, rolled back by an exception."""
+        async with self.database.transaction() as session:
+            yield Transaction(session, actor, self)
+
+    @asynccontextmanager
+    async def snapshot(self, actor: Actor = Actor("")) -> AsyncIterator[Transaction]:
+        """A consistent view for reading; nothing written in it is kept."""
+        async with self.database.snapshot() as session:
+            yield Transaction(session, actor, self)
