@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.auth.verdicts import Accepted, Attempt, Claim, Rejected, Unavailable, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from appliance.auth.remembered_passwords import RememberedPasswords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from appliance.auth.verdicts import Attempt, Verdict
+if TYPE_CHECKING:
+    from appliance.auth.verdicts import Attempt, Verdict
 
 
 class Realm(Protocol):

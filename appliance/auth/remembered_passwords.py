@@ -12,10 +12,14 @@ import hmac
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from appliance import passwords
-from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ike_engine.secret import Secret
 
 _MOST_USERS = 100_000
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ike_engine.secret import Secret
+if TYPE_CHECKING:
+    from ike_engine.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

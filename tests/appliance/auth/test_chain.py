@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from appliance.auth.chain import Chain
 from appliance.auth.throttle import Throttle
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 IN = Accepted("alice", Claim(realm="second"))
 OUT = Rejected("wrong password for 'alice'")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -30,15 +30,8 @@ class Table:
         return self.accounts.get(username)
 
 
-def account(name: str = "alice", **changes: Any) -> Account:  # noqa: ANN401
-    values: dict[str, Any] = {
-        "key": 7,
-        "name": name,
-        "password_hash": HASHER.hash("s3cret"),
-        "enabled": True,
-        "expires_at": None,
-    }
-    return Account(**(values | changes))
+ALICE = Account(key=7, name="alice", password_hash=HASHER.hash("s3cret"), enabled=True, expires_at=None)
+DISABLED = replace(ALICE, enabled=False)
 
 
 def attempt(username: str = "alice", password: bytes = b"s3cret") -> Attempt:
@@ -55,29 +48,25 @@ def realm(remembered: RememberedPasswords, *accounts: Account) -> LocalRealm:
 
 
 async def test_the_right_password_is_accepted_under_the_canonical_name(remembered: RememberedPasswords) -> None:
-    verdict = await realm(remembered, account()).authenticate(attempt())
+    verdict = await realm(remembered, ALICE).authenticate(attempt())
     assert verdict == Accepted("alice", Claim(realm="local", account=7))
 
 
 @pytest.mark.parametrize(
-    ("changes", "login", "words"),
+    ("account", "login", "words"),
     [
-        ({}, ("alice", b"wrong"), "wrong password"),
-        ({}, ("nobody", b"s3cret"), "unknown user"),
-        ({"enabled": False}, ("alice", b"s3cret"), "disabled"),
-        ({"enabled": False}, ("alice", b"wrong"), "disabled"),
-        ({"expires_at": NOW}, ("alice", b"s3cret"), "expired on 2026-11-23 12:00 UTC"),
-        ({"expires_at": NOW - timedelta(days=1)}, ("alice", b"wrong"), "expired"),
+        (ALICE, ("alice", b"wrong"), "wrong password"),
+        (ALICE, ("nobody", b"s3cret"), "unknown user"),
+        (DISABLED, ("alice", b"s3cret"), "disabled"),
+        (DISABLED, ("alice", b"wrong"), "disabled"),
+        (replace(ALICE, expires_at=NOW), ("alice", b"s3cret"), "expired on 2026-11-23 12:00 UTC"),
+        (replace(ALICE, expires_at=NOW - timedelta(days=1)), ("alice", b"wrong"), "expired"),
     ],
 )
 async def test_refusals_say_why_and_cost_the_same_each_time(
-    remembered: RememberedPasswords,
-    argon2_work: list[str],
-    changes: dict[str, Any],
-    login: tuple[str, bytes],
-    words: str,
+    remembered: RememberedPasswords, argon2_work: list[str], account: Account, login: tuple[str, bytes], words: str
 ) -> None:
-    judge = realm(remembered, account(**changes))
+    judge = realm(remembered, account)
     for round_number in (1, 2):
         verdict = await judge.authenticate(attempt(*login))
         assert isinstance(verdict, Rejected)
@@ -87,32 +76,32 @@ async def test_refusals_say_why_and_cost_the_same_each_time(
 
 
 async def test_a_user_is_let_in_until_the_moment_of_expiry(remembered: RememberedPasswords) -> None:
-    verdict = await realm(remembered, account(expires_at=NOW + timedelta(seconds=1))).authenticate(attempt())
+    verdict = await realm(remembered, replace(ALICE, expires_at=NOW + timedelta(seconds=1))).authenticate(attempt())
     assert isinstance(verdict, Accepted)
 
 
 async def test_a_disabled_user_is_refused_although_the_password_was_remembered(
     remembered: RememberedPasswords, argon2_work: list[str]
 ) -> None:
-    table = Table(account())
+    table = Table(ALICE)
     judge = LocalRealm(table, remembered, wall_clock=lambda: NOW)
     assert isinstance(await judge.authenticate(attempt()), Accepted)
-    table.accounts["alice"] = account(enabled=False, password_hash=table.accounts["alice"].password_hash)
+    table.accounts["alice"] = DISABLED
     assert isinstance(await judge.authenticate(attempt()), Rejected)
     assert len(argon2_work) == 2
 
 
 async def test_a_new_password_ends_the_old_one_at_once(remembered: RememberedPasswords) -> None:
-    table = Table(account())
+    table = Table(ALICE)
     judge = LocalRealm(table, remembered, wall_clock=lambda: NOW)
     assert isinstance(await judge.authenticate(attempt()), Accepted)
-    table.accounts["alice"] = account(password_hash=HASHER.hash("n3w"))
+    table.accounts["alice"] = replace(ALICE, password_hash=HASHER.hash("n3w"))
     assert isinstance(await judge.authenticate(attempt()), Rejected)
     assert isinstance(await judge.authenticate(attempt(password=b"n3w")), Accepted)
 
 
 async def test_a_database_that_is_away_is_not_the_users_fault(remembered: RememberedPasswords) -> None:
-    table = Table(account())
+    table = Table(ALICE)
     table.down = True
     verdict = await LocalRealm(table, remembered).authenticate(attempt())
     assert isinstance(verdict, Unavailable)
