@@ -1,0 +1,158 @@
+"""charon and Coati as gateways, one after the other on the same ground with the same client; prints ratios.
+
+``python -m tests.bench.side_by_side`` as root; see README.md in this folder.
+"""
+
+# ruff: noqa: T201 - a report is what it is for
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.bench import bulk_server
+from tests.bench.charon_gateway import CharonGateway
+from tests.bench.gateway import ESP_PROPOSALS, USERS
+from tests.bench.ground import Ground
+from tests.bench.load import Load
+from tests.bench.meters import Reading
+from tests.interop.lab.network import SERVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bench.gateway import Gateway
+    from tests.interop.lab.network import Place
+
+GATEWAYS: dict[str, Callable[[Place, Path], Gateway]] = {"charon": CharonGateway}
+SETTLE_SECONDS = 1.5  # for what follows the last answer: writes that are grouped, timers, deletes
+MEGABYTE = 1_000_000
+
+
+@dataclass
+class Result:
+    """What one gateway took, by what was measured; all numbers are the better the smaller, but those of Mbit/s."""
+
+    values: dict[str, float] = field(default_factory=dict)
+
+
+def measure_logins(gateway: Gateway, client: Place, directory: Path, count: int) -> dict[str, float]:
+    """Cost of logins and logouts.
+
+    The first login of each user is counted apart: there a gateway may pay for a deliberately slow password hash.
+    """
+    load = Load(client, directory)
+    load.start(count + len(USERS), gateway.authority, esp=ESP_PROPOSALS[0])
+    firsts, others = range(len(USERS)), range(len(USERS), len(USERS) + count)
+    try:
+        start = settled(gateway)
+        load.log_in(firsts)
+        first = settled(gateway)
+        began = time.monotonic()
+        load.log_in(others)
+        seconds = time.monotonic() - began
+        logged_in = settled(gateway)
+        load.log_out([*firsts, *others])
+        logged_out = settled(gateway)
+    finally:
+        load.stop()
+    return {
+        "CPU ms, first login of a user": milliseconds(start, first) / len(firsts),
+        "CPU ms, login": milliseconds(first, logged_in) / count,
+        "CPU ms, logout": milliseconds(logged_in, logged_out) / (count + len(firsts)),
+        "kB of memory, session": (logged_in.memory_bytes - first.memory_bytes) / count / 1000,
+        "MB of memory, before the first login": start.memory_bytes / MEGABYTE,
+        "logins/s as the client could (higher is better)": count / seconds,
+    }
+
+
+def measure_throughput(gateway: Gateway, ground: Ground, directory: Path, esp: str, megabytes: int) -> dict[str, float]:
+    """Bulk TCP through one tunnel, both ways, one after the other."""
+    content = directory / "content"
+    with content.open("wb") as file:
+        file.truncate(megabytes * MEGABYTE)
+    load = Load(ground.client, directory)
+    load.start(1, gateway.authority, esp=esp)
+    program = [sys.executable, str(Path(bulk_server.__file__)), SERVER, str(content)]
+    log = directory / f"server-{gateway.name}-{esp}"
+    values = {}
+    try:
+        with ground.inner.daemon("bulk server", *program, log=log) as server:
+            server.wait_for(lambda: "serving" in server.output(), within=10, what="serves")
+            load.log_in([0])
+            curl = ["curl", "-sS", "--fail", "--interface", load.virtual_ip(0), "-o", "/dev/null", f"http://{SERVER}/x"]
+            for direction, more in (("down", []), ("up", ["-T", str(content)])):
+                before, began = Reading.of(gateway.pids()), time.monotonic()
+                ground.client.run(*curl, *more, timeout=600)
+                seconds, after = time.monotonic() - began, Reading.of(gateway.pids())
+                spent = after.cpu_seconds - before.cpu_seconds
+                values[f"Mbit/s {direction}, {esp} (higher is better)"] = megabytes * 8 / seconds
+                values[f"CPU s/GB {direction}, {esp}"] = spent / megabytes * 1000
+            load.log_out([0])
+    finally:
+        load.stop()
+    return values
+
+
+def settled(gateway: Gateway) -> Reading:
+    """A reading when the gateway has come to rest."""
+    time.sleep(SETTLE_SECONDS)
+    return Reading.of(gateway.pids())
+
+
+def milliseconds(before: Reading, after: Reading) -> float:
+    """CPU time between two readings."""
+    return (after.cpu_seconds - before.cpu_seconds) * 1000
+
+
+def measure(name: str, ground: Ground, directory: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Everything about one gateway."""
+    gateway = GATEWAYS[name](ground.gateway, directory)
+    with ExitStack() as stack:
+        stack.callback(gateway.stop)
+        gateway.start()
+        values = measure_logins(gateway, ground.client, directory, options.logins)
+        for esp in options.esp:
+            values |= measure_throughput(gateway, ground, directory, esp, options.megabytes)
+    return values
+
+
+def report(results: dict[str, dict[str, float]]) -> None:
+    """Print each number, and the ratio of the second gateway's to the first's."""
+    names = list(results)
+    print(f"\n{'':50}" + "".join(f"{name:>10}" for name in names) + (f"{'ratio':>8}" if len(names) > 1 else ""))
+    for line in results[names[0]]:
+        values = [results[name][line] for name in names]
+        ratio = f"{values[1] / values[0]:8.2f}" if len(values) > 1 and values[0] else ""
+        print(f"{line:50}" + "".join(f"{value:10.2f}" for value in values) + ratio)
+
+
+def main() -> None:
+    """Measure the gateways named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.side_by_side", description=__doc__)
+    parser.add_argument("gateways", nargs="*", default=list(GATEWAYS), metavar="GATEWAY", help=", ".join(GATEWAYS))
+    parser.add_argument("--logins", type=int, default=400, metavar="N", help="logins to average over")
+    parser.add_argument("--megabytes", type=int, default=300, metavar="N", help="size of each transfer; 0: none")
+    parser.add_argument("--esp", nargs="*", default=list(ESP_PROPOSALS), metavar="PROPOSAL", help="for the transfers")
+    options = parser.parse_args()
+    if not options.megabytes:
+        options.esp = []
+    unknown = [name for name in options.gateways if name not in GATEWAYS]
+    if unknown:
+        parser.error(f"unknown gateway {unknown[0]!r}; known: {', '.join(GATEWAYS)}")
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="coati-bench-") as directory:
+        for name in options.gateways:
+            with Ground() as ground:
+                results[name] = measure(name, ground, Path(directory), options)
+    report(results)
+
+
+if __name__ == "__main__":
+    main()
