@@ -11,9 +11,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import ipaddress
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -24,6 +22,10 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy,
 from ike_engine.crypto.signatures import MINIMUM_MODULUS_BITS
 from ike_engine.errors import InvalidCertificate
 from ike_engine.identities import Identification, IdType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
 _IKE_USES: Final = {
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,

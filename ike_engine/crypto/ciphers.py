@@ -5,8 +5,7 @@ Padding is the caller's: an IKEv1 message is filled up in ways that only its len
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 # 3DES stays for old clients by an administrator's choice; its place in "decrepit" is where it is kept for that.
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -16,6 +15,9 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from ike_engine.crypto.suites import Cipher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ALGORITHMS: Final[dict[Cipher, Callable[[bytes], BlockCipherAlgorithm]]] = {
     Cipher.AES_CBC_128: AES,

@@ -7,8 +7,7 @@ RFC 5903 section 7). MODP is computed with GMP, and why is told in docs/decision
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import gmpy2
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ike_engine.crypto.suites import DhGroup
 from ike_engine.errors import InvalidKeyInformation
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class KeyPair(ABC):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import TYPE_CHECKING
 
-from ike_engine.crypto.suites import HashAlgorithm
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from ike_engine.crypto.suites import HashAlgorithm
 
 
 def digest(algorithm: HashAlgorithm, *parts: bytes) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 from ike_engine.crypto.certificates import Purpose, matches_name, validate
 from ike_engine.errors import InvalidCertificate
 from ike_engine.identities import Identification, IdType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 YEAR = timedelta(days=365)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gmpy2
 import pytest
@@ -18,6 +18,9 @@ from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, KeyExchange
 from ike_engine.secret import Secret
 from ike_engine.wire.chain import parse_chain
 from ike_engine.wire.header import HEADER_OCTETS, Header
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MODP = [group for group in DhGroup if group.name.startswith("MODP")]
 ECP = [group for group in DhGroup if group.name.startswith("ECP")]
