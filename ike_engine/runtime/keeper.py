@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class CannotServe(Exception):  # noqa: N818  what happened
+class CannotServe(Exception):
     """What is needed cannot be had, in words for the administrator.
 
     Attributes:

@@ -51,7 +51,7 @@ Operation = ServeNetworks
 """All there is; a union when there is more."""
 
 
-class OperationFailed(Exception):  # noqa: N818  what happened
+class OperationFailed(Exception):
     """The keeper did not do it; the message says why in words."""
 
 

@@ -61,7 +61,7 @@ def program(*, shards: int, marked: bool, esp: bool = False) -> tuple[Instructio
     Raises:
         ValueError: no shards, more than an octet can name, or ESP without markers.
     """
-    if not 1 <= shards <= 256:  # noqa: PLR2004
+    if not 1 <= shards <= 256:
         raise ValueError(f"{shards} shards: the first octet of an SPI names 1 to 256")
     if esp and not marked:
         raise ValueError("only where IKE is marked can ESP be told from it")

@@ -36,7 +36,7 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
-async def told_by(code: str, **how: Any) -> Any:  # noqa: ANN401
+async def told_by(code: str, **how: Any) -> Any:
     """Run ``code`` in a confined child; give what it hands to ``tell``."""
     reading, writing = os.pipe()
     prologue = f"import json, os\ndef tell(value): os.write({writing}, json.dumps(value).encode())\n"

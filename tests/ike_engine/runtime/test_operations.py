@@ -82,7 +82,7 @@ def test_what_is_not_an_operation_is_refused(refused: bytes) -> None:
         None,
     ],
 )
-def test_a_harmful_or_malformed_network_is_refused(network: Any) -> None:  # noqa: ANN401
+def test_a_harmful_or_malformed_network_is_refused(network: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(json.dumps({"number": 1, "serve-networks": [network]}).encode())
 

@@ -111,7 +111,7 @@ class ScriptedEndpoint:
         del path, now
         self._take(data)
 
-    def answer(self, ask_id: int, value: Any, now: float) -> None:  # noqa: ANN401
+    def answer(self, ask_id: int, value: Any, now: float) -> None:
         del now
         self.answers[ask_id] = value
         self._take(("answer", ask_id))
@@ -192,7 +192,7 @@ class Stage:
             on_event=self._on_event,
         )
 
-    async def _answer(self, question: Question[Any]) -> Any:  # noqa: ANN401
+    async def _answer(self, question: Question[Any]) -> Any:
         answer: asyncio.Future[Any] = self.loop.create_future()
         self.asked.put_nowait((question, answer))
         return await answer
