@@ -16,10 +16,9 @@ import logging
 import socket
 import struct
 from collections import deque
-from collections.abc import Callable
 from ipaddress import IPv4Network
 from itertools import repeat
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
@@ -39,6 +38,9 @@ from ike_engine.dataplane.interface import (
 )
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LOG = logging.getLogger(__name__)
 

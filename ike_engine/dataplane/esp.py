@@ -14,6 +14,7 @@ import hmac
 import os
 import struct
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -23,8 +24,10 @@ from cryptography.hazmat.primitives.ciphers import algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from ike_engine.child_sa import EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, HashAlgorithm
+
+if TYPE_CHECKING:
+    from ike_engine.child_sa import EspKeys
 
 HEADER_OCTETS = 8
 """SPI and sequence number."""

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
-from ike_engine.child_sa import ChildSa
 from ike_engine.dataplane import esp
 from ike_engine.dataplane.interface import ChildCounters, Expired, Install, Installing, Remove, UpdatePath
-from ike_engine.path import Path
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
+
+    from ike_engine.child_sa import ChildSa
+    from ike_engine.path import Path
 
 SOFT_SHARE = 0.9
 """The part of a lifetime after which a soft ``Expired`` asks for a rekey, should the core not have done so."""

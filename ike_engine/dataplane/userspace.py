@@ -23,7 +23,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 
@@ -42,6 +42,9 @@ from ike_engine.dataplane.interface import (
 )
 from ike_engine.dataplane.security_associations import InstalledChild, SecurityAssociations
 from ike_engine.path import Address, Path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _LOG = logging.getLogger(__name__)
 

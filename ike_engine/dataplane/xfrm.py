@@ -23,9 +23,8 @@ import errno
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
@@ -47,6 +46,10 @@ from ike_engine.dataplane.interface import (
 from ike_engine.dataplane.netlink import Message, NetlinkError, NetlinkSocket, Request
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from ipaddress import IPv4Network
 
 _LOG = logging.getLogger(__name__)
 

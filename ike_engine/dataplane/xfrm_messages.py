@@ -12,11 +12,14 @@ import socket
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
-from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
 from ike_engine.dataplane.netlink import Attribute, Message, Request, be16, be32
 from ike_engine.path import Address
+
+if TYPE_CHECKING:
+    from ike_engine.child_sa import ChildSa, EspKeys
 
 GROUP_EXPIRE, GROUP_MAPPING = 1 << 1, 1 << 7  # XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING as bits
 
