@@ -32,9 +32,9 @@ class Attribute(NamedTuple):
     @classmethod
     def of_number(cls, type_: int, number: int) -> Self:
         """A number in the short form if it fits there, else in 4 octets (or 8)."""
-        if number <= 0xFFFF:  # noqa: PLR2004  16 bits
+        if number <= 0xFFFF:
             return cls(type_, number)
-        return cls(type_, number.to_bytes(4 if number <= 0xFFFF_FFFF else 8, "big"))  # noqa: PLR2004  32 bits
+        return cls(type_, number.to_bytes(4 if number <= 0xFFFF_FFFF else 8, "big"))
 
     @property
     def number(self) -> int:
@@ -115,7 +115,7 @@ def encode_attributes(attributes: Iterable[Attribute]) -> bytes:
 class AttributeList(Variable[tuple[Attribute, ...]]):
     """The field codec: attributes up to the end."""
 
-    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[Attribute, ...]:  # noqa: ARG002  its signature
+    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[Attribute, ...]:
         """Take them all."""
         return parse_attributes(reader.take_rest())
 

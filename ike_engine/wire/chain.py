@@ -20,7 +20,7 @@ _GENERIC_HEADER = struct.Struct("!BxH")  # next payload, RESERVED, length
 _HEADER_OCTETS = _GENERIC_HEADER.size
 _LONGEST = 0xFFFF
 _SHORT = 64  # octets that are worth remembering
-_LONGEST_CHAIN = 0x4000  # octets of proposals; the longest offer that we saw has a tenth of it
+_LONGEST_CHAIN = 0x4000  # octets of proposals; the longest offer that we have seen has a tenth of that
 
 D = TypeVar("D", bound=Declared)
 
@@ -149,7 +149,7 @@ class Substructures(Variable[tuple[D, ...]], Generic[D]):
         self.count = count
         self._parse_short = lru_cache(maxsize=remember)(kind.parse) if remember else kind.parse
 
-    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[D, ...]:  # noqa: ARG002  a Variable's signature
+    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[D, ...]:
         """Take them all, to the end."""
         data = reader.take_rest()
         if len(data) > _LONGEST_CHAIN:

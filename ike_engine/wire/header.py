@@ -80,9 +80,9 @@ def encode_message(header: Header, body: bytes) -> bytes:
     Raises:
         ValueError: A field does not fit its place.
     """
-    if len(header.initiator_spi) != 8 or len(header.responder_spi) != 8:  # noqa: PLR2004  as the class says
+    if len(header.initiator_spi) != 8 or len(header.responder_spi) != 8:
         raise ValueError("an SPI is 8 octets")
-    if not (0 <= header.major <= 15 and 0 <= header.minor <= 15):  # noqa: PLR2004  four bits each
+    if not (0 <= header.major <= 15 and 0 <= header.minor <= 15):
         raise ValueError(f"no version: {header.major}.{header.minor}")
     try:
         packed = _HEADER.pack(

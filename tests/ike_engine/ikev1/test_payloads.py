@@ -78,7 +78,7 @@ def attribute_number(name: str) -> int:
     return next(known[n] for n in (f"INTERNAL_{name}", f"UNITY_{name}", f"UNITY_{name}_NAME", name) if n in known)
 
 
-def assert_reads_as(payload: Payload, details: Any) -> None:  # noqa: ANN401  whatever the decoder printed
+def assert_reads_as(payload: Payload, details: Any) -> None:
     match payload:
         case Identity():
             assert (
