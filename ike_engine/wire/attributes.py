@@ -115,7 +115,7 @@ def encode_attributes(attributes: Iterable[Attribute]) -> bytes:
 class AttributeList(Variable[tuple[Attribute, ...]]):
     """The field codec: attributes up to the end."""
 
-    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[Attribute, ...]:
+    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[Attribute, ...]:  # noqa: ARG002  its signature
         """Take them all."""
         return parse_attributes(reader.take_rest())
 

@@ -149,7 +149,7 @@ class Substructures(Variable[tuple[D, ...]], Generic[D]):
         self.count = count
         self._parse_short = lru_cache(maxsize=remember)(kind.parse) if remember else kind.parse
 
-    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[D, ...]:
+    def read(self, reader: Reader, sizes: Mapping[str, int]) -> tuple[D, ...]:  # noqa: ARG002  a Variable's signature
         """Take them all, to the end."""
         data = reader.take_rest()
         if len(data) > _LONGEST_CHAIN:

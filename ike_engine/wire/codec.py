@@ -97,7 +97,7 @@ class Variable(ABC, Generic[T]):
     def write(self, value: T) -> bytes:
         """The octets of a value. Raises ``ValueError`` for one that no peer could have sent."""
 
-    def sizes(self, value: T) -> dict[str, int]:
+    def sizes(self, value: T) -> dict[str, int]:  # noqa: ARG002  most variables decide nothing
         """The fields of the fixed part that this value decides, by name."""
         return {}
 
@@ -159,7 +159,7 @@ class Rest(Variable[bytes]):
     least: int = 0
     most: int = 0xFFFF
 
-    def read(self, reader: Reader, sizes: Mapping[str, int]) -> bytes:
+    def read(self, reader: Reader, sizes: Mapping[str, int]) -> bytes:  # noqa: ARG002  a Variable's signature
         """Take them and check their number."""
         return self.check(reader.take_rest())
 
@@ -262,7 +262,7 @@ class _Layout:
         def read_numbers(body: bytes) -> dict[str, Any]:
             if len(body) < size:
                 raise Malformed(f"{self.name}: {len(body)} octets are fewer than {size}")
-            values = dict(zip(names, unpack_from(body)))
+            values = dict(zip(names, unpack_from(body), strict=False))  # the format has as many
             for name, registry, members in registries:
                 number = values[name]
                 values[name] = members[number] if number in members else _member(registry, number)
