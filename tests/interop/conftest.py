@@ -1,7 +1,8 @@
 """The laboratory as fixtures: one network, one web server and one gateway for all scenarios, clients for each.
 
-``COATI_INTEROP_GATEWAY=charon`` puts strongSwan in the gateway's place: a scenario that fails with both gateways is
-wrong itself. Scenarios of what only ours does (marker ``ours``) are then left out.
+``COATI_INTEROP_GATEWAY=engine`` puts our engine alone in the gateway's place, to tell its faults from the appliance's;
+``charon`` puts strongSwan there: a scenario that fails with both gateways is wrong itself. Scenarios of what the engine
+alone does not do (marker ``appliance``) and of what only ours does (``ours``) are then left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tests.interop.lab import office
 from tests.interop.lab.authority import Authority
 from tests.interop.lab.charon_gateway import CharonGateway
 from tests.interop.lab.coati_gateway import CoatiGateway
+from tests.interop.lab.engine_gateway import EngineGateway
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import CharonCmdClient, StrongSwanClient
 from tests.interop.lab.vpnc import VpncClient
@@ -36,16 +38,17 @@ _RUNNING = pytest.StashKey[object]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "ours: shows what only our gateway does")
+    config.addinivalue_line("markers", "appliance: shows what takes more than the engine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
     for item in here:
         item.add_marker(pytest.mark.interop)
-    if _WHICH == "charon":
-        ours = [item for item in here if item.get_closest_marker("ours")]
-        config.hook.pytest_deselected(items=ours)
-        items[:] = [item for item in items if item not in ours]
+    beyond = {"charon": ("ours", "appliance"), "engine": ("appliance",), "coati": ()}[_WHICH]
+    left_out = [item for item in here if any(item.get_closest_marker(mark) for mark in beyond)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -95,7 +98,7 @@ def client_credential(client_authority: Authority) -> Credential:
 
 @pytest.fixture(scope="session")
 def running_gateway(network: Network, laboratory: Path, client_authority: Authority) -> Iterator[Gateway]:
-    kind = {"charon": CharonGateway, "coati": CoatiGateway}[_WHICH]
+    kind = {"charon": CharonGateway, "engine": EngineGateway, "coati": CoatiGateway}[_WHICH]
     with kind(network.gateway, laboratory, client_authority) as gateway:
         yield gateway
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.interop.lab.network import Network
     from tests.interop.lab.webserver import WebServer
 
-pytestmark = pytest.mark.ours
+pytestmark = pytest.mark.appliance
 
 
 def test_packets_go_on_and_others_can_log_in(

@@ -21,7 +21,8 @@ def main() -> None:
     address, folder = sys.argv[1:]
     handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
     with _Server((address, 80), handler) as server:
-        print(f"serving {folder}", flush=True)  # noqa: T201  # what the laboratory waits for
+        sys.stdout.write(f"serving {folder}\n")  # what the laboratory waits for
+        sys.stdout.flush()
         server.serve_forever()
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Found = TypeVar("Found")
 
 
-class Failed(AssertionError):  # noqa: N818  # what happened, as everywhere in this project
+class Failed(AssertionError):  # what happened, as everywhere in this project
     """A program of the laboratory did not do its work; says what it printed."""
 
 

@@ -103,7 +103,7 @@ class VpncClient:
         configuration.chmod(0o600)
         self._daemon = self.place.daemon(
             "vpnc",
-            *("vpnc", "--no-detach", "--non-inter", str(configuration)),
+            *("stdbuf", "-oL", "vpnc", "--no-detach", "--non-inter", str(configuration)),
             log=self._directory / "log",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         )
