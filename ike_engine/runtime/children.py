@@ -33,6 +33,9 @@ _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _LIVED_WELL_SECONDS: Final = 30.0
 
+# The child runs the code that we run, installed or not.
+_PACKAGES: Final = Path(__file__).resolve().parents[2]
+
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "PATH")
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -80,9 +83,8 @@ def _interpreter() -> Path:
 
 def program_trees() -> tuple[Path, ...]:
     """Give the directories that a child must read to run our code: interpreter, environment, packages."""
-    ours = Path(__file__).resolve().parents[2]
     prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
-    return tuple(sorted(prefixes | {ours, Path(sys.executable).resolve().parent}))
+    return tuple(sorted(prefixes | {_PACKAGES, Path(sys.executable).resolve().parent}))
 
 
 def inherited_descriptors(environment: Mapping[str, str] = os.environ) -> dict[str, int]:
@@ -226,7 +228,7 @@ def _spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
         writable=[str(tree) for tree in spec.writable],
         hidden=[str(tree) for tree in spec.hidden],
     )
-    environment = {"PATH": _DEFAULT_PATH, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PATH": _DEFAULT_PATH, "PYTHONPATH": str(_PACKAGES), "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= spec.environment
     environment[DESCRIPTORS_VARIABLE] = ",".join(f"{name}={number}" for name, number in spec.descriptors.items())

@@ -14,19 +14,27 @@ the gateway first, while it can still say goodbye to its peers.
 from __future__ import annotations
 
 import asyncio
+import enum
 import errno
 import logging
+import os
 import signal
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+from ike_engine.dataplane import channel, xfrm
+from ike_engine.dataplane.interface import Counters, Order, QueryCounters, Report
+from ike_engine.dataplane.tun import open_tun
 from ike_engine.path import Address
-from ike_engine.runtime import steering, udp
-from ike_engine.runtime.children import Child, ChildSpec
+from ike_engine.runtime import operations, steering, udp
+from ike_engine.runtime.children import Child, ChildSpec, python_module
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from ike_engine.runtime.privileges import Account
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +99,151 @@ def _bind(address: Address, *, shared: bool = False) -> socket.socket:
         raise CannotServe(
             f"cannot bind UDP {address}: {error.strerror}", remedies.get(error.errno or 0, "see the message")
         ) from error
+
+
+class DataPlaneKind(enum.Enum):
+    """Where ESP is done."""
+
+    XFRM = "xfrm"
+    USERSPACE = "userspace"
+    NONE = "none"
+
+
+def choose_data_plane(wanted: DataPlaneKind | None) -> tuple[DataPlaneKind, str]:
+    """Choose where ESP is done, and say why in words.
+
+    Args:
+        wanted: The administrator's choice; ``None`` for the kernel if it can, else user space.
+
+    Raises:
+        CannotServe: the kernel is wanted and cannot.
+    """
+    if wanted in (DataPlaneKind.USERSPACE, DataPlaneKind.NONE):
+        return wanted, "chosen by COATI_DATA_PLANE"
+    obstacle = xfrm.probe()
+    if wanted is None:
+        if obstacle is None:
+            return DataPlaneKind.XFRM, "the kernel does ESP"
+        return DataPlaneKind.USERSPACE, obstacle
+    if obstacle is not None:
+        raise CannotServe(f"the xfrm data plane is wanted, but {obstacle}", "choose COATI_DATA_PLANE=userspace or auto")
+    return wanted, "chosen by COATI_DATA_PLANE"
+
+
+class Keeper:
+    """What stays open as long as the appliance runs, whichever of its children comes and goes.
+
+    Args:
+        ports: The bound sockets; with one for ESP exactly when ``kind`` is userspace.
+        kind: Where ESP is done.
+        perform: Does the gateway's operations.
+
+    Attributes:
+        interface: The TUN device (userspace), else ``None``.
+
+    Raises:
+        CannotServe: no TUN device, or no ESP in the kernel after all.
+    """
+
+    def __init__(
+        self, ports: Ports, kind: DataPlaneKind, perform: Callable[[operations.Operation], Awaitable[None]]
+    ) -> None:
+        self.interface: str | None = None
+        self._ports = ports
+        self._tun: int | None = None
+        with ExitStack() as held:
+            held.callback(ports.close)
+            # Both ends of each pair stay open here: a child that crashes does not end the conversation
+            # for the other side, and its successor is handed the same end.
+            self._orders, self._ordered = map(held.enter_context, map(closing, channel.open_pair()))
+            self._asks, asked = map(held.enter_context, map(closing, operations.open_pair()))
+            match kind:
+                case DataPlaneKind.USERSPACE:
+                    self._tun, self.interface = _open_tun()
+                    held.callback(os.close, self._tun)
+                case DataPlaneKind.XFRM:
+                    plane = _open_xfrm(ports)
+                    held.callback(plane.close)
+                    loop = asyncio.get_running_loop()
+                    loop.add_reader(plane.fileno(), plane.take_events)
+                    held.callback(loop.remove_reader, plane.fileno())
+                    held.callback(channel.ServedDataPlane(self._ordered, plane).close)
+                case DataPlaneKind.NONE:
+                    held.callback(channel.ServedDataPlane(self._ordered, NoDataPlane()).close)
+            self._server = operations.OperationsServer(asked, perform)
+            self._held = held.pop_all()
+
+    def gateway_descriptors(self) -> dict[str, int]:
+        """Give what the gateway is to inherit: ``ike``, ``natt``, ``orders`` (data plane) and ``operations``."""
+        return {
+            "ike": self._ports.plain.fileno(),
+            "natt": self._ports.nat_t.fileno(),
+            "orders": self._orders.fileno(),
+            "operations": self._asks.fileno(),
+        }
+
+    def esp_child(self, account: Account | None, hidden: tuple[Path, ...]) -> ChildSpec | None:
+        """Give the process that does ESP in user space, or ``None`` when the kernel does it (or nobody).
+
+        Args:
+            account: What it runs as.
+            hidden: Directories that it has no business in.
+        """
+        if self._tun is None or self._ports.esp is None:
+            return None
+        descriptors = {"tun": self._tun, "udp": self._ports.esp.fileno(), "orders": self._ordered.fileno()}
+        return ChildSpec(
+            name="esp",
+            argv=python_module("ike_engine.dataplane.userspace", *map(str, descriptors.values())),
+            descriptors=descriptors,
+            account=account,
+            hidden=hidden,
+            stop_seconds=2.0,
+        )
+
+    async def close(self) -> None:
+        """Let go of everything; the kernel's SAs and the TUN device are gone with it."""
+        await self._server.close()
+        self._held.close()
+
+
+class NoDataPlane:
+    """Takes orders and does nothing: for benches and tests of the control plane."""
+
+    def __init__(self) -> None:
+        self._report: Callable[[Report], None] = lambda _: None
+
+    def attach(self, report: Callable[[Report], None]) -> None:
+        """Send all reports to ``report`` from now on."""
+        self._report = report
+
+    def apply(self, order: Order) -> None:
+        """Ignore it; a question for counters is answered: there are none."""
+        if isinstance(order, QueryCounters):
+            self._report(Counters(()))
+
+
+def _open_tun() -> tuple[int, str]:
+    try:
+        return open_tun("coati%d")
+    except FileNotFoundError as error:
+        raise CannotServe(
+            "there is no /dev/net/tun",
+            "load the module tun, give the container the device (docker run --device /dev/net/tun)",
+        ) from error
+    except PermissionError as error:
+        raise CannotServe(
+            f"cannot open a TUN device: {error.strerror}",
+            "start Coati as root with CAP_NET_ADMIN (docker run --cap-add NET_ADMIN)",
+        ) from error
+
+
+def _open_xfrm(ports: Ports) -> xfrm.XfrmDataPlane:
+    try:
+        xfrm.encapsulate(ports.nat_t)
+        return xfrm.XfrmDataPlane()
+    except OSError as error:
+        raise CannotServe(f"the kernel's ESP: {error.strerror}", "choose COATI_DATA_PLANE=userspace or auto") from error
 
 
 def stop_wanted() -> asyncio.Event:

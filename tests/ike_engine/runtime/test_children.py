@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +16,6 @@ from ike_engine.runtime.children import BackOff, Child, ChildSpec, inherited_des
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-TREE = Path(__file__).parents[3]
 PYTHON = (sys.executable, "-I", "-S", "-c")
 AT_ONCE = BackOff(first_seconds=0.001, longest_seconds=0.001)
 
@@ -164,7 +162,7 @@ async def test_a_child_knows_its_descriptors_and_nothing_else_of_our_environment
         spec = ChildSpec(
             name="once",
             argv=argv,
-            environment={"GIVEN": "yes", "PYTHONPATH": str(TREE)},
+            environment={"GIVEN": "yes"},
             descriptors={"out": pipe.write},
         )
         assert await Child(spec).run_once() == 0

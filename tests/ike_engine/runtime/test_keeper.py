@@ -6,14 +6,27 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from ike_engine.dataplane.channel import RemoteDataPlane
+from ike_engine.dataplane.interface import Remove
 from ike_engine.path import Address
+from ike_engine.runtime import operations
 from ike_engine.runtime.children import ChildSpec
-from ike_engine.runtime.keeper import CannotServe, Ports, attend, stop_wanted
+from ike_engine.runtime.keeper import (
+    CannotServe,
+    DataPlaneKind,
+    Keeper,
+    Ports,
+    attend,
+    choose_data_plane,
+    stop_wanted,
+)
 from ike_engine.runtime.udp import NON_ESP_MARKER, bind
 
 ANY = Address("127.0.0.1", 0)
@@ -90,6 +103,79 @@ while True: signal.pause()
     assert os.read(reading, 100) == b"gateway esp "
     os.close(reading)
     os.close(writing)
+
+
+async def test_a_gateway_finds_its_ends_behind_the_descriptors() -> None:
+    done: list[operations.Operation] = []
+
+    async def perform(operation: operations.Operation) -> None:
+        done.append(operation)
+
+    ports = Ports(ANY, ANY, userspace_esp=False)
+    keeper = Keeper(ports, DataPlaneKind.NONE, perform)
+    assert keeper.esp_child(None, ()) is None
+    for _ in range(2):  # a gateway, and the one after its crash
+        inherited = {
+            name: socket.socket(fileno=os.dup(number)) for name, number in keeper.gateway_descriptors().items()
+        }
+        assert inherited["ike"].getsockname() == ports.plain.getsockname()
+        assert inherited["natt"].getsockname() == ports.nat_t.getsockname()
+        plane = RemoteDataPlane(inherited["orders"])
+        plane.submit(Remove((0xC0A7,)))
+        assert await plane.counters() == ()
+        plane.close()
+        client = operations.Keeper(inherited["operations"])
+        await client.perform(operations.ServeNetworks(()))
+        client.close()
+        inherited["ike"].close()
+        inherited["natt"].close()
+    assert done == [operations.ServeNetworks(())] * 2
+    await keeper.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ports.plain.getsockname()
+
+
+@pytest.mark.parametrize("kind", [DataPlaneKind.USERSPACE, DataPlaneKind.NONE])
+def test_the_administrators_choice_needs_no_probe(kind: DataPlaneKind) -> None:
+    assert choose_data_plane(kind) == (kind, "chosen by COATI_DATA_PLANE")
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "chosen"),
+    [(None, (DataPlaneKind.XFRM, "the kernel does ESP")), ("no esp4", (DataPlaneKind.USERSPACE, "no esp4"))],
+)
+def test_auto_takes_the_kernel_if_it_can_and_says_why(
+    obstacle: str | None, chosen: tuple[DataPlaneKind, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ike_engine.dataplane.xfrm.probe", lambda: obstacle)
+    assert choose_data_plane(None) == chosen
+
+
+def test_a_kernel_that_is_wanted_and_cannot_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ike_engine.dataplane.xfrm.probe", lambda: "no esp4")
+    with pytest.raises(CannotServe, match="no esp4"):
+        choose_data_plane(DataPlaneKind.XFRM)
+
+
+@pytest.mark.root
+def test_esp_outlives_a_gateway_and_goes_with_the_keeper() -> None:
+    """In a network namespace of its own; see ``userspace_keeper.py`` for what happens there."""
+    program = Path(__file__).with_name("userspace_keeper.py")
+    ran = subprocess.run(
+        ["unshare", "--net", sys.executable, str(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=program.parents[3],
+        env={**os.environ, "PYTHONPATH": str(program.parents[3])},
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [
+        "installed: 0xc0a7",
+        "after the gateway's crash: 0xc0a7, esp the same process",
+        "after esp's crash: nothing, esp another process",
+        "after the end: no TUN device, no process",
+    ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
