@@ -1,7 +1,7 @@
 """Diffie-Hellman: MODP groups (RFC 2409 section 6, RFC 3526) and ECP groups (RFC 5903).
 
 Public values and shared secrets are octet strings of constant length, padded on the left (RFC 2409 section 5,
-RFC 5903 section 7). MODP is computed with GMP, and why is told in docs/decisions/0001-modp.md.
+RFC 5903 section 7).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import gmpy2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ike_engine.crypto import modular
 from ike_engine.crypto.suites import DhGroup
 from ike_engine.errors import InvalidKeyInformation
 from ike_engine.secret import Secret
@@ -64,19 +65,19 @@ def generate(group: DhGroup, entropy: Callable[[int], bytes]) -> KeyPair:
 class _Modp:
     """Modulus p of a group whose generator is 2, and the size of exponents in it."""
 
-    __slots__ = ("exponent_octets", "modulus", "octets")
+    __slots__ = ("exponent_octets", "modulus", "power")
 
     def __init__(self, bits: int, pi_offset: int, exponent_octets: int) -> None:
         # All primes of this family are 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) * pi) + offset).
         with gmpy2.context(precision=bits + 64):
             pi_bits = int(gmpy2.floor(gmpy2.mul_2exp(gmpy2.const_pi(), bits - 130)))
-        self.modulus = gmpy2.mpz(2**bits - 2 ** (bits - 64) - 1 + 2**64 * (pi_bits + pi_offset))
-        self.octets = bits // 8
+        self.modulus = 2**bits - 2 ** (bits - 64) - 1 + 2**64 * (pi_bits + pi_offset)
         self.exponent_octets = exponent_octets
+        self.power = modular.modulus(self.modulus).power
 
 
 # Exponents: at least twice the strength of the group (RFC 3526 section 8; NIST SP 800-56A rev. 3 appendix D),
-# rounded up to whole 64-bit words since GMP's constant-time exponentiation pays by the word.
+# rounded up to whole 64-bit words since constant-time exponentiation pays by the word.
 _MODP: Final = {
     DhGroup.MODP_1024: _Modp(1024, 129_093, 24),
     DhGroup.MODP_1536: _Modp(1536, 741_804, 24),
@@ -84,7 +85,7 @@ _MODP: Final = {
     DhGroup.MODP_3072: _Modp(3072, 1_690_314, 32),
     DhGroup.MODP_4096: _Modp(4096, 240_904, 40),
 }
-_GENERATOR: Final = gmpy2.mpz(2)
+_GENERATOR: Final = b"\x02"
 
 
 class ModpKeyPair(KeyPair):
@@ -101,21 +102,19 @@ class ModpKeyPair(KeyPair):
         """
         self.group = group
         self._modp = _MODP[group]
-        self._exponent = gmpy2.mpz(int.from_bytes(seed, "big") + 1)
-        self.public = int(gmpy2.powmod_sec(_GENERATOR, self._exponent, self._modp.modulus)).to_bytes(
-            self._modp.octets, "big"
-        )
+        # One octet more than the seed: of seeds, one in 2^160 at the most makes the sum that long.
+        self._exponent = Secret((int.from_bytes(seed, "big") + 1).to_bytes(len(seed) + 1, "big"))
+        self.public = self._modp.power(_GENERATOR, self._exponent)
 
     def shared(self, peer_public: bytes) -> Secret:
         """See ``KeyPair.shared``. 0, 1 and p-1 are refused: they would make the secret known to everyone."""
-        modulus, octets = self._modp.modulus, self._modp.octets
+        octets = len(self.public)
         if len(peer_public) != octets:
             raise InvalidKeyInformation(f"{self.group.keyword} public value of {len(peer_public)} octets, not {octets}")
-        public = gmpy2.mpz(int.from_bytes(peer_public, "big"))
         # p is a safe prime, so beyond 1 and p-1 there is no small subgroup to be confined to (RFC 2412 appendix E).
-        if not 1 < public < modulus - 1:
+        if not 1 < int.from_bytes(peer_public, "big") < self._modp.modulus - 1:
             raise InvalidKeyInformation(f"{self.group.keyword} public value out of range")
-        return Secret(int(gmpy2.powmod_sec(public, self._exponent, modulus)).to_bytes(octets, "big"))
+        return Secret(self._modp.power(peer_public, self._exponent))
 
 
 # ---- ECP ------------------------------------------------------------------------------------
