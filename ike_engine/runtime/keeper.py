@@ -23,7 +23,6 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from ike_engine.dataplane import channel, xfrm
-from ike_engine.dataplane.interface import Counters, Order, QueryCounters, Report
 from ike_engine.dataplane.tun import open_tun
 from ike_engine.path import Address
 from ike_engine.runtime import operations, steering, udp
@@ -149,14 +148,15 @@ class Keeper:
         self, ports: Ports, kind: DataPlaneKind, perform: Callable[[operations.Operation], Awaitable[None]]
     ) -> None:
         self.interface: str | None = None
+        self._kind = kind
         self._ports = ports
         self._tun: int | None = None
         with ExitStack() as held:
             held.callback(ports.close)
             # Both ends of each pair stay open here: a child that crashes does not end the conversation
             # for the other side, and its successor is handed the same end.
-            self._orders, self._ordered = map(held.enter_context, map(closing, channel.open_pair()))
-            self._asks, asked = map(held.enter_context, map(closing, operations.open_pair()))
+            self._ordering, self._ordered = map(held.enter_context, map(closing, channel.open_pair()))
+            self._asking, asked = map(held.enter_context, map(closing, operations.open_pair()))
             match kind:
                 case DataPlaneKind.USERSPACE:
                     self._tun, self.interface = _open_tun()
@@ -169,18 +169,26 @@ class Keeper:
                     held.callback(loop.remove_reader, plane.fileno())
                     held.callback(channel.ServedDataPlane(self._ordered, plane).close)
                 case DataPlaneKind.NONE:
-                    held.callback(channel.ServedDataPlane(self._ordered, NoDataPlane()).close)
+                    pass
             self._server = operations.OperationsServer(asked, perform)
             self._held = held.pop_all()
 
     def gateway_descriptors(self) -> dict[str, int]:
-        """Give what the gateway is to inherit: ``ike``, ``natt``, ``orders`` (data plane) and ``operations``."""
-        return {
+        """Give what the gateway is to inherit, by name.
+
+        ike        socket of port 500
+        natt       socket of port 4500, what is IKE of it
+        dataplane  its end of the channel of orders and reports; not with the data plane ``none``
+        keeper     its end of the channel of operations
+        """
+        descriptors = {
             "ike": self._ports.plain.fileno(),
             "natt": self._ports.nat_t.fileno(),
-            "orders": self._orders.fileno(),
-            "operations": self._asks.fileno(),
+            "keeper": self._asking.fileno(),
         }
+        if self._kind is not DataPlaneKind.NONE:
+            descriptors["dataplane"] = self._ordering.fileno()
+        return descriptors
 
     def esp_child(self, account: Account | None, hidden: tuple[Path, ...]) -> ChildSpec | None:
         """Give the process that does ESP in user space, or ``None`` when the kernel does it (or nobody).
@@ -205,22 +213,6 @@ class Keeper:
         """Let go of everything; the kernel's SAs and the TUN device are gone with it."""
         await self._server.close()
         self._held.close()
-
-
-class NoDataPlane:
-    """Takes orders and does nothing: for benches and tests of the control plane."""
-
-    def __init__(self) -> None:
-        self._report: Callable[[Report], None] = lambda _: None
-
-    def attach(self, report: Callable[[Report], None]) -> None:
-        """Send all reports to ``report`` from now on."""
-        self._report = report
-
-    def apply(self, order: Order) -> None:
-        """Ignore it; a question for counters is answered: there are none."""
-        if isinstance(order, QueryCounters):
-            self._report(Counters(()))
 
 
 def _open_tun() -> tuple[int, str]:

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from ike_engine.dataplane.channel import RemoteDataPlane
-from ike_engine.dataplane.interface import Remove
 from ike_engine.path import Address
 from ike_engine.runtime import operations
 from ike_engine.runtime.children import ChildSpec
@@ -113,6 +111,7 @@ async def test_a_gateway_finds_its_ends_behind_the_descriptors() -> None:
 
     ports = Ports(ANY, ANY, userspace_esp=False)
     keeper = Keeper(ports, DataPlaneKind.NONE, perform)
+    assert set(keeper.gateway_descriptors()) == {"ike", "natt", "keeper"}
     assert keeper.esp_child(None, ()) is None
     for _ in range(2):  # a gateway, and the one after its crash
         inherited = {
@@ -120,11 +119,7 @@ async def test_a_gateway_finds_its_ends_behind_the_descriptors() -> None:
         }
         assert inherited["ike"].getsockname() == ports.plain.getsockname()
         assert inherited["natt"].getsockname() == ports.nat_t.getsockname()
-        plane = RemoteDataPlane(inherited["orders"])
-        plane.submit(Remove((0xC0A7,)))
-        assert await plane.counters() == ()
-        plane.close()
-        client = operations.Keeper(inherited["operations"])
+        client = operations.Keeper(inherited["keeper"])
         await client.perform(operations.ServeNetworks(()))
         client.close()
         inherited["ike"].close()

@@ -90,7 +90,7 @@ async def main() -> None:
 
 def gateways_end(keeper: Keeper) -> RemoteDataPlane:
     """Give the channel as a gateway that inherits it has it."""
-    return RemoteDataPlane(socket.socket(fileno=os.dup(keeper.gateway_descriptors()["orders"])))
+    return RemoteDataPlane(socket.socket(fileno=os.dup(keeper.gateway_descriptors()["dataplane"])))
 
 
 def compared(child: Child, process: int | None) -> str:
