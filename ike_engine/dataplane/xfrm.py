@@ -101,6 +101,7 @@ class _Installed:
     halves: Installing
     inbound: xfrm.State
     outbound: xfrm.State
+    warned: bool = False
     seen: tuple[int, float] | None = None  # inbound packets and when that number was first seen
 
     def states(self) -> list[xfrm.State]:
@@ -346,7 +347,9 @@ class XfrmDataPlane:
             if (event.state.spi, event.state.destination) in states:
                 if event.hard:
                     self._remove(spi)
-                self._report(Expired(spi, event.hard))
+                if event.hard or not installed.warned:  # both halves reach their soft limits
+                    self._report(Expired(spi, event.hard))
+                installed.warned = True
                 return
 
     def _mapped(self, event: xfrm.MappingEvent) -> None:

@@ -209,6 +209,7 @@ class StateInfo:
     integrity_failures: int
     last_used: int | None
     """Seconds of the wall clock; ``None`` when the kernel does not say."""
+    lifetime_current: bytes
     attributes: dict[int, bytes]
 
     @classmethod
@@ -226,6 +227,7 @@ class StateInfo:
             replays=fields[_STATS_FIELD + 1],
             integrity_failures=fields[_STATS_FIELD + 2],
             last_used=int.from_bytes(last_used, "little") if last_used else None,
+            lifetime_current=body[_CURRENT_OFFSET : _CURRENT_OFFSET + struct.calcsize(_LIFETIME_CURRENT)],
             attributes=attributes,
         )
 
@@ -239,13 +241,14 @@ class StateInfo:
         words, out, *rest = REPLAY_STATE.unpack_from(self.attributes[_Number.REPLAY_ESN_VAL])
         bitmap = self.attributes[_Number.REPLAY_ESN_VAL][REPLAY_STATE.size :]
         replay = REPLAY_STATE.pack(words, min(out + skip, 0xFFFFFFFF), *rest) + bitmap
-        return ((_Number.LTIME_VAL, self.attributes[_Number.LTIME_VAL]), (_Number.REPLAY_ESN_VAL, replay))
+        return ((_Number.LTIME_VAL, self.lifetime_current), (_Number.REPLAY_ESN_VAL, replay))
 
 
 _SPI_FIELD = len(SELECTOR.unpack(bytes(SELECTOR.size))) + 1
 _OCTETS_FIELD = _SPI_FIELD + 3 + 8
 _STATS_FIELD = _OCTETS_FIELD + 4
 _REQID_FIELD = _STATS_FIELD + 4
+_CURRENT_OFFSET = struct.calcsize("=" + _SELECTOR_FORMAT + _ID_FORMAT + "16s" + _LIFETIME_LIMITS)
 
 
 def all_states() -> Request:

@@ -1,0 +1,103 @@
+"""A real Linux kernel with ESP for tests on machines whose own has none: Debian's user-mode-linux.
+
+``uml(script)`` boots it on this machine's own root file system (read-only), runs the shell script as
+root in it and gives what it printed. A boot takes some seconds, so a test should bring its scenarios
+together. In the guest, ``$PYTHON`` is our interpreter, the working directory is the repository, and
+``/run``, ``/tmp`` and ``/var/tmp`` are empty and writable. The guest has no network but what it makes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+_MODULES = Path("/usr/lib/uml/modules")
+
+_INIT = """#!/bin/bash
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run LANG=C.UTF-8
+export PYTHON={python} PYTHONDONTWRITEBYTECODE=1
+mount -t proc proc /proc; mount -t sysfs sys /sys
+for place in /run /tmp /var/tmp; do mount -t tmpfs tmp $place; done
+mkdir -p /run/netns /run/modules/lib/modules
+# The guest's modules are not where modprobe looks; the kernel calls it too, for algorithms.
+ln -s {modules}/$(uname -r) /run/modules/lib/modules/$(uname -r)
+printf '#!/bin/sh\\nexec /usr/sbin/modprobe -d /run/modules "$@"\\n' >/run/modprobe; chmod 755 /run/modprobe
+echo /run/modprobe >/proc/sys/kernel/modprobe
+ip link set lo up
+cd {repository}
+for module in {wanted}; do /run/modprobe $module; done
+(
+{script}
+)
+echo "guest-exit-code: $?"
+sync; poweroff -f 2>/dev/null || halt -f -p
+"""
+
+ESP_MODULES = ("esp4", "xfrm_user", "veth", "tun", "iptable_nat", "xt_MASQUERADE", "xt_nat", "iptable_filter")
+
+
+@pytest.fixture(scope="session")
+def uml(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Give ``uml(script, seconds=..., modules=...)``; it fails the test when the script does or takes too long."""
+    kernel = shutil.which("linux.uml")
+    if kernel is None:
+        pytest.fail("no linux.uml: run tests/apt.sh")
+
+    def boot(script: str, *, seconds: float = 90.0, modules: tuple[str, ...] = ESP_MODULES) -> str:
+        # Not below /tmp: the guest has its own there.
+        directory = REPOSITORY / "build" / tmp_path_factory.mktemp("uml").name
+        directory.mkdir(parents=True, exist_ok=True)
+        init = directory / "init"
+        init.write_text(
+            _INIT.format(
+                python=sys.executable, modules=_MODULES, repository=REPOSITORY, wanted=" ".join(modules), script=script
+            )
+        )
+        init.chmod(0o755)
+        try:
+            return _run(kernel, init, directory, seconds)
+        finally:
+            shutil.rmtree(directory)
+
+    return boot
+
+
+def _run(kernel: str, init: Path, directory: Path, seconds: float) -> str:
+    guest = subprocess.Popen(
+        [
+            kernel,
+            *("mem=512M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}", "quiet"),
+            *("con=null", "con0=fd:0,fd:1", "ssl=null"),
+        ],
+        cwd=directory,
+        env={name: value for name, value in os.environ.items() if name != "TMPDIR"},  # its memory belongs in /dev/shm
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        output, _ = guest.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(guest.pid, signal.SIGKILL)
+        output, _ = guest.communicate()
+        pytest.fail(f"the guest took more than {seconds:.0f} s; it said:\n{output}")
+    finally:
+        if guest.poll() is None:
+            os.killpg(guest.pid, signal.SIGKILL)
+            guest.wait()
+    code = re.search(r"^guest-exit-code: (\d+)", output, re.MULTILINE)
+    if code is None or code[1] != "0":
+        pytest.fail(f"the script failed in the guest; it said:\n{output}")
+    return output

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+SCENARIOS = Path(__file__).with_name("xfrm_in_guest.py")
+
+
+def test_the_kernels_sas_carry_clients_behind_a_nat(uml: Callable[..., str]) -> None:
+    plugins = "-p no:cacheprovider -p no:hypothesispytest"  # both want to write
+    output = uml(f'"$PYTHON" -m pytest {plugins} --timeout 60 --color no -v {SCENARIOS}', seconds=110)
+    passed = re.search(r"(\d+) passed", output)
+    assert passed is not None, output
+    assert int(passed[1]) == SCENARIOS.read_text().count("\ndef test_")
