@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import bulk_server
 from tests.bench.charon_gateway import CharonGateway
+from tests.bench.engine_gateway import EngineGateway
 from tests.bench.gateway import ESP_PROPOSALS, USERS
 from tests.bench.ground import Ground
 from tests.bench.load import Load
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from tests.bench.gateway import Gateway
     from tests.interop.lab.network import Place
 
-GATEWAYS: dict[str, Callable[[Place, Path], Gateway]] = {"charon": CharonGateway}
+GATEWAYS: dict[str, Callable[[Place, Path], Gateway]] = {"charon": CharonGateway, "engine": EngineGateway}
 SETTLE_SECONDS = 1.5  # for what follows the last answer: writes that are grouped, timers, deletes
 MEGABYTE = 1_000_000
 
