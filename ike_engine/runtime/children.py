@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from ike_engine.runtime import confine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ike_engine.runtime.privileges import Account
 
@@ -121,11 +121,15 @@ class Child:
     Args:
         spec: What it is.
         back_off: Its pauses; the default suits a service.
+        on_end: Called whenever it ended without being told to.
     """
 
-    def __init__(self, spec: ChildSpec, back_off: BackOff | None = None) -> None:
+    def __init__(
+        self, spec: ChildSpec, back_off: BackOff | None = None, on_end: Callable[[], None] = lambda: None
+    ) -> None:
         self.spec = spec
         self.restarts = 0
+        self._on_end = on_end
         self._back_off = back_off or BackOff()
         self._process: _Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -151,6 +155,13 @@ class Child:
             return await process.wait()
         finally:
             process.kill()
+
+    def restart(self) -> None:
+        """Ask it to end, kill it when it does not in time; it is started again like one that failed."""
+        process = self._process
+        if process is not None:
+            process.popen.terminate()
+            asyncio.get_running_loop().call_later(self.spec.stop_seconds, process.kill)
 
     async def stop(self) -> None:
         """Ask it to end, kill it when it does not in time, and start it no more."""
@@ -183,6 +194,7 @@ class Child:
                 if self._stopping:
                     return
                 logger.error("%s ended (%s)", self.spec.name, _in_words(status))
+                self._on_end()
             pause = self._back_off.pause(loop.time() - born)
             logger.info("starting %s again in %g s", self.spec.name, pause)
             await asyncio.sleep(pause)

@@ -246,21 +246,29 @@ def stop_wanted() -> asyncio.Event:
     return wanted
 
 
-async def attend(children: Sequence[ChildSpec], *, stops_first: ChildSpec | None, stop: asyncio.Event) -> None:
+async def attend(
+    stop: asyncio.Event, *, gateway: ChildSpec | None, esp: ChildSpec | None, others: Sequence[ChildSpec] = ()
+) -> None:
     """Keep children running until ``stop`` is set; return when all have ended.
 
-    Args:
-        children: All of them.
-        stops_first: The one whose end the others must still serve: the gateway says goodbye to its
-            peers before the data plane goes.
-        stop: Set it to have them stopped.
+    The gateway ends before the others, which it needs to say goodbye to its peers. When esp ends, its
+    SAs are lost and must not be installed a second time (their sequence numbers would begin again):
+    the gateway is told to end as well, says goodbye, and begins anew. Not the other way round: esp
+    carries on while the gateway is away.
     """
-    running = {spec.name: Child(spec) for spec in children}
-    for child in running.values():
+    gateways = [Child(gateway)] if gateway is not None else []
+
+    def begin_anew() -> None:
+        for child in gateways:
+            child.restart()
+
+    rest = [Child(spec) for spec in others]
+    if esp is not None:
+        rest.append(Child(esp, on_end=begin_anew))
+    for child in (*rest, *gateways):
         child.start()
     try:
         await stop.wait()
     finally:
-        if stops_first is not None:
-            await running.pop(stops_first.name).stop()
-        await asyncio.gather(*(child.stop() for child in running.values()))
+        for wave in (gateways, rest):
+            await asyncio.gather(*(child.stop() for child in wave))

@@ -75,32 +75,74 @@ def test_an_address_that_is_not_ours_is_refused_with_the_setting_to_mend_it() ->
     assert "COATI_IKE_ADDRESS" in refused.value.remedy
 
 
-async def test_the_gateway_has_ended_before_the_others_are_told_to() -> None:
-    """Each child writes its name when it starts and, in lower case, when it is told to stop."""
-    reading, writing = os.pipe()
-    code = """
+TELLING = """
 import os, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: (time.sleep({work}), os.write({out}, b"{name} ".lower()), sys.exit()))
-os.write({out}, b"{name} ")
+def end(*_):
+    time.sleep({work})
+    os.write({out}, b"{name} ends\\n")
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+os.write({out}, b"{name} %d\\n" % os.getpid())
 while True: signal.pause()
 """
 
-    def spec(name: str, work: float) -> ChildSpec:
-        argv = (sys.executable, "-I", "-S", "-c", code.format(out=writing, name=name, work=work))
-        return ChildSpec(name=name, argv=argv, descriptors={"out": writing})
 
-    gateway, esp = spec("GATEWAY", work=0.1), spec("ESP", work=0)
-    stop = asyncio.Event()
-    attending = asyncio.create_task(attend((esp, gateway), stops_first=gateway, stop=stop))
-    told = b""
-    while told.count(b" ") < 2:
-        told += await asyncio.to_thread(os.read, reading, 100)
-    assert set(told.split()) == {b"GATEWAY", b"ESP"}
-    stop.set()
-    await attending
-    assert os.read(reading, 100) == b"gateway esp "
-    os.close(reading)
-    os.close(writing)
+class Told:
+    """What children say: a line with their process when they begin, another when they are told to end."""
+
+    def __init__(self) -> None:
+        self._reading, self.writing = os.pipe()
+        self._lines = os.fdopen(self._reading)
+
+    def child(self, name: str, work: float = 0) -> ChildSpec:
+        """Give a child that takes ``work`` seconds to end."""
+        argv = (sys.executable, "-I", "-S", "-c", TELLING.format(out=self.writing, name=name, work=work))
+        return ChildSpec(name=name, argv=argv, descriptors={"out": self.writing})
+
+    async def line(self) -> str:
+        async with asyncio.timeout(10):
+            return (await asyncio.to_thread(self._lines.readline)).strip()
+
+    async def begun(self, *names: str) -> dict[str, int]:
+        """Wait until all have begun; give their processes."""
+        lines = [await self.line() for _ in names]
+        processes = {name: int(process) for name, process in map(str.split, lines)}
+        assert set(processes) == set(names)
+        return processes
+
+    def close(self) -> None:
+        self._lines.close()
+        os.close(self.writing)
+
+
+async def test_the_gateway_has_ended_before_the_others_are_told_to() -> None:
+    with closing(Told()) as told:
+        stop = asyncio.Event()
+        attending = asyncio.create_task(
+            attend(stop, gateway=told.child("gateway", work=0.1), esp=told.child("esp"), others=[told.child("web")])
+        )
+        await told.begun("gateway", "esp", "web")
+        stop.set()
+        await attending
+        assert await told.line() == "gateway ends"
+        assert {await told.line(), await told.line()} == {"esp ends", "web ends"}
+
+
+async def test_a_gateway_whose_data_plane_lost_its_sas_says_goodbye_and_begins_anew() -> None:
+    with closing(Told()) as told:
+        stop = asyncio.Event()
+        attending = asyncio.create_task(attend(stop, gateway=told.child("gateway"), esp=told.child("esp")))
+        first = await told.begun("gateway", "esp")
+        os.kill(first["esp"], signal.SIGKILL)
+        assert await told.line() == "gateway ends"
+        second = await told.begun("gateway", "esp")
+        assert not set(first.values()) & set(second.values())
+        # The other way round esp carries on.
+        os.kill(second["gateway"], signal.SIGKILL)
+        assert await told.begun("gateway") != {"gateway": second["gateway"]}
+        stop.set()
+        await attending
+        assert [await told.line(), await told.line()] == ["gateway ends", "esp ends"]
 
 
 async def test_a_gateway_finds_its_ends_behind_the_descriptors() -> None:
