@@ -491,10 +491,12 @@ class RemoteDataPlane:
         self._loop = asyncio.get_running_loop()
         self._unsent: deque[bytes] = deque()
         self._subscribers: list[Callable[[Report], None]] = []
+        self._early: list[Report] = []  # came before anybody subscribed
         # One entry for every QueryCounters under way, in order: who waits, or None for subscribers.
         self._queries: deque[asyncio.Future[tuple[ChildCounters, ...]] | None] = deque()
         self._partial: list[ChildCounters] = []
         channel.setblocking(False)
+        self._discard_old_answers()
         self._loop.add_reader(channel, self._receive)
 
     def submit(self, order: Order) -> None:
@@ -506,6 +508,9 @@ class RemoteDataPlane:
     def subscribe(self, receive: Callable[[Report], None]) -> None:
         """Have ``receive`` called, in the event loop, for every report."""
         self._subscribers.append(receive)
+        for report in self._early:
+            self._loop.call_soon(receive, report)
+        self._early.clear()
 
     async def counters(self, inbound_spis: tuple[int, ...] = ()) -> tuple[ChildCounters, ...]:
         """Ask for counters and wait for them (empty tuple: of all Child SAs).
@@ -576,9 +581,24 @@ class RemoteDataPlane:
         elif isinstance(report, InstallFailed | Expired | PathObserved):
             self._publish(report)
 
+    def _discard_old_answers(self) -> None:
+        """Drop counters that a gateway before us asked for; the channel outlives a gateway that crashes."""
+        while True:
+            try:
+                datagram = self._channel.recv(MAXIMUM_OCTETS)
+            except BlockingIOError:
+                return
+            if not datagram:
+                return  # closed: the reader will find out
+            report = decode(datagram)
+            if isinstance(report, InstallFailed | Expired | PathObserved):
+                self._early.append(report)
+
     def _receive_counters(self, report: Counters) -> None:
+        if not self._queries:
+            return
         self._partial.extend(report.children)
-        if len(report.children) == COUNTERS_PER_REPORT or not self._queries:
+        if len(report.children) == COUNTERS_PER_REPORT:
             return
         children = tuple(self._partial)
         self._partial.clear()
@@ -589,6 +609,8 @@ class RemoteDataPlane:
             waiting.set_result(children)
 
     def _publish(self, report: Report) -> None:
+        if not self._subscribers:
+            self._early.append(report)
         for receive in self._subscribers:
             receive(report)
 
