@@ -211,6 +211,11 @@ class Exchange:
         """Whether a message was taken: one that began with rubbish may be thrown away."""
         return bool(self._taken)
 
+    def repeat(self) -> None:
+        """Send the last volley again, also when all is done: nobody else would if its last message got lost."""
+        for transmit in self._volley:
+            self._host.emit(transmit)
+
     def turn(self, transport: Transport) -> None:
         """Go on under another message id: the next transaction of the same conversation."""
         self._transport = transport

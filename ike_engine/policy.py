@@ -214,4 +214,4 @@ class Policy:
     profiles: tuple[Profile, ...] = ()
     force_encapsulation: bool = False
     limits: Limits = field(default_factory=Limits)
-    retransmit_seconds: tuple[float, ...] = (2.0, 4.0, 8.0, 8.0)
+    retransmit_seconds: tuple[float, ...] = (1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 5.0, 6.0)

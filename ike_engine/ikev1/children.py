@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ike_engine.events import Goodbye
 from ike_engine.ikev1 import informational, quick_mode
 from ike_engine.ikev1.numbers import ExchangeType
 from ike_engine.policy import EspProposal
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from ike_engine.child_sa import ChildSa
     from ike_engine.errors import IkeError
-    from ike_engine.events import Goodbye
     from ike_engine.exchange import Exchange
     from ike_engine.ikev1.associations import Associations
     from ike_engine.ikev1.envelope import Phase2Transport
@@ -90,13 +90,15 @@ class Children:
 
     def _soft(self, peer: Peer, child: Child) -> None:
         if not child.replaced and peer.ike_sas:
-            sa = peer.ike_sas[-1]
-            # quirk: vpnc 0.5.3: its ESP does not survive a rekey; it is left to run out.
-            if not sa.vpnc:
-                self.rekey(sa, child)
+            self.rekey(peer.ike_sas[-1], child)
 
     def _hard(self, peer: Peer, child: Child) -> None:
-        self._delete(peer, child, "lifetime over")
+        # quirk: vpnc 0.5.3 answers the DELETE of the SA in use by a quick mode whose keys it then does not use
+        # (docs/decisions/0030-rekeying-vpnc.md): better it ends, and its user sees that.
+        if not child.replaced and peer.ike_sas and peer.ike_sas[-1].vpnc:
+            self.close(peer, Goodbye.EXPIRED, "the Child SA's lifetime is over and no rekey succeeded", tell=True)
+        else:
+            self._delete(peer, child, "lifetime over")
 
     def _retire(self, peer: Peer, child: Child) -> None:
         self._delete(peer, child, "replaced")
@@ -154,7 +156,9 @@ class Children:
         """End a peer's stay: ESP SAs first, then the ISAKMP SAs (clients that get both do not start anew)."""
         if peer.gone:
             return
-        if tell and peer.ike_sas:
+        # quirk: vpnc 0.5.3: told that its ESP SA is gone, it waits for the answer to a new quick mode and misses that
+        # the ISAKMP SA is gone as well; told that alone, it ends.
+        if tell and peer.ike_sas and not peer.ike_sas[-1].vpnc:
             informational.delete_children(self._host, peer.ike_sas[-1], self._all.entropy, tuple(peer.children))
         for sa in list(peer.ike_sas):
             if tell:

@@ -90,11 +90,27 @@ class Client:
             sa.peer.configured = True
         sa.peer.ike_sas.append(sa)
         self._peers.heard(sa.peer, sa.path)
-        patience = order.profile.xauth_timeout_seconds + self._all.policy.limits.exchange_seconds
-        sa.timers["login"] = self._host.schedule(
-            self._host.now + patience, lambda: self._failed(sa, Stage.XAUTH, TimedOut("the gateway asked for no login"))
-        )
+        self._await_login(sa, self._all.policy.limits.exchange_seconds)
+        if sa.mode is Phase1Mode.AGGRESSIVE:
+            self._repeat_message_3(sa, 0)
         self._all.unpark(sa)
+
+    def _await_login(self, sa: IsakmpSa, seconds: float) -> None:
+        if (timer := sa.timers.pop("login", None)) is not None:
+            timer.cancel()
+        sa.timers["login"] = self._host.schedule(
+            self._host.now + seconds, lambda: self._failed(sa, Stage.XAUTH, TimedOut("the gateway asked for no login"))
+        )
+
+    def _repeat_message_3(self, sa: IsakmpSa, attempt: int) -> None:
+        """Message 3 has no answer of its own: it is repeated until the gateway goes on."""
+        if attempt and sa.phase_1 is not None and not sa.exchanges and not sa.closing:
+            sa.phase_1.repeat()
+        waits = self._host.retransmit_seconds
+        if attempt < len(waits) and not sa.exchanges:
+            sa.timers["message 3"] = self._host.schedule(
+                self._host.now + waits[attempt], lambda: self._repeat_message_3(sa, attempt + 1)
+            )
 
     @staticmethod
     def _describe(sa: IsakmpSa) -> PeerDescription:
@@ -129,6 +145,7 @@ class Client:
                 failed=lambda error: self._failed(sa, Stage.XAUTH, error),
             )
             exchange.allow(order.profile.xauth_timeout_seconds)
+            self._await_login(sa, order.profile.xauth_timeout_seconds)
             return exchange
         if exchange_type == ExchangeType.TRANSACTION:
             return self._all.exchange(

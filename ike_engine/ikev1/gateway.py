@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from ike_engine.ikev1.payloads import Attributes, Identity, Notification
     from ike_engine.peer import Peer
 
+AGGRESSIVE_RETRANSMISSIONS = 4
+"""Message 2 is long and message 1 may carry a stranger's address: it is not repeated as often as the rest."""
+
 CONNECT_SECONDS = 120.0
 """How long a client that logged in may take to its first Child SA."""
 
@@ -68,7 +71,7 @@ class Gateway:
             sa,
             f"{module.__name__.rpartition('.')[2].replace('_', ' ')}",
             lambda x: module.respond(x, sa, self._all),
-            0 if sa.mode is Phase1Mode.MAIN else OWNED,
+            0 if sa.mode is Phase1Mode.MAIN else AGGRESSIVE_RETRANSMISSIONS,
             lambda _: self._phase_1_done(sa),
             lambda error: self._phase_1_failed(sa, error),
         )

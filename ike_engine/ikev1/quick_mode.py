@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from ike_engine.policy import EspProposal, Profile
 
 NONCE_OCTETS = 32
-# quirk: vpnc 0.5.3 answers a nonce longer than 20 octets with one that ends in ours.
+# quirk: vpnc 0.5.3 answers our rekey in the copy of our own message: of a nonce longer than 20 octets it replaces the
+# first 20 and sends the rest back, but makes its keys of those 20 alone (docs/decisions/0030-rekeying-vpnc.md).
 VPNC_NONCE_OCTETS = 20
 
 
@@ -80,14 +81,9 @@ class Means:
     withdraw: Callable[[int], None]
 
 
-def limits(profile: Profile, offered: Lifetime, *, vpnc: bool) -> Lifetime:
-    """Our lifetime and the offered one, whichever is shorter.
-
-    # quirk: vpnc 0.5.3: its ESP does not survive a rekey, so its 2147483 s are taken as they are.
-    """
-    seconds = offered.seconds or profile.child_lifetime_seconds
-    if not vpnc:
-        seconds = min(seconds, profile.child_lifetime_seconds)
+def limits(profile: Profile, offered: Lifetime) -> Lifetime:
+    """Our lifetime and the offered one, whichever is shorter."""
+    seconds = min(offered.seconds or profile.child_lifetime_seconds, profile.child_lifetime_seconds)
     kilobytes = min(filter(None, (offered.kilobytes, profile.child_lifetime_kilobytes)), default=0)
     return Lifetime(seconds, kilobytes)
 
@@ -141,7 +137,7 @@ async def respond(x: Exchange, sa: IsakmpSa, transport: Phase2Transport, select:
         dh = DiffieHellman(choice.group, means.entropy)
         dh.accept(m1.key_exchange.data)
         key_exchange, g_xy = KeyExchange(data=dh.public), dh.g_xy
-    lifetime = limits(sa.served_by, choice.lifetime, vpnc=sa.vpnc)
+    lifetime = limits(sa.served_by, choice.lifetime)
     nonces = m1.nonce.data + nr
     child = _child(sa, choice, spi, nonces, g_xy, networks, lifetime)
     # The initiator said its own side first.
@@ -221,7 +217,7 @@ async def initiate(
     if dh is not None and m2.key_exchange is not None:
         dh.accept(m2.key_exchange.data)
         g_xy = dh.g_xy
-    lifetime = limits(sa.served_by, _announced_lifetime(m2) or choice.lifetime, vpnc=False)
+    lifetime = limits(sa.served_by, _announced_lifetime(m2) or choice.lifetime)
     nonces = ni + m2.nonce.data
     child = _child(sa, choice, spi, nonces, g_xy, networks, lifetime)
     means.install_inbound(child, terms)

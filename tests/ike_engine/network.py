@@ -112,8 +112,8 @@ class Network:
         end = self.now + seconds
         while not until():
             timers = [(t, s) for s in self.stations if (t := s.endpoint.next_timer()) is not None]
-            moment = min([t for t, _ in timers] + ([self._queue[0][0]] if self._queue else []), default=end)
-            if moment > end:
+            moment = min([t for t, _ in timers] + ([self._queue[0][0]] if self._queue else []), default=None)
+            if moment is None or moment > end:
                 break
             self.now = max(self.now, moment)
             while self._queue and self._queue[0][0] <= self.now:
