@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.interop.lab import office, proofs
+from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
 
 if TYPE_CHECKING:
@@ -65,6 +67,36 @@ def test_gateway_rekeys_the_child_sa(
         for rekeyed in (1, 2):
             gateway.rekey(office.ALICE.name)
             client.wait_for_child_sas(1 + rekeyed)
+            pings.wait_for_replies(20)
+        loss = pings.stop()
+
+    assert loss.lost <= 1, loss.report
+    assert gateway.sessions() == sessions
+    proofs.download(home, web_server)
+
+
+def _more_than(before: int, gateway: Gateway) -> bool:
+    return gateway.remainder().security_associations > before
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("pfs", ["nopfs", "dh14"])
+def test_gateway_rekeys_the_child_sa_of_vpnc(
+    clients: Clients, gateway: Gateway, network: Network, web_server: WebServer, pfs: str
+) -> None:
+    home = network.home_a
+    client = clients.vpnc(home)
+    client.start(office.ALICE, gateway.authority, pfs=pfs)
+    client.connect()
+    sessions = gateway.sessions()
+
+    with proofs.SteadyPing(home) as pings:
+        pings.wait_for_replies(10)
+        for _ in range(3):
+            before = gateway.remainder().security_associations
+            gateway.rekey(office.ALICE.name)
+            more = partial(_more_than, before, gateway)
+            eventually(more, within=5, what="a new Child SA beside the old")
             pings.wait_for_replies(20)
         loss = pings.stop()
 

@@ -135,10 +135,16 @@ class CharonGateway:
         ]
 
     def rekey(self, user: str) -> None:
-        (found,) = re.findall(
-            rf"^\S+: #(\d+),.*\n.*\n +remote .*'{user}'", self._charon.security_associations(), re.MULTILINE
-        )
-        self._charon.swanctl("--rekey", "--child", "net", "--ike-id", found)
+        self._charon.swanctl("--rekey", "--child", "net", "--ike-id", self._number(user))
+
+    def disconnect(self, user: str) -> None:
+        self._charon.swanctl("--terminate", "--ike-id", self._number(user))
+
+    def _number(self, user: str) -> str:
+        """Charon's number of the user's ISAKMP SA."""
+        shown = self._charon.security_associations()
+        (found,) = re.findall(rf"^\S+: #(\d+),.*\n.*\n +remote .*'{user}'", shown, re.MULTILINE)
+        return str(found)
 
     def log(self) -> str:
         return self._charon.log()

@@ -96,6 +96,9 @@ class EngineGateway:
     def rekey(self, user: str) -> None:
         self._ask(f"rekey {user}")
 
+    def disconnect(self, user: str) -> None:
+        self._ask(f"disconnect {user}")
+
     def refusals(self) -> list[Refusal]:
         return [Refusal(user, reason) for user, reason in self._ask()["refusals"]]
 

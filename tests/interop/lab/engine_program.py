@@ -11,12 +11,11 @@ import datetime as dt
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -44,6 +43,9 @@ from ike_engine.runtime.shard import Shard
 from ike_engine.runtime.steering import program, steer
 from ike_engine.runtime.udp import UdpSocket, bind
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    import socket
 
 logger = logging.getLogger("engine")
 

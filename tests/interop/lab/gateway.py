@@ -61,6 +61,9 @@ class Gateway(Protocol):
     def rekey(self, user: str) -> None:
         """Start a new quick mode for the user's Child SA from this side."""
 
+    def disconnect(self, user: str) -> None:
+        """End the user's session, as an administrator would."""
+
     def refusals(self) -> list[Refusal]:
         """Who was turned away so far and why, oldest first."""
 

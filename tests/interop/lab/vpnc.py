@@ -63,6 +63,7 @@ class VpncClient:
         natt: str = "natt",
         group: str = office.GROUP,
         dh: str = "dh2",
+        pfs: str = "nopfs",
         more: tuple[str, ...] = (),
     ) -> None:
         """Start vpnc, which connects at once.
@@ -74,6 +75,7 @@ class VpncClient:
             natt: ``natt`` or ``force-natt``.
             group: The group name.
             dh: Phase 1 group.
+            pfs: Group of quick mode, or ``nopfs``.
             more: Further lines of its configuration file.
         """
         self._directory.mkdir()
@@ -87,7 +89,7 @@ class VpncClient:
             f"IKE Authmode {'hybrid' if hybrid else 'psk'}",
             *([f"CA-File {authority}"] if hybrid else []),
             f"IKE DH Group {dh}",
-            "Perfect Forward Secrecy nopfs",
+            f"Perfect Forward Secrecy {pfs}",
             f"Xauth username {user.name}",
             f"Xauth password {user.password}",
             f"NAT Traversal Mode {natt}",
@@ -130,6 +132,9 @@ class VpncClient:
     def told(self) -> dict[str, str]:
         """What Mode Config gave, as the variables of its script."""
         return dict(line.partition("=")[::2] for line in self._told().splitlines())
+
+    def has_ended(self) -> bool:
+        return not self._daemon.alive
 
     def wait_refused(self, *, within: float = 15) -> str:
         """Wait until it gives up; give what it printed.
