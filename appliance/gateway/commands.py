@@ -1,0 +1,99 @@
+"""Carries out the commands that the panel, the API or the command line left for this gateway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy import select
+
+from appliance import models
+from appliance.models import CommandOutcome, Verb
+from ike_engine.actions import Disconnect, RekeyChildren
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from appliance.database import Database
+    from appliance.gateway.projector import Projector
+    from ike_engine.actions import Command
+
+logger = structlog.get_logger(__name__)
+
+
+class Commands:
+    """The pending commands of one gateway.
+
+    Args:
+        node: Its name in the database.
+        order: Hands an order to the engine.
+        reload: Reads the configuration again.
+        flush: Has what is noted written, so that sessions know their keys.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        database: Database,
+        projector: Projector,
+        *,
+        order: Callable[[Command], None],
+        reload: Callable[[], Awaitable[object]],
+        flush: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._node = node
+        self._database = database
+        self._projector = projector
+        self._order = order
+        self._reload = reload
+        self._flush = flush
+        self._carried_out: set[int] = set()
+
+    async def carry_out(self) -> None:
+        """Carry out what is pending; outcomes are written together with what they caused."""
+        pending = await self._pending()
+        # An outcome that is still on its way to the table must not let its command look new.
+        self._carried_out &= {command.id for command in pending}
+        if pending:
+            await self._flush()
+        peers = {stay.id: peer_id for peer_id, stay in self._projector.live.items()}
+        for command in pending:
+            if command.id in self._carried_out:
+                continue
+            self._carried_out.add(command.id)
+            try:
+                outcome, message = await self._do(command, peers)
+            except Exception as error:
+                logger.exception("carrying out a command", verb=command.verb.value, command=command.id)
+                outcome, message = CommandOutcome.FAILED, f"unexpected {type(error).__name__}; see the gateway's log"
+            self._projector.command_finished(command.id, outcome, message)
+            logger.info(
+                "command",
+                verb=command.verb.value,
+                by=command.created_by,
+                session=command.session_id,
+                outcome=outcome.value,
+                message=message,
+            )
+
+    async def _pending(self) -> Sequence[models.Command]:
+        async with self._database.snapshot() as session:
+            rows = await session.scalars(
+                select(models.Command)
+                .where(models.Command.node == self._node, models.Command.outcome == CommandOutcome.PENDING)
+                .order_by(models.Command.id)
+            )
+            return rows.all()
+
+    async def _do(self, command: models.Command, peers: Mapping[int | None, int]) -> tuple[CommandOutcome, str]:
+        if command.verb is Verb.RELOAD:
+            await self._reload()
+            return CommandOutcome.DONE, "the configuration was read again"
+        peer_id = peers.get(command.session_id) if command.session_id is not None else None
+        if peer_id is None:
+            return CommandOutcome.DONE, "the session had ended already"
+        if command.verb is Verb.DISCONNECT:
+            self._order(Disconnect(peer_id, command.reason or f"disconnected by {command.created_by}"))
+            return CommandOutcome.DONE, "disconnected"
+        self._order(RekeyChildren(peer_id))
+        return CommandOutcome.DONE, "the rekeying has begun"

@@ -1,0 +1,288 @@
+"""Turns the rows of the configuration into the engine's ``Policy`` and into what Mode Config gives.
+
+What cannot be compiled is left out and becomes a problem in words; the rest works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
+from sqlalchemy import select
+
+from appliance import models
+from appliance.master_key import Unsealable
+from appliance.models import CertificatePurpose, Preset
+from ike_engine.actions import Configuration
+from ike_engine.crypto.signatures import PrivateKey
+from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, HashAlgorithm, Integrity
+from ike_engine.identities import Identification, IdType
+from ike_engine.policy import (
+    LEGACY_ESP_PROPOSALS,
+    LEGACY_IKE_PROPOSALS,
+    MODERN_ESP_PROPOSALS,
+    MODERN_IKE_PROPOSALS,
+    Authentication,
+    EspProposal,
+    IkeProposal,
+    LocalIdentity,
+    Phase1Mode,
+    Policy,
+    Profile,
+)
+from ike_engine.runtime.operations import VirtualNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from appliance.master_key import MasterKey
+
+_NOWHERE: Final = IPv4Address(0)  # stands for the virtual IP until one is given
+_PRIVATE_KEY: Final = "certificates.private_key"
+_PRE_SHARED_KEY: Final = "profiles.pre_shared_key"
+
+# What clients of the last fifteen years offer: AES, but with SHA-1 and small groups. Not 3DES, not MD5.
+_COMPATIBLE_IKE_PROPOSALS: Final = tuple(
+    IkeProposal(cipher, hash_algorithm, group)
+    for cipher in (Cipher.AES_CBC_256, Cipher.AES_CBC_192, Cipher.AES_CBC_128)
+    for hash_algorithm in (HashAlgorithm.SHA2_256, HashAlgorithm.SHA1)
+    for group in (DhGroup.MODP_2048, DhGroup.MODP_1536, DhGroup.MODP_1024)
+)
+_COMPATIBLE_ESP_PROPOSALS: Final = tuple(
+    EspProposal(EspSuite(cipher, Integrity.HMAC_SHA1_96))
+    for cipher in (Cipher.AES_CBC_256, Cipher.AES_CBC_192, Cipher.AES_CBC_128)
+)
+IKE_PROPOSALS: Final = {
+    Preset.MODERN: MODERN_IKE_PROPOSALS,
+    Preset.COMPATIBLE: tuple(dict.fromkeys((*MODERN_IKE_PROPOSALS, *_COMPATIBLE_IKE_PROPOSALS))),
+    Preset.LEGACY: tuple(dict.fromkeys((*MODERN_IKE_PROPOSALS, *_COMPATIBLE_IKE_PROPOSALS, *LEGACY_IKE_PROPOSALS))),
+}
+ESP_PROPOSALS: Final = {
+    Preset.MODERN: MODERN_ESP_PROPOSALS,
+    Preset.COMPATIBLE: (*MODERN_ESP_PROPOSALS, *_COMPATIBLE_ESP_PROPOSALS),
+    Preset.LEGACY: tuple(dict.fromkeys((*MODERN_ESP_PROPOSALS, *_COMPATIBLE_ESP_PROPOSALS, *LEGACY_ESP_PROPOSALS))),
+}
+
+
+class Problem(NamedTuple):
+    """What is off, and how to switch it on."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What Mode Config gives to the clients of one profile; the virtual IP comes from the pool.
+
+    Attributes:
+        pool_id: Key of the pool, ``None`` when there is none at all.
+    """
+
+    pool_id: int | None
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The rows that a gateway is configured by.
+
+    Attributes:
+        certificates: Those in use.
+    """
+
+    profiles: Sequence[models.Profile] = ()
+    pools: Sequence[models.Pool] = ()
+    certificates: Sequence[models.Certificate] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What a gateway works by.
+
+    Attributes:
+        offers: By the name of the profile.
+        pool_names: By key.
+        networks: Where virtual IPs come from.
+    """
+
+    policy: Policy
+    offers: Mapping[str, Offer]
+    pool_names: Mapping[int, str]
+    networks: tuple[VirtualNetwork, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+async def read(session: AsyncSession) -> Configured:
+    """Read the rows."""
+    profiles = await session.scalars(
+        select(models.Profile).where(models.Profile.enabled).order_by(models.Profile.position, models.Profile.id)
+    )
+    pools = await session.scalars(select(models.Pool).order_by(models.Pool.id))
+    certificates = await session.scalars(
+        select(models.Certificate).where(models.Certificate.retired_at.is_(None)).order_by(models.Certificate.id.desc())
+    )
+    return Configured(profiles.all(), pools.all(), certificates.all())
+
+
+def compile_rows(rows: Configured, master_key: MasterKey, *, force_encapsulation: bool) -> Compiled:
+    """Give the policy and the offers.
+
+    Args:
+        rows: What is configured.
+        master_key: Opens private keys and group keys.
+        force_encapsulation: The data plane can do ESP in UDP only.
+    """
+    compiler = _Compiler(rows, master_key)
+    profiles = tuple(profile for row in rows.profiles if (profile := compiler.profile(row)) is not None)
+    if not profiles:
+        compiler.problem("no connection profile is in force: every client is refused", "coati profile add")
+    if not rows.pools:
+        compiler.problem("there is no address pool: every client is refused", "coati pool add")
+    return Compiled(
+        policy=Policy(profiles=profiles, force_encapsulation=force_encapsulation),
+        offers={row.name: _offer(row, rows.pools) for row in rows.profiles},
+        pool_names={pool.id: pool.name for pool in rows.pools},
+        networks=tuple(VirtualNetwork(network, pool.masquerade) for pool in rows.pools for network in pool.networks),
+        problems=tuple(compiler.problems),
+    )
+
+
+@dataclass(slots=True)
+class _Compiler:
+    rows: Configured
+    master_key: MasterKey
+    problems: list[Problem] = field(default_factory=list)
+    _identity: LocalIdentity | None = None
+
+    def problem(self, what: str, remedy: str) -> None:
+        if (problem := Problem(what, remedy)) not in self.problems:
+            self.problems.append(problem)
+
+    def profile(self, row: models.Profile) -> Profile | None:
+        try:
+            return self._profile(row)
+        except (ValueError, Unsealable) as failure:
+            self.problem(f"profile {row.name!r} is not in force: {failure}", f"coati profile change {row.name}")
+            return None
+
+    def _profile(self, row: models.Profile) -> Profile:
+        authentication = frozenset(Authentication(word) for word in row.authentication)
+        needs_identity = authentication & {Authentication.HYBRID_RSA, Authentication.XAUTH_RSA}
+        if Authentication.XAUTH_PSK in authentication and row.pre_shared_key is None:
+            raise ValueError("it has no group key")
+        return Profile(
+            name=row.name,
+            authentication=authentication,
+            modes=frozenset(Phase1Mode(word) for word in row.modes),
+            group_names=row.group_names,
+            identity=self._our_identity() if needs_identity else None,
+            pre_shared_key=(
+                self.master_key.open(row.pre_shared_key, _PRE_SHARED_KEY) if row.pre_shared_key is not None else None
+            ),
+            trust_anchors=self._trust_anchors(row) if Authentication.XAUTH_RSA in authentication else (),
+            ike_proposals=(
+                tuple(IkeProposal.from_text(text) for text in row.ike_proposals)
+                if row.preset is Preset.CUSTOM
+                else IKE_PROPOSALS[row.preset]
+            ),
+            esp_proposals=(
+                tuple(EspProposal.from_text(text) for text in row.esp_proposals)
+                if row.preset is Preset.CUSTOM
+                else ESP_PROPOSALS[row.preset]
+            ),
+            pfs_groups=tuple(_group(keyword) for keyword in row.pfs_groups) or tuple(DhGroup),
+            require_pfs=row.require_pfs,
+            truncate_sha256_to_96=row.truncate_sha256_to_96,
+            isakmp_lifetime_seconds=row.isakmp_lifetime_seconds,
+            child_lifetime_seconds=row.child_lifetime_seconds,
+            child_lifetime_kilobytes=row.child_lifetime_kilobytes,
+            configuration_push=row.configuration_push,
+            reauthenticate_on_rekey=row.reauthenticate_on_rekey,
+            xauth_prompts=row.xauth_prompts,
+            dpd_interval_seconds=row.dpd_interval_seconds,
+            dpd_timeout_seconds=row.dpd_timeout_seconds,
+            fragment_octets=row.fragment_octets,
+            xauth_timeout_seconds=row.xauth_timeout_seconds,
+        )
+
+    def _our_identity(self) -> LocalIdentity:
+        if self._identity is None:  # reading a key tests it, which costs as much as many signatures
+            row = next((row for row in self.rows.certificates if row.purpose is CertificatePurpose.GATEWAY), None)
+            if row is None:
+                raise ValueError("the gateway has no certificate")
+            key = load_der_private_key(self.master_key.open(row.private_key, _PRIVATE_KEY), None)
+            if not isinstance(key, RSAPrivateKey):
+                raise ValueError("the gateway's key is not an RSA key")
+            self._identity = LocalIdentity(
+                identification=_identification(row),
+                certificates=tuple(self._chain(row)),
+                private_key=PrivateKey(key),
+            )
+        return self._identity
+
+    def _chain(self, leaf: models.Certificate) -> Iterable[bytes]:
+        """Give the leaf and the intermediates. The root is left out: a client has it or does not believe it."""
+        by_id = {row.id: row for row in self.rows.certificates}
+        yield leaf.certificate
+        issuer = by_id.get(leaf.issuer_id or 0)
+        while issuer is not None and issuer.issuer_id is not None:
+            yield issuer.certificate
+            issuer = by_id.get(issuer.issuer_id)
+
+    def _trust_anchors(self, row: models.Profile) -> tuple[bytes, ...]:
+        if row.client_authorities.strip():
+            authorities = x509.load_pem_x509_certificates(row.client_authorities.encode())
+            return tuple(authority.public_bytes(Encoding.DER) for authority in authorities)
+        own = tuple(
+            certificate.certificate
+            for certificate in self.rows.certificates
+            if certificate.purpose is CertificatePurpose.AUTHORITY
+        )
+        if not own:
+            raise ValueError("there is no authority that clients' certificates could chain to")
+        return own
+
+
+def _identification(row: models.Certificate) -> Identification:
+    """Give the identity that clients compare with the certificate: its first name."""
+    if not row.names:
+        return Identification.distinguished_name(x509.load_der_x509_certificate(row.certificate).subject)
+    try:
+        return Identification(IdType.IPV4_ADDR, IPv4Address(row.names[0]).packed)
+    except ValueError:
+        return Identification.fqdn(row.names[0])
+
+
+def _group(keyword: str) -> DhGroup:
+    for group in DhGroup:
+        if group.keyword == keyword:
+            return group
+    raise ValueError(f"unknown group {keyword!r}; known: {', '.join(group.keyword for group in DhGroup)}")
+
+
+def _offer(profile: models.Profile, pools: Sequence[models.Pool]) -> Offer:
+    pool = next((pool for pool in pools if profile.pool_id in (pool.id, None)), None)
+    if pool is None:
+        return Offer(pool_id=None, configuration=Configuration(address=_NOWHERE))
+    return Offer(
+        pool_id=pool.id,
+        configuration=Configuration(
+            address=_NOWHERE,
+            dns=pool.dns,
+            wins=pool.wins,
+            domain=pool.domain,
+            split_include=pool.split_include,
+            split_exclude=pool.split_exclude,
+            split_dns=pool.split_dns,
+            banner=pool.banner,
+            save_password=pool.save_password,
+            reachable=pool.reachable,
+        ),
+    )

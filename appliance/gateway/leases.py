@@ -1,0 +1,178 @@
+"""Who has which virtual IP: held in memory, because this process alone gives them out.
+
+A user gets the address of last time while it is free, several devices of one user get one each.
+Among the others, what was never used comes first, then what has been free for longest. The table
+``leases`` follows behind (``projector``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from appliance.models.columns import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import datetime
+    from ipaddress import IPv4Address
+
+
+class LeaseRow(NamedTuple):
+    """A row of the table ``leases``."""
+
+    id: int
+    pool_id: int
+    address: IPv4Address
+    free_since: datetime | None
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """An address that is taken.
+
+    Attributes:
+        row: Key in the table.
+        hostname: What the client called itself when it took the address.
+    """
+
+    row: int
+    pool_id: int
+    address: IPv4Address
+    user: str
+    hostname: str
+    taken_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseChange:
+    """What the table has to say of an address from now on; ``free_since`` is ``None`` while it is taken."""
+
+    row: int
+    user: str
+    taken_at: datetime
+    free_since: datetime | None
+
+
+@dataclass(slots=True)
+class _Pool:
+    """The addresses of one pool.
+
+    Attributes:
+        rows: All of them, with their keys.
+        free: Those to give, in the order of giving.
+        last_user: Who had an address last.
+        of_user: The same the other way; the latest last.
+    """
+
+    rows: dict[IPv4Address, int] = field(default_factory=dict)
+    free: dict[IPv4Address, None] = field(default_factory=dict)
+    last_user: dict[IPv4Address, str] = field(default_factory=dict)
+    of_user: dict[str, dict[IPv4Address, None]] = field(default_factory=dict)
+
+    def remember(self, address: IPv4Address, user: str) -> None:
+        self.forget(address)
+        self.last_user[address] = user
+        self.of_user.setdefault(user, {})[address] = None
+
+    def forget(self, address: IPv4Address) -> None:
+        if (user := self.last_user.pop(address, None)) is not None:
+            addresses = self.of_user[user]
+            del addresses[address]
+            if not addresses:
+                del self.of_user[user]
+
+    def keep(self, old: _Pool) -> None:
+        """Go on with what ``old`` knew of the addresses that are still in the pool."""
+        for address in old.free:
+            if self.rows.get(address) == old.rows[address]:
+                self.free[address] = None
+        for address, user in old.last_user.items():
+            if self.rows.get(address) == old.rows.get(address):
+                self.remember(address, user)
+
+    def choose(self, user: str) -> IPv4Address | None:
+        for address in reversed(self.of_user.get(user, {})):
+            if address in self.free:
+                return address
+        return next(iter(self.free), None)
+
+
+class Leases:
+    """All pools, and what of them is taken."""
+
+    def __init__(self) -> None:
+        self._pools: dict[int, _Pool] = {}
+        self._by_peer: dict[int, Lease] = {}
+        self._changed: dict[int, LeaseChange] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_peer)
+
+    def load(self, rows: Iterable[LeaseRow]) -> None:
+        """Take over what the table holds: at start, and when pools were changed.
+
+        Of addresses that are known already the memory is right and the table behind. An address
+        that vanished from the table stays with whoever has it, and is not given again.
+        """
+        taken = {lease.address for lease in self._by_peer.values()}
+        before, self._pools = self._pools, {}
+        for row in sorted(rows, key=lambda row: (row.free_since or NEVER, row.address)):
+            pool = self._pools.setdefault(row.pool_id, _Pool())
+            pool.rows[row.address] = row.id
+            if (old := before.get(row.pool_id)) is not None and old.rows.get(row.address) == row.id:
+                continue
+            if row.user is not None:
+                pool.remember(row.address, row.user)
+            if row.free_since is not None and row.address not in taken:
+                pool.free[row.address] = None
+        for pool_id, pool in self._pools.items():
+            if (old := before.get(pool_id)) is not None:
+                pool.keep(old)
+
+    def take(self, pool_id: int, user: str, peer_id: int, at: datetime, *, hostname: str = "") -> Lease | None:
+        """Give ``user`` an address for this peer; the same one if it asks again. ``None``: none is free."""
+        if (lease := self._by_peer.get(peer_id)) is not None:
+            return lease
+        pool = self._pools.get(pool_id)
+        if pool is None or (address := pool.choose(user)) is None:
+            return None
+        del pool.free[address]
+        pool.remember(address, user)
+        row = pool.rows[address]
+        lease = Lease(row=row, pool_id=pool_id, address=address, user=user, hostname=hostname, taken_at=at)
+        self._by_peer[peer_id] = lease
+        self._changed[row] = LeaseChange(row=row, user=user, taken_at=at, free_since=None)
+        return lease
+
+    def release(self, peer_id: int, at: datetime) -> None:
+        """Take the address of this peer back, if it has one."""
+        if (lease := self._by_peer.pop(peer_id, None)) is None:
+            return
+        pool = self._pools.get(lease.pool_id)
+        if pool is not None and pool.rows.get(lease.address) == lease.row:
+            pool.free[lease.address] = None
+        self._changed[lease.row] = LeaseChange(row=lease.row, user=lease.user, taken_at=lease.taken_at, free_since=at)
+
+    def take_changes(self) -> dict[int, LeaseChange]:
+        """Give what the table does not know yet, by row; only the latest of each matters."""
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def give_back(self, changes: dict[int, LeaseChange]) -> None:
+        """Keep changes that could not be written for the next time."""
+        self._changed = changes | self._changed
+
+    def of_peer(self, peer_id: int) -> Lease | None:
+        """Give what this peer has."""
+        return self._by_peer.get(peer_id)
+
+    def peers(self) -> Collection[int]:
+        """Give who has an address."""
+        return self._by_peer.keys()
+
+    def size(self, pool_id: int) -> int:
+        """Tell how many addresses this pool has, free and taken."""
+        pool = self._pools.get(pool_id)
+        return len(pool.rows) if pool is not None else 0

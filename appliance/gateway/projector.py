@@ -1,0 +1,405 @@
+"""Turns the engine's events into what the tables shall say, and into the log of who came and went.
+
+Nothing here waits: events change plain values, and ``collect`` gives what changed since it was
+called last. However much happens to a session between two transactions, it is one row in the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from appliance.gateway.rows import CHANGING, TRAFFIC, Row, Rows
+from appliance.gateway.stay import Stay, line, name
+from appliance.models.columns import now as utc_now
+from ike_engine.dataplane.interface import Counters, Report
+from ike_engine.events import (
+    ChildSaEstablished,
+    ChildSaRemoved,
+    DatagramDropped,
+    Event,
+    IsakmpSaEstablished,
+    LivenessChanged,
+    PeerConnected,
+    PeerGone,
+    PeerMoved,
+    PeerRefused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from appliance.gateway.leases import LeaseChange, Leases
+
+logger = structlog.get_logger(__name__)
+
+_LATE_COUNTERS_SECONDS = 15.0
+_MOST_EARLY_PEERS = 10_000
+_MOST_DROP_REASONS = 100
+_MOST_LINES = 100
+_MOST_WAITING_REFUSALS = 1_000
+# Strangers can be refused at any rate they like: rows and log lines are for people to read.
+_REFUSALS_A_SECOND = 10.0
+_REFUSALS_AT_ONCE = 200.0
+
+
+class Projector:
+    """What the database shall know of one gateway.
+
+    Args:
+        node: Its name in the database.
+        leases: Whose changes go along; an address is freed when its peer is gone.
+        pool_name: Gives the name of a pool by its key.
+        wake: Called when there is something to write.
+        query_counters: Asks the data plane for the counters of these Child SAs.
+        wall_clock, clock: Aware time, and monotonic seconds.
+
+    Attributes:
+        logins: Sessions that began since the start.
+        refusals: Clients turned away since the start, by stage.
+        unrecorded_refusals: Of these, so many came too fast to be written down.
+        dropped: Datagrams that were not acted on, by reason.
+    """
+
+    def __init__(
+        self,
+        node: str,
+        leases: Leases,
+        *,
+        pool_name: Callable[[int], str],
+        wake: Callable[[], None],
+        query_counters: Callable[[tuple[int, ...]], None],
+        wall_clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.logins = 0
+        self.refusals: Counter[str] = Counter()
+        self.unrecorded_refusals = 0
+        self.dropped: Counter[str] = Counter()
+        self._node = node
+        self._leases = leases
+        self._pool_name = pool_name
+        self._wake = wake
+        self._query_counters = query_counters
+        self._wall_clock = wall_clock
+        self._clock = clock
+        self._live: dict[int, Stay] = {}
+        self._by_spi: dict[int, Stay] = {}
+        self._gone_children: deque[tuple[float, int]] = deque()
+        # Phase 1 is told before the session that it leads to; some never lead to one.
+        self._early: OrderedDict[int, list[IsakmpSaEstablished | ChildSaEstablished]] = OrderedDict()
+        self._refusal_budget = _REFUSALS_AT_ONCE
+        self._refused_at = clock()
+        self._noted = _Notes()
+
+    # ---- what there is --------------------------------------------------------------------------
+
+    @property
+    def live(self) -> dict[int, Stay]:
+        """The sessions of the moment, by peer."""
+        return self._live
+
+    def counters(self) -> dict[str, Any]:
+        """Give what happened since the start, for the node's row."""
+        return {
+            "sessions": len(self._live),
+            "leases": len(self._leases),
+            "logins": self.logins,
+            "refusals": dict(self.refusals),
+            "unrecorded_refusals": self.unrecorded_refusals,
+            "datagrams_dropped": dict(self.dropped),
+        }
+
+    # ---- what is told -----------------------------------------------------------------------------
+
+    def on_event(self, event: Event) -> None:
+        """Take in what the engine reports; never blocks."""
+        match event:
+            case DatagramDropped():
+                self._on_dropped(event)
+                return
+            case IsakmpSaEstablished():
+                self._on_isakmp_sa(event)
+            case ChildSaEstablished():
+                self._on_child_sa(event)
+            case PeerConnected():
+                self._on_connected(event)
+            case ChildSaRemoved():
+                self._on_child_sa_removed(event)
+            case PeerMoved():
+                self._change(event.peer_id, lambda stay, at: stay.moved(event.path, at))
+            case LivenessChanged():
+                self._change(event.peer_id, lambda stay, at: stay.liveness(event, at))
+            case PeerGone():
+                self._on_gone(event)
+            case PeerRefused():
+                self._on_refused(event)
+        self._wake()
+
+    def on_report(self, report: Report) -> None:
+        """Take in what the data plane counted."""
+        if not isinstance(report, Counters):
+            return
+        at = self._wall_clock()
+        for counters in report.children:
+            stay = self._by_spi.get(counters.inbound_spi)
+            if stay is not None and stay.counted(counters, at):
+                self._noted.counted[stay] = None
+        too_late = self._clock() - _LATE_COUNTERS_SECONDS
+        while self._gone_children and self._gone_children[0][0] < too_late:
+            self._by_spi.pop(self._gone_children.popleft()[1], None)
+        if self._noted.counted:
+            self._wake()
+
+    def command_finished(self, key: int, outcome: object, message: str) -> None:
+        """Tell whoever gave the command what became of it, in the transaction that tells the rest."""
+        self._noted.commands.append(
+            {"row": key, "outcome": outcome, "message": message, "finished_at": self._wall_clock()}
+        )
+        self._wake()
+
+    def beat(self, *, serving: bool, problems: list[dict[str, str]], counters: dict[str, Any]) -> None:
+        """Show that this gateway lives, and how."""
+        self._noted.heartbeat = {
+            "row": self._node,
+            "heartbeat_at": self._wall_clock(),
+            "serving": serving,
+            "problems": problems,
+            "counters": self.counters() | counters,
+        }
+        self._wake()
+
+    # ---- what is to be written ----------------------------------------------------------------------
+
+    def collect(self) -> Noted | None:
+        """Give all changes since the last call, or ``None``."""
+        noted, self._noted = self._noted, _Notes()
+        noted.leases = self._leases.take_changes()
+        return Noted(noted, self._node, self._put_back) if noted.any() else None
+
+    def _put_back(self, notes: _Notes) -> None:
+        """The database is away: keep for the next time what nothing later replaces."""
+        later, self._noted = self._noted, notes
+        self._leases.give_back(notes.leases)
+        notes.leases = {}
+        notes.changed |= later.changed
+        notes.counted |= later.counted
+        notes.logins |= later.logins
+        notes.refusals = [*notes.refusals, *later.refusals][-_MOST_WAITING_REFUSALS:]
+        notes.commands += later.commands
+        notes.heartbeat = later.heartbeat or notes.heartbeat
+
+    # ---- event by event -----------------------------------------------------------------------------
+
+    def _change(self, peer_id: int, change: Callable[[Stay, datetime], None]) -> None:
+        if (stay := self._live.get(peer_id)) is not None:
+            change(stay, self._wall_clock())
+            self._noted.changed[stay] = None
+
+    def _on_isakmp_sa(self, event: IsakmpSaEstablished) -> None:
+        if event.peer_id in self._live:
+            self._change(event.peer_id, lambda stay, at: stay.isakmp_sa(event, at))
+        else:
+            self._early.setdefault(event.peer_id, []).append(event)
+            if len(self._early) > _MOST_EARLY_PEERS:
+                self._early.popitem(last=False)
+
+    def _on_child_sa(self, event: ChildSaEstablished) -> None:
+        stay = self._live.get(event.peer_id)
+        if stay is None:  # the first one is told before the session that it begins
+            self._early.setdefault(event.peer_id, []).append(event)
+            return
+        self._by_spi[event.inbound_spi] = stay
+        self._change(event.peer_id, lambda stay, at: stay.child_sa(event, at))
+
+    def _on_connected(self, event: PeerConnected) -> None:
+        at = self._wall_clock()
+        lease = self._leases.of_peer(event.peer_id)
+        stay = Stay.begin(
+            event,
+            node=self._node,
+            at=at,
+            pool=self._pool_name(lease.pool_id) if lease else "",
+            hostname=lease.hostname if lease else "",
+        )
+        self._live[event.peer_id] = stay
+        self._noted.changed[stay] = None
+        for early in self._early.pop(event.peer_id, ()):
+            if isinstance(early, IsakmpSaEstablished):
+                stay.isakmp_sa(early, at)
+            else:
+                stay.child_sa(early, at)
+                self._by_spi[early.inbound_spi] = stay
+        self.logins += 1
+        if stay.account is not None:
+            self._noted.logins[stay.account] = at
+        logger.info(
+            "login",
+            user=event.user,
+            profile=event.profile,
+            virtual_ip=stay.columns["virtual_ip"],
+            peer=str(event.path.remote),
+            behind_nat=event.behind_nat,
+            authentication=event.authentication,
+            mode=event.mode,
+            ike=event.ike_suite,
+            esp=event.esp_suite,
+            client=stay.columns["client_software"],
+        )
+
+    def _on_child_sa_removed(self, event: ChildSaRemoved) -> None:
+        if event.inbound_spi in self._by_spi:
+            # Its removal is ordered right behind this event: the last chance to learn what it carried.
+            self._query_counters((event.inbound_spi,))
+            self._gone_children.append((self._clock(), event.inbound_spi))
+        self._change(event.peer_id, lambda stay, _: stay.child_sa_removed(event.inbound_spi))
+
+    def _on_gone(self, event: PeerGone) -> None:
+        at = self._wall_clock()
+        self._leases.release(event.peer_id, at)
+        self._early.pop(event.peer_id, None)
+        stay = self._live.pop(event.peer_id, None)
+        if stay is None:  # it came as far as Mode Config and no further
+            return
+        stay.end(event.goodbye, event.reason, at)
+        self._noted.changed[stay] = None
+        logger.info(
+            "logout",
+            user=event.user,
+            virtual_ip=stay.columns["virtual_ip"],
+            peer=stay.peer,
+            goodbye=event.goodbye.value,
+            reason=event.reason,
+            seconds=round((at - stay.columns["started_at"]).total_seconds()),
+            **stay.traffic(),
+        )
+
+    def _on_refused(self, event: PeerRefused) -> None:
+        self.refusals[event.stage.value] += 1
+        if not self._may_record_refusal():
+            self.unrecorded_refusals += 1
+            return
+        self._noted.refusals.append(
+            {
+                "at": self._wall_clock(),
+                "node": self._node,
+                "peer_address": event.path.remote.ip,
+                "peer_port": event.path.remote.port,
+                "local_address": event.path.local.ip,
+                "stage": event.stage.value,
+                "reason": line(event.reason),
+                "remedy": line(event.remedy),
+                "profile": name(event.profile),
+                "identity": line(event.identity),
+                "username": line(event.username),
+                "offered": _lines(event.offered),
+                "accepted": _lines(event.accepted),
+                "vendor_ids": _lines(event.vendor_ids),
+            }
+        )
+        logger.warning(
+            "client refused",
+            peer=str(event.path.remote),
+            stage=event.stage.value,
+            reason=line(event.reason),
+            remedy=line(event.remedy),
+            profile=event.profile,
+            identity=line(event.identity),
+            user=line(event.username),
+            offered=_lines(event.offered),
+            accepted=_lines(event.accepted),
+        )
+
+    def _may_record_refusal(self) -> bool:
+        now = self._clock()
+        earned = (now - self._refused_at) * _REFUSALS_A_SECOND
+        self._refused_at = now
+        self._refusal_budget = min(self._refusal_budget + earned, _REFUSALS_AT_ONCE)
+        if self._refusal_budget < 1.0:
+            return False
+        self._refusal_budget -= 1.0
+        return True
+
+    def _on_dropped(self, event: DatagramDropped) -> None:
+        reason = name(event.reason)
+        if reason not in self.dropped and len(self.dropped) >= _MOST_DROP_REASONS:
+            reason = "other"
+        self.dropped[reason] += 1
+
+
+def _lines(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(line(text) for text in texts[:_MOST_LINES])
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What happened since the last transaction; sessions are noted, not copied, until they are written."""
+
+    changed: dict[Stay, None] = field(default_factory=dict)
+    counted: dict[Stay, None] = field(default_factory=dict)
+    leases: dict[int, LeaseChange] = field(default_factory=dict)
+    logins: dict[int, datetime] = field(default_factory=dict)
+    refusals: list[Row] = field(default_factory=list)
+    commands: list[Row] = field(default_factory=list)
+    heartbeat: Row | None = None
+
+    def any(self) -> bool:
+        return bool(
+            self.changed
+            or self.counted
+            or self.leases
+            or self.logins
+            or self.refusals
+            or self.commands
+            or self.heartbeat
+        )
+
+
+class Noted:
+    """Notes on their way to the database (``group_commit.Batch``)."""
+
+    def __init__(self, notes: _Notes, node: str, put_back: Callable[[_Notes], None]) -> None:
+        self._notes = notes
+        self._put_back = put_back
+        self._added = [stay for stay in notes.changed if stay.id is None]
+        self._rows = Rows(
+            added=[stay.columns | stay.traffic() for stay in self._added],
+            changed=[_columns(stay, CHANGING) for stay in notes.changed if stay.id is not None],
+            counted=[_columns(stay, TRAFFIC) for stay in notes.counted if stay.id is not None],
+            leases=[_lease(change, node) for change in notes.leases.values()],
+            logins=[{"row": account, "last_login_at": at} for account, at in notes.logins.items()],
+            refusals=notes.refusals,
+            commands=notes.commands,
+            nodes=[notes.heartbeat] if notes.heartbeat is not None else (),
+        )
+        self.write = self._rows.write
+        self.write_one_by_one = self._rows.write_one_by_one
+
+    def committed(self) -> None:
+        """Sessions learn their keys."""
+        for stay, key in zip(self._added, self._rows.keys, strict=True):
+            stay.id = key
+
+    def failed(self) -> None:
+        """Nothing was written."""
+        self._put_back(self._notes)
+
+
+def _columns(stay: Stay, names: tuple[str, ...]) -> Row:
+    columns = stay.columns | stay.traffic()
+    return {"row": stay.id} | {column: columns[column] for column in names}
+
+
+def _lease(change: LeaseChange, node: str) -> Row:
+    return {
+        "row": change.row,
+        "user": change.user,
+        "taken_at": change.taken_at,
+        "free_since": change.free_since,
+        "node": node if change.free_since is None else None,
+    }

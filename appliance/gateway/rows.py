@@ -1,0 +1,136 @@
+"""Rows on their way to the database: what one transaction of the gateway writes, in which statements.
+
+Core statements, compiled once and run with many rows each: no ORM object is made on the way of a login.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, update
+
+from appliance import models
+from appliance.gateway.database_thread import DatabaseFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = structlog.get_logger(__name__)
+
+Row = dict[str, Any]
+
+_SESSIONS: Final[Table] = models.Session.metadata.tables["sessions"]
+_LEASES: Final[Table] = models.Lease.metadata.tables["leases"]
+_USERS: Final[Table] = models.User.metadata.tables["users"]
+_REFUSALS: Final[Table] = models.Refusal.metadata.tables["refusals"]
+_COMMANDS: Final[Table] = models.Command.metadata.tables["commands"]
+_NODES: Final[Table] = models.Node.metadata.tables["nodes"]
+
+TRAFFIC: Final = ("octets_in", "octets_out", "packets_in", "packets_out", "last_heard_at")
+"""Columns of ``sessions`` that traffic changes."""
+
+CHANGING: Final = (
+    *TRAFFIC,
+    "peer_address",
+    "peer_port",
+    "local_address",
+    "ike_suite",
+    "esp_suite",
+    "liveness",
+    "dpd_probe",
+    "dpd_probes",
+    "round_trip_seconds",
+    "ended_at",
+    "goodbye",
+    "goodbye_reason",
+    "details",
+)
+"""Columns of ``sessions`` that change while a session lives."""
+
+
+def _update(table: Table, key: str, *columns: str) -> Update:
+    """Update these columns of the row whose ``key`` is the parameter ``row``."""
+    return update(table).where(table.c[key] == bindparam("row")).values({name: bindparam(name) for name in columns})
+
+
+_ADD_SESSION: Final = insert(_SESSIONS).returning(_SESSIONS.c.id, sort_by_parameter_order=True)
+_CHANGE_SESSION: Final = _update(_SESSIONS, "id", *CHANGING)
+_COUNT_SESSION: Final = _update(_SESSIONS, "id", *TRAFFIC)
+_CHANGE_LEASE: Final = _update(_LEASES, "id", "user", "taken_at", "free_since", "node")
+# A login is no change of the user: its ``changed_at`` must stay.
+_LOGGED_IN: Final = _update(_USERS, "id", "last_login_at").values(changed_at=_USERS.c.changed_at)
+_ADD_REFUSAL: Final = insert(_REFUSALS)
+_FINISH_COMMAND: Final = _update(_COMMANDS, "id", "outcome", "message", "finished_at")
+_BEAT: Final = _update(_NODES, "name", "heartbeat_at", "serving", "problems", "counters")
+
+
+@dataclass(slots=True, kw_only=True)
+class Rows:
+    """What one transaction writes.
+
+    Attributes:
+        added: New rows of ``sessions``.
+        changed: The ``CHANGING`` columns of sessions that something happened to.
+        counted: The same for those that only carried traffic.
+        leases: Addresses taken or freed.
+        logins: ``last_login_at`` of users.
+        refusals: Clients turned away.
+        commands: Outcomes of commands.
+        nodes: The status of this gateway.
+        keys: Filled in by writing: the keys of ``added``; ``None`` for a row that was refused.
+    """
+
+    added: Sequence[Row] = ()
+    changed: Sequence[Row] = ()
+    counted: Sequence[Row] = ()
+    leases: Sequence[Row] = ()
+    logins: Sequence[Row] = ()
+    refusals: Sequence[Row] = ()
+    commands: Sequence[Row] = ()
+    nodes: Sequence[Row] = ()
+    keys: list[int | None] = field(default_factory=list)
+
+    def write(self, connection: Connection) -> None:
+        """Write all of them: one statement a kind."""
+        self.keys = []
+        if self.added:
+            self.keys = list(connection.execute(_ADD_SESSION, self.added).scalars())
+        for statement, rows in self._statements():
+            if rows:
+                connection.execute(statement, rows)
+
+    def write_one_by_one(self, connection: Connection) -> None:
+        """Write each by itself, leaving out and logging those that the database refuses."""
+        self.keys = []
+        for row in self.added:
+            try:
+                with connection.begin_nested():
+                    self.keys.append(connection.execute(_ADD_SESSION, [row]).scalar_one())
+            except DatabaseFailure as failure:
+                self.keys.append(None)
+                _refused("sessions", failure)
+        for statement, rows in self._statements():
+            for row in rows:
+                try:
+                    with connection.begin_nested():
+                        connection.execute(statement, row)
+                except DatabaseFailure as failure:
+                    _refused(statement.table.description, failure)
+
+    def _statements(self) -> tuple[tuple[Insert | Update, Sequence[Row]], ...]:
+        return (
+            (_CHANGE_SESSION, self.changed),
+            (_COUNT_SESSION, self.counted),
+            (_CHANGE_LEASE, self.leases),
+            (_LOGGED_IN, self.logins),
+            (_ADD_REFUSAL, self.refusals),
+            (_FINISH_COMMAND, self.commands),
+            (_BEAT, self.nodes),
+        )
+
+
+def _refused(table: str, failure: DatabaseFailure) -> None:
+    # The statement's parameters stay out of the log: only the driver's own words go in.
+    logger.error("the database refuses a row; it is lost", table=table, error=str(failure.__cause__ or failure)[:500])

@@ -1,0 +1,305 @@
+"""One gateway: the engine in its event loop, and around it what keeps it and the database in step.
+
+datagrams -> shard -> endpoint -> questions -> answers -> realms, leases
+                         |
+                         +------> events ---> projector -> group commit -> database
+database -> change feed -> compile -> Reconfigure, commands
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from sqlalchemy import select
+
+import appliance
+from appliance import changes, models
+from appliance.auth.chain import Chain
+from appliance.auth.local import LocalRealm
+from appliance.auth.remembered_passwords import RememberedPasswords
+from appliance.auth.throttle import Throttle
+from appliance.gateway import compile as compiling
+from appliance.gateway.accounts import StoredAccounts
+from appliance.gateway.answers import Answers
+from appliance.gateway.commands import Commands
+from appliance.gateway.compile import Compiled, Problem
+from appliance.gateway.database_thread import DatabaseThread
+from appliance.gateway.group_commit import GroupCommit
+from appliance.gateway.leases import LeaseRow, Leases
+from appliance.gateway.projector import Projector
+from appliance.gateway.takeover import forget_old_refusals, take_over
+from appliance.models.columns import now as utc_now
+from ike_engine.actions import Disconnect, Reconfigure
+from ike_engine.dataplane.interface import QueryCounters
+from ike_engine.endpoint import Endpoint
+from ike_engine.events import Goodbye
+from ike_engine.policy import Policy
+from ike_engine.runtime.operations import Keeper, OperationFailed, ServeNetworks, VirtualNetwork
+from ike_engine.runtime.shard import Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from appliance.installation import Installation
+    from ike_engine.dataplane.interface import DataPlane
+    from ike_engine.runtime.udp import UdpSocket
+
+logger = structlog.get_logger(__name__)
+
+_BEAT_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 5.0
+_LAST_COUNTERS_SECONDS: Final = 1.0
+_LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
+_BEATS_BETWEEN_SWEEPS: Final = 720
+_CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a gateway is given by whoever started it.
+
+    Attributes:
+        plain: IKE on port 500.
+        nat_t: IKE on port 4500.
+        data_plane: Where ESP is done.
+        data_plane_name: Which one that is: ``xfrm``, ``userspace`` or ``none``.
+        data_plane_reason: Why that one, in words.
+        keeper: Does what needs privilege; ``None`` when nobody does.
+        problems: What the starter found to be off.
+    """
+
+    plain: UdpSocket
+    nat_t: UdpSocket
+    data_plane: DataPlane
+    data_plane_name: str
+    data_plane_reason: str = ""
+    keeper: Keeper | None = None
+    problems: tuple[Problem, ...] = field(default=())
+
+
+class Gateway:
+    """Serves clients until it is told to stop."""
+
+    def __init__(self, installation: Installation, surroundings: Surroundings) -> None:
+        settings = installation.settings
+        self._node = settings.node_name
+        self._installation = installation
+        self._database = installation.database
+        self._surroundings = surroundings
+        self._compiled: Compiled | None = None
+        self._keeper_problem: Problem | None = None
+        self._look_at_users_again = False
+        url = settings.effective_database_url
+        self._reader = DatabaseThread(url, "database-reader", writes=False)
+        self._writer = DatabaseThread(url, "database-writer", writes=True)
+        self._leases = Leases()
+        realm = LocalRealm(StoredAccounts(self._reader), RememberedPasswords())
+        self._answers = Answers(Chain([realm], Throttle()), self._leases)
+        noted = asyncio.Event()
+        self._projector = Projector(
+            self._node,
+            self._leases,
+            pool_name=lambda key: self._compiled.pool_names.get(key, "") if self._compiled else "",
+            wake=noted.set,
+            query_counters=lambda spis: surroundings.data_plane.submit(QueryCounters(spis)),
+        )
+        self._group_commit = GroupCommit(self._writer, self._projector.collect, noted)
+        self._endpoint = Endpoint(Policy(), entropy=os.urandom, wall_clock=utc_now)
+        self._shard = Shard(
+            self._endpoint,
+            plain=surroundings.plain,
+            nat_t=surroundings.nat_t,
+            data_plane=surroundings.data_plane,
+            answer=self._answers.answer,
+            on_event=self._projector.on_event,
+        )
+        surroundings.data_plane.subscribe(self._projector.on_report)
+        self._commands = Commands(
+            self._node,
+            self._database,
+            self._projector,
+            order=self._shard.command,
+            reload=self._reload,
+            flush=self._group_commit.flush,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until ``stop`` is set, then say goodbye to every client and write down how it ended.
+
+        Raises:
+            DatabaseFailure: the database is out of reach at the start.
+        """
+        try:
+            await self._take_over()
+            await self._reload()
+            self._shard.start()
+            logger.info(
+                "serving",
+                ike=str(self._surroundings.plain.local),
+                nat_t=str(self._surroundings.nat_t.local),
+                data_plane=self._surroundings.data_plane_name,
+                why=self._surroundings.data_plane_reason,
+            )
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(work) for work in (self._group_commit.run(), self._follow_changes(), self._live())
+                ]
+                await stop.wait()
+                for task in running:
+                    task.cancel()
+        finally:
+            await self._end()
+
+    # ---- at the start and at the end ------------------------------------------------------------------
+
+    async def _take_over(self) -> None:
+        settings = self._installation.settings
+        now = utc_now()
+        node = models.Node(
+            name=self._node,
+            version=appliance.__version__,
+            started_at=now,
+            heartbeat_at=now,
+            serving=False,
+            data_plane=self._surroundings.data_plane_name,
+            data_plane_reason=self._surroundings.data_plane_reason,
+            ike_address=str(settings.ike_address),
+            ike_port=self._surroundings.plain.local.port,
+            natt_port=self._surroundings.nat_t.local.port,
+            problems=[],
+            counters={},
+        )
+        async with self._database.transaction() as session:
+            left_behind = await take_over(session, node, now)
+        if left_behind:
+            logger.warning("sessions of a gateway that crashed were ended", sessions=left_behind)
+
+    async def _end(self) -> None:
+        """Say goodbye to everybody, then write it down; neither may take long."""
+        for peer_id in {*self._projector.live, *self._leases.peers()}:
+            self._shard.command(Disconnect(peer_id, "the gateway is shutting down", Goodbye.SHUTDOWN))
+        try:
+            async with asyncio.timeout(_LAST_COUNTERS_SECONDS):
+                await self._surroundings.data_plane.counters()  # answered after those of the Child SAs removed
+        except (TimeoutError, ConnectionError):
+            pass
+        await self._shard.close()
+        self._beat(serving=False)
+        for pause in _LAST_WRITES_AFTER_SECONDS:
+            await asyncio.sleep(pause)
+            if await self._group_commit.flush():
+                break
+        else:
+            logger.error("the last events could not be written; the next gateway will find the sessions open")
+        await self._reader.close()
+        await self._writer.close()
+
+    # ---- all the time ---------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        """Show that we live, and have the data plane count."""
+        for number in itertools.count():
+            self._surroundings.data_plane.submit(QueryCounters())
+            self._beat(serving=True)
+            if number % _BEATS_BETWEEN_SWEEPS == 0:
+                await self._try(self._forget_old_refusals)
+            if self._look_at_users_again:
+                self._look_at_users_again = False
+                await self._try(self._disconnect_unwelcome)
+            await asyncio.sleep(_BEAT_SECONDS)
+
+    def _beat(self, *, serving: bool) -> None:
+        problems = [*self._surroundings.problems, *(self._compiled.problems if self._compiled else ())]
+        if self._keeper_problem is not None:
+            problems.append(self._keeper_problem)
+        self._projector.beat(
+            serving=serving,
+            problems=[{"what": problem.what, "remedy": problem.remedy} for problem in problems],
+            counters={
+                "half_open": self._endpoint.half_open,
+                "datagrams": self._shard.counters.datagrams,
+                "mishaps": self._shard.counters.mishaps,
+                "transactions": self._writer.transactions,
+            },
+        )
+
+    async def _follow_changes(self) -> None:
+        while True:
+            await self._try(self._read_feed)
+            await asyncio.sleep(_RETRY_SECONDS)  # the connection was lost; a new feed tells everything again
+
+    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work``; a database that is away must not end the gateway."""
+        try:
+            await work()
+        except Exception as failure:  # noqa: BLE001  each driver has its own
+            logger.error("cannot follow the database; trying again", error=str(failure)[:500])  # noqa: TRY400
+
+    async def _read_feed(self) -> None:
+        async with aclosing(changes.feed(self._database)) as feed:
+            async for topics in feed:
+                if topics & _CONFIGURATION:
+                    await self._reload()
+                if "commands" in topics:
+                    await self._commands.carry_out()
+                if "users" in topics:
+                    await self._disconnect_unwelcome()
+                    # Who was being let in at this moment will be a session by then.
+                    self._look_at_users_again = True
+
+    async def _forget_old_refusals(self) -> None:
+        async with self._database.transaction() as session:
+            await forget_old_refusals(session)
+
+    async def _reload(self) -> None:
+        """Work by what is configured now; sessions keep what they were given."""
+        async with self._database.snapshot() as session:
+            rows = await compiling.read(session)
+            columns = (getattr(models.Lease, name) for name in LeaseRow._fields)
+            leases = [LeaseRow(*row) for row in await session.execute(select(*columns))]
+        # Reading private keys takes tens of milliseconds.
+        compiled = await asyncio.to_thread(
+            compiling.compile_rows,
+            rows,
+            self._installation.master_key,
+            force_encapsulation=self._surroundings.data_plane_name == "userspace",
+        )
+        self._leases.load(leases)
+        if compiled == self._compiled:
+            return
+        self._compiled = compiled
+        self._answers.reconfigure(compiled)
+        self._shard.command(Reconfigure(compiled.policy))
+        for problem in compiled.problems:
+            logger.warning(problem.what, remedy=problem.remedy)
+        logger.info("configured", profiles=[profile.name for profile in compiled.policy.profiles])
+        await self._serve_networks(compiled.networks)
+
+    async def _serve_networks(self, networks: tuple[VirtualNetwork, ...]) -> None:
+        if self._surroundings.keeper is None:
+            return
+        self._keeper_problem = None
+        try:
+            await self._surroundings.keeper.perform(ServeNetworks(networks))
+        except OperationFailed as failure:
+            self._keeper_problem = Problem(f"routes and firewall are not set: {failure}", "coati doctor")
+            logger.error(self._keeper_problem.what, remedy=self._keeper_problem.remedy)  # noqa: TRY400
+
+    async def _disconnect_unwelcome(self) -> None:
+        """End the sessions of local users who were disabled or removed."""
+        if not self._projector.live:
+            return
+        async with self._database.snapshot() as session:
+            users = await session.execute(select(models.User.id, models.User.enabled))
+            enabled = {row.id: row.enabled for row in users}
+        for peer_id, stay in list(self._projector.live.items()):
+            if stay.account is None or enabled.get(stay.account):
+                continue
+            what = "disabled" if stay.account in enabled else "removed"
+            self._shard.command(Disconnect(peer_id, f"user {stay.user!r} was {what}"))

@@ -1,0 +1,220 @@
+"""One user's stay as the table ``sessions`` will tell it: plain state that events change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from appliance.auth.verdicts import Claim
+from ike_engine.events import (
+    ChildSaEstablished,
+    Goodbye,
+    IsakmpSaEstablished,
+    Liveness,
+    LivenessChanged,
+    PeerConnected,
+)
+
+if TYPE_CHECKING:
+    from ike_engine.dataplane.interface import ChildCounters
+    from ike_engine.path import Path
+
+_NAME_CHARACTERS = 128
+_LINE_CHARACTERS = 512
+
+# Vendor IDs that say who rather than what a client is, the most telling first.
+_TELLING_VENDORS = ("strongSwan", "Cisco", "IPsec-Tools", "KAME", "Microsoft")
+_NOT_SOFTWARE = ("Cisco Unity", "Cisco fragmentation", "Cisco delete with reason")
+
+
+def line(text: str, most: int = _LINE_CHARACTERS) -> str:
+    """Give what a peer said as one printable line that fits its column."""
+    if not text.isprintable():
+        text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text[:most]
+
+
+def name(text: str) -> str:
+    """The same for a shorter column."""
+    return line(text, _NAME_CHARACTERS)
+
+
+@dataclass(slots=True)
+class Octets:
+    """What one Child SA carried so far."""
+
+    octets_in: int = 0
+    octets_out: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Stay:
+    """A session from its first Child SA on.
+
+    Attributes:
+        columns: Of the row, but for the traffic.
+        account: Key of the local user, ``None`` when another realm knows the user.
+        id: The row's key once it is written.
+        octets: By inbound SPI; Child SAs that are gone stay, for they carried what they carried.
+    """
+
+    columns: dict[str, Any]
+    account: int | None = None
+    id: int | None = None
+    octets: dict[int, Octets] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, event: PeerConnected, *, node: str, at: datetime, pool: str, hostname: str) -> Stay:
+        """The first Child SA is up."""
+        return cls(
+            {
+                "node": node,
+                "peer_id": event.peer_id,
+                "user": name(event.user),
+                "profile": name(event.profile),
+                "pool": pool,
+                "authentication": event.authentication,
+                "mode": event.mode,
+                "identity": line(event.identity),
+                "behind_nat": event.behind_nat,
+                "virtual_ip": str(event.virtual_ip) if event.virtual_ip is not None else None,
+                "hostname": line(hostname),
+                "client_software": _software(event),
+                "vendor_ids": tuple(name(vendor) for vendor in event.vendor_ids),
+                "started_at": at,
+                **_path(event.path),
+                "ike_suite": event.ike_suite,
+                "esp_suite": event.esp_suite,
+                "liveness": Liveness.ALIVE.value,
+                "dpd_probe": 0,
+                "dpd_probes": 0,
+                "last_heard_at": at,
+                "round_trip_seconds": None,
+                "ended_at": None,
+                "goodbye": "",
+                "goodbye_reason": "",
+                "details": {"isakmp_sa": None, "child_sas": []},
+            },
+            account=event.claim.account if isinstance(event.claim, Claim) else None,
+        )
+
+    @property
+    def user(self) -> str:
+        """Canonical name."""
+        return str(self.columns["user"])
+
+    @property
+    def peer(self) -> str:
+        """Address and port of the client or its NAT."""
+        return f"{self.columns['peer_address']}:{self.columns['peer_port']}"
+
+    def traffic(self) -> dict[str, int]:
+        """Give the columns of the traffic: all Child SAs together."""
+        all_children = self.octets.values()
+        return {
+            "octets_in": sum(octets.octets_in for octets in all_children),
+            "octets_out": sum(octets.octets_out for octets in all_children),
+            "packets_in": sum(octets.packets_in for octets in all_children),
+            "packets_out": sum(octets.packets_out for octets in all_children),
+        }
+
+    def isakmp_sa(self, event: IsakmpSaEstablished, at: datetime) -> None:
+        """The first ISAKMP SA, or the one that a rekeying put in its place."""
+        self.columns["ike_suite"] = event.suite
+        self._detail(
+            isakmp_sa={
+                "initiator_spi": event.initiator_spi.hex(),
+                "responder_spi": event.responder_spi.hex(),
+                "suite": event.suite,
+                "mode": event.mode,
+                "lifetime_seconds": event.lifetime_seconds,
+                "established_at": at.isoformat(timespec="seconds"),
+            }
+        )
+
+    def child_sa(self, event: ChildSaEstablished, at: datetime) -> None:
+        """A Child SA is up."""
+        self.octets[event.inbound_spi] = Octets()
+        self.columns["esp_suite"] = event.suite
+        self._detail(
+            child_sas=[
+                *self.columns["details"]["child_sas"],
+                {
+                    "inbound_spi": _spi(event.inbound_spi),
+                    "outbound_spi": _spi(event.outbound_spi),
+                    "suite": event.suite,
+                    "local_networks": [str(network) for network in event.local_networks],
+                    "remote_networks": [str(network) for network in event.remote_networks],
+                    "lifetime_seconds": event.lifetime_seconds,
+                    "established_at": at.isoformat(timespec="seconds"),
+                },
+            ]
+        )
+
+    def child_sa_removed(self, inbound_spi: int) -> None:
+        """A Child SA is gone; what it carried still counts."""
+        gone = _spi(inbound_spi)
+        self._detail(
+            child_sas=[child for child in self.columns["details"]["child_sas"] if child["inbound_spi"] != gone]
+        )
+
+    def moved(self, path: Path, at: datetime) -> None:
+        """The client is somewhere else now."""
+        self.columns |= _path(path)
+        self.columns["last_heard_at"] = at
+
+    def liveness(self, event: LivenessChanged, at: datetime) -> None:
+        """DPD has news."""
+        self.columns["liveness"] = event.liveness.value
+        self.columns["dpd_probe"] = event.probe
+        self.columns["dpd_probes"] = event.probes
+        self.columns["round_trip_seconds"] = event.round_trip_seconds
+        if event.liveness is Liveness.ALIVE:
+            self.columns["last_heard_at"] = at
+
+    def counted(self, counters: ChildCounters, at: datetime) -> bool:
+        """The data plane counted; tells whether anything moved since the last time."""
+        octets = self.octets[counters.inbound_spi]
+        latest = Octets(counters.octets_in, counters.octets_out, counters.packets_in, counters.packets_out)
+        if octets == latest:
+            return False
+        self.octets[counters.inbound_spi] = latest
+        if counters.idle_seconds is not None:
+            heard_at = at - timedelta(seconds=counters.idle_seconds)
+            self.columns["last_heard_at"] = max(heard_at, self.columns["last_heard_at"])
+        return True
+
+    def end(self, goodbye: Goodbye, reason: str, at: datetime) -> None:
+        """It is over."""
+        self.columns["ended_at"] = at
+        self.columns["goodbye"] = goodbye.value
+        self.columns["goodbye_reason"] = line(reason)
+
+    def _detail(self, **changes: object) -> None:
+        # A new dictionary each time: the writer may be reading the one before.
+        self.columns["details"] = self.columns["details"] | changes
+
+
+def _path(path: Path) -> dict[str, Any]:
+    return {
+        "peer_address": path.remote.ip,
+        "peer_port": path.remote.port,
+        "local_address": path.local.ip,
+    }
+
+
+def _spi(spi: int) -> str:
+    return f"{spi:08x}"
+
+
+def _software(event: PeerConnected) -> str:
+    if event.application_version:
+        return line(event.application_version)
+    for telling in _TELLING_VENDORS:
+        for vendor in event.vendor_ids:
+            if vendor.startswith(telling) and vendor not in _NOT_SOFTWARE:
+                return line(vendor)
+    return ""
