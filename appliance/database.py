@@ -99,15 +99,18 @@ def blocking_engine(url: SecretStr, *, writes: bool) -> Engine:
 
     Args:
         url: ``Settings.effective_database_url``.
-        writes: Its transactions will write.
+        writes: Its transactions write. One that only reads sees the latest commit with each statement.
     """
     parsed = make_url(url.get_secret_value())
+    options = {} if writes else {"isolation_level": "AUTOCOMMIT"}
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
-    engine = create_engine(parsed.set(drivername="sqlite"))
+        return create_engine(parsed, pool_pre_ping=True, **options)
+    engine = create_engine(parsed.set(drivername="sqlite"), **options)
     event.listen(engine, "connect", _prepare_sqlite)
+    if not writes:
+        return engine
     event.listen(engine, "begin", _begin_sqlite)
-    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE" if writes else "BEGIN"})
+    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -142,7 +145,7 @@ def _lock_beside(file: Path) -> IO[str]:
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     # The driver must not begin transactions by itself: _begin_sqlite does.
-    connection.isolation_level = None  # type: ignore[attr-defined]
+    connection.isolation_level = None
     cursor = connection.cursor()
     # NORMAL with WAL syncs at checkpoints only: a login does not wait for the disk, a power cut may
     # take the last moments but never the consistency.
