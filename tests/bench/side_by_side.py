@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from tests.bench.meters import Reading
 from tests.interop.lab.network import SERVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.bench.gateway import Gateway
     from tests.interop.lab.network import Place
@@ -36,22 +36,16 @@ SETTLE_SECONDS = 1.5  # for what follows the last answer: writes that are groupe
 MEGABYTE = 1_000_000
 
 
-@dataclass
-class Result:
-    """What one gateway took, by what was measured; all numbers are the better the smaller, but those of Mbit/s."""
-
-    values: dict[str, float] = field(default_factory=dict)
-
-
 def measure_logins(gateway: Gateway, client: Place, directory: Path, count: int) -> dict[str, float]:
     """Cost of logins and logouts.
 
     The first login of each user is counted apart: there a gateway may pay for a deliberately slow password hash.
     """
-    load = Load(client, directory)
-    load.start(count + len(USERS), gateway.authority, esp=ESP_PROPOSALS[0])
     firsts, others = range(len(USERS)), range(len(USERS), len(USERS) + count)
-    try:
+    with processors_of_their_own(gateway), ExitStack() as stack:
+        load = Load(client, directory)
+        stack.callback(load.stop)
+        load.start(count + len(USERS), gateway.authority, esp=ESP_PROPOSALS[0])
         start = settled(gateway)
         load.log_in(firsts)
         first = settled(gateway)
@@ -61,8 +55,6 @@ def measure_logins(gateway: Gateway, client: Place, directory: Path, count: int)
         logged_in = settled(gateway)
         load.log_out([*firsts, *others])
         logged_out = settled(gateway)
-    finally:
-        load.stop()
     return {
         "CPU ms, first login of a user": milliseconds(start, first) / len(firsts),
         "CPU ms, login": milliseconds(first, logged_in) / count,
@@ -99,6 +91,29 @@ def measure_throughput(gateway: Gateway, ground: Ground, directory: Path, esp: s
     finally:
         load.stop()
     return values
+
+
+@contextmanager
+def processors_of_their_own(gateway: Gateway) -> Iterator[None]:
+    """Keep the gateway on one processor, and us with all that we start on the others, as if on machines of their own.
+
+    Otherwise the programs of the clients would push the gateway out of its caches, and we would measure that.
+    """
+    everywhere = os.sched_getaffinity(0)
+    gateways, ours = set(sorted(everywhere)[:1]), set(sorted(everywhere)[1:]) or everywhere
+
+    def keep(processors: set[int]) -> None:
+        for pid in gateway.pids():
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), processors)
+
+    keep(gateways)
+    os.sched_setaffinity(0, ours)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, everywhere)
+        keep(everywhere)
 
 
 def settled(gateway: Gateway) -> Reading:
