@@ -15,25 +15,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_priv
 from sqlalchemy import select
 
 from appliance import models
+from appliance.certificates.service import KEY_PURPOSE as PRIVATE_KEY
 from appliance.master_key import Unsealable
-from appliance.models import CertificatePurpose, Preset
+from appliance.models import CertificatePurpose
+from appliance.profiles import presets
+from appliance.profiles.service import KEY_PURPOSE as GROUP_KEY
 from ike_engine.actions import Configuration
 from ike_engine.crypto.signatures import PrivateKey
-from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, HashAlgorithm, Integrity
+from ike_engine.crypto.suites import DhGroup
 from ike_engine.identities import Identification, IdType
-from ike_engine.policy import (
-    LEGACY_ESP_PROPOSALS,
-    LEGACY_IKE_PROPOSALS,
-    MODERN_ESP_PROPOSALS,
-    MODERN_IKE_PROPOSALS,
-    Authentication,
-    EspProposal,
-    IkeProposal,
-    LocalIdentity,
-    Phase1Mode,
-    Policy,
-    Profile,
-)
+from ike_engine.policy import Authentication, LocalIdentity, Phase1Mode, Policy, Profile
 from ike_engine.runtime.operations import VirtualNetwork
 
 if TYPE_CHECKING:
@@ -44,30 +35,6 @@ if TYPE_CHECKING:
     from appliance.master_key import MasterKey
 
 _NOWHERE: Final = IPv4Address(0)  # stands for the virtual IP until one is given
-_PRIVATE_KEY: Final = "certificates.private_key"
-_PRE_SHARED_KEY: Final = "profiles.pre_shared_key"
-
-# What clients of the last fifteen years offer: AES, but with SHA-1 and small groups. Not 3DES, not MD5.
-_COMPATIBLE_IKE_PROPOSALS: Final = tuple(
-    IkeProposal(cipher, hash_algorithm, group)
-    for cipher in (Cipher.AES_CBC_256, Cipher.AES_CBC_192, Cipher.AES_CBC_128)
-    for hash_algorithm in (HashAlgorithm.SHA2_256, HashAlgorithm.SHA1)
-    for group in (DhGroup.MODP_2048, DhGroup.MODP_1536, DhGroup.MODP_1024)
-)
-_COMPATIBLE_ESP_PROPOSALS: Final = tuple(
-    EspProposal(EspSuite(cipher, Integrity.HMAC_SHA1_96))
-    for cipher in (Cipher.AES_CBC_256, Cipher.AES_CBC_192, Cipher.AES_CBC_128)
-)
-IKE_PROPOSALS: Final = {
-    Preset.MODERN: MODERN_IKE_PROPOSALS,
-    Preset.COMPATIBLE: tuple(dict.fromkeys((*MODERN_IKE_PROPOSALS, *_COMPATIBLE_IKE_PROPOSALS))),
-    Preset.LEGACY: tuple(dict.fromkeys((*MODERN_IKE_PROPOSALS, *_COMPATIBLE_IKE_PROPOSALS, *LEGACY_IKE_PROPOSALS))),
-}
-ESP_PROPOSALS: Final = {
-    Preset.MODERN: MODERN_ESP_PROPOSALS,
-    Preset.COMPATIBLE: (*MODERN_ESP_PROPOSALS, *_COMPATIBLE_ESP_PROPOSALS),
-    Preset.LEGACY: tuple(dict.fromkeys((*MODERN_ESP_PROPOSALS, *_COMPATIBLE_ESP_PROPOSALS, *LEGACY_ESP_PROPOSALS))),
-}
 
 
 class Problem(NamedTuple):
@@ -184,19 +151,11 @@ class _Compiler:
             group_names=row.group_names,
             identity=self._our_identity() if needs_identity else None,
             pre_shared_key=(
-                self.master_key.open(row.pre_shared_key, _PRE_SHARED_KEY) if row.pre_shared_key is not None else None
+                self.master_key.open(row.pre_shared_key, GROUP_KEY) if row.pre_shared_key is not None else None
             ),
             trust_anchors=self._trust_anchors(row) if Authentication.XAUTH_RSA in authentication else (),
-            ike_proposals=(
-                tuple(IkeProposal.from_text(text) for text in row.ike_proposals)
-                if row.preset is Preset.CUSTOM
-                else IKE_PROPOSALS[row.preset]
-            ),
-            esp_proposals=(
-                tuple(EspProposal.from_text(text) for text in row.esp_proposals)
-                if row.preset is Preset.CUSTOM
-                else ESP_PROPOSALS[row.preset]
-            ),
+            ike_proposals=presets.ike_proposals(row),
+            esp_proposals=presets.esp_proposals(row),
             pfs_groups=tuple(_group(keyword) for keyword in row.pfs_groups) or tuple(DhGroup),
             require_pfs=row.require_pfs,
             truncate_sha256_to_96=row.truncate_sha256_to_96,
@@ -217,7 +176,7 @@ class _Compiler:
             row = next((row for row in self.rows.certificates if row.purpose is CertificatePurpose.GATEWAY), None)
             if row is None:
                 raise ValueError("the gateway has no certificate")
-            key = load_der_private_key(self.master_key.open(row.private_key, _PRIVATE_KEY), None)
+            key = load_der_private_key(self.master_key.open(row.private_key, PRIVATE_KEY), None)
             if not isinstance(key, RSAPrivateKey):
                 raise ValueError("the gateway's key is not an RSA key")
             self._identity = LocalIdentity(

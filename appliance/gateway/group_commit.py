@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-_GATHER_SECONDS = 0.05
+_GATHER_SECONDS = 0.1
 _RETRY_SECONDS = 1.0
 
 
