@@ -33,6 +33,8 @@ class StoredAccounts:
             AccountsUnavailable: the database cannot be read.
         """
         name = username.strip().lower()
+        if not name.isprintable():  # NUL and the like are what a driver chokes on, and no user is called so
+            return None
         # Whoever asks while a query runs joins the next one: an answer is never older than its question.
         if (wanted := self._wanted.get(name)) is None:
             wanted = self._wanted[name] = asyncio.get_running_loop().create_future()

@@ -1,0 +1,67 @@
+"""A gateway's database side on a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appliance import models
+from appliance.gateway.database_thread import DatabaseThread
+from appliance.gateway.group_commit import GroupCommit
+from appliance.gateway.leases import Leases
+from appliance.gateway.projector import Projector
+from tests.appliance.gateway.recording import NODE, Recorder, Time, lease_rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from pydantic import SecretStr
+
+    from appliance.database import Database
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+async def add_pool(database: Database) -> Callable[..., Awaitable[int]]:
+    """Add a pool and its addresses; gives its key."""
+
+    async def add(network: str = "10.9.0.0/24", name: str = "office") -> int:
+        networks = (IPv4Network(network),)
+        async with database.transaction() as session:
+            session.add(pool := models.Pool(name=name, networks=networks, dns=(IPv4Address("10.0.0.53"),)))
+            await session.flush()
+            session.add_all(models.Lease(pool_id=pool.id, address=address) for address in networks[0].hosts())
+            return pool.id
+
+    return add
+
+
+@pytest.fixture
+async def recorder(
+    database: Database, empty_database_url: SecretStr, add_pool: Callable[..., Awaitable[int]], time: Time
+) -> AsyncIterator[Recorder]:
+    assert await add_pool() == 1
+    leases = Leases()
+    leases.load(await lease_rows(database))
+    writer = DatabaseThread(empty_database_url, "test-writer", writes=True)
+    noted = asyncio.Event()
+    queried: list[tuple[int, ...]] = []
+    projector = Projector(
+        NODE,
+        leases,
+        pool_name={1: "office"}.__getitem__,
+        wake=noted.set,
+        query_counters=queried.append,
+        wall_clock=time.wall,
+        clock=time.monotonic,
+    )
+    group_commit = GroupCommit(writer, projector.collect, noted)
+    yield Recorder(database, leases, projector, group_commit, writer, noted, time, queried)
+    await writer.close()
