@@ -1,0 +1,39 @@
+"""Writing down every change, in the transaction that makes it."""
+
+from pydantic import BaseModel
+
+from appliance.audit import repository
+from appliance.audit.schemas import AuditEntryView
+from appliance.installation import Transaction
+from appliance.models import AuditEntry
+from appliance.schema import Page, Paging
+
+
+def record(
+    work: Transaction, deed: str, target: str, *, before: BaseModel | None = None, after: BaseModel | None = None
+) -> None:
+    """Write down a change.
+
+    Args:
+        work: The transaction that makes the change.
+        deed: What was done: ``user.add``.
+        target: Name of the thing that it was done to.
+        before: The thing before as the API shows it, so without secrets; ``None`` if it is new.
+        after: The thing after; ``None`` if it is gone.
+    """
+    work.session.add(
+        AuditEntry(
+            who=work.actor.who,
+            source=work.actor.source,
+            deed=deed,
+            target=target,
+            before=before and before.model_dump(mode="json"),
+            after=after and after.model_dump(mode="json"),
+        )
+    )
+
+
+async def page(work: Transaction, paging: Paging) -> Page[AuditEntryView]:
+    """List the log, the latest entry first."""
+    rows, total = await repository.page(work.session, paging)
+    return Page(items=[AuditEntryView.model_validate(row) for row in rows], total=total)

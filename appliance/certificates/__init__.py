@@ -1,0 +1,1 @@
+"""Certificates: the local CA and what it issues to this appliance."""

@@ -1,0 +1,1 @@
+"""Address pools and leases."""

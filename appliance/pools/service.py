@@ -1,0 +1,166 @@
+"""The rules of address pools."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from pydantic import ValidationError
+
+from appliance.audit import service as audit
+from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
+from appliance.installation import Transaction
+from appliance.models import Pool
+from appliance.pools import repository
+from appliance.pools.schemas import LeaseView, NewPool, PoolChange, PoolView, settings_of
+from appliance.schema import Page, Paging
+
+# An address is a row from the beginning: enough for any gateway, and added in a second.
+MOST_ADDRESSES = 65_536
+
+
+def addresses_of(networks: Sequence[IPv4Network]) -> list[IPv4Address]:
+    """Give the addresses that clients can have: all but a network's own and its broadcast address."""
+    return [address for network in networks for address in network.hosts()]
+
+
+async def page(work: Transaction) -> Page[PoolView]:
+    """List all pools, the oldest (that profiles without one of their own use) first."""
+    usage = await repository.usage(work.session)
+    pools = await repository.all_pools(work.session)
+    return Page(items=[_view(pool, usage.get(pool.id, (0, 0))) for pool in pools], total=len(pools))
+
+
+async def show(work: Transaction, name: str) -> PoolView:
+    """Show one pool.
+
+    Raises:
+        NotFound: there is no such pool.
+    """
+    return await _show(work, await find(work, name))
+
+
+async def add(work: Transaction, new: NewPool) -> PoolView:
+    """Add a pool.
+
+    Raises:
+        AlreadyExists: the name is taken.
+        Invalid: its networks are too large or overlap another pool's.
+    """
+    if await repository.find(work.session, new.name) is not None:
+        raise AlreadyExists(f"there is a pool {new.name} already", field="name")
+    await _check_networks(work, new.networks, None)
+    pool = Pool(**new.model_dump(mode="python"))
+    work.session.add(pool)
+    await work.session.flush()
+    await repository.add_addresses(work.session, pool.id, addresses_of(new.networks))
+    view = await _show(work, pool)
+    audit.record(work, "pool.add", pool.name, after=view)
+    return view
+
+
+async def change(work: Transaction, name: str, wanted: PoolChange) -> PoolView:
+    """Change a pool. Clients that are connected keep what they have until they connect again.
+
+    Raises:
+        NotFound: there is no such pool.
+        InUse: an address that would go is taken.
+        Invalid: its networks are too large or overlap another pool's, or the change does not fit the rest.
+    """
+    pool = await find(work, name)
+    before = await _show(work, pool)
+    try:
+        whole = PoolChange.model_validate(settings_of(before) | wanted.model_dump(mode="python", exclude_unset=True))
+    except ValidationError as error:
+        raise Invalid(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    if whole.networks != pool.networks:
+        await _check_networks(work, whole.networks, pool)
+        await _resize(work, pool, whole.networks)
+    for field in PoolChange.model_fields:
+        setattr(pool, field, getattr(whole, field))
+    await work.session.flush()
+    after = await _show(work, pool)
+    audit.record(work, "pool.change", pool.name, before=before, after=after)
+    return after
+
+
+async def remove(work: Transaction, name: str) -> None:
+    """Remove a pool.
+
+    Raises:
+        NotFound: there is no such pool.
+        InUse: a profile or a client uses it.
+    """
+    pool = await find(work, name)
+    view = await _show(work, pool)
+    if profiles := await repository.profiles_of(work.session, pool.id):
+        raise InUse(
+            f"pool {name} serves the profiles {', '.join(profiles)}", remedy="give these profiles another pool first"
+        )
+    if view.taken:
+        raise InUse(
+            f"{view.taken} clients have addresses of pool {name}", remedy="disconnect them, or wait until they left"
+        )
+    await work.session.delete(pool)
+    audit.record(work, "pool.remove", pool.name, before=view)
+
+
+async def leases(work: Transaction, name: str, paging: Paging, *, taken_only: bool = False) -> Page[LeaseView]:
+    """List the addresses of a pool that are, or once were, taken.
+
+    Raises:
+        NotFound: there is no such pool.
+    """
+    pool = await find(work, name)
+    rows, total = await repository.leases(work.session, pool.id, paging, taken_only=taken_only)
+    return Page(items=[LeaseView.model_validate(row) for row in rows], total=total)
+
+
+async def find(work: Transaction, name: str) -> Pool:
+    """Give the row of a pool.
+
+    Raises:
+        NotFound: there is no such pool.
+    """
+    pool = await repository.find(work.session, name.strip().lower())
+    if pool is None:
+        raise NotFound(f"there is no pool {name}", field="pool")
+    return pool
+
+
+async def _check_networks(work: Transaction, networks: Sequence[IPv4Network], own: Pool | None) -> None:
+    size = sum(network.num_addresses for network in networks)
+    if size > MOST_ADDRESSES:
+        raise Invalid(
+            f"these networks have {size} addresses; a pool has at most {MOST_ADDRESSES}",
+            field="networks",
+            remedy="write a longer prefix, for example /16",
+        )
+    for other in await repository.all_pools(work.session):
+        if own is not None and other.id == own.id:
+            continue
+        for network in networks:
+            for taken in other.networks:
+                if network.overlaps(taken):
+                    raise Invalid(f"{network} overlaps {taken} of pool {other.name}", field="networks")
+
+
+async def _resize(work: Transaction, pool: Pool, networks: Sequence[IPv4Network]) -> None:
+    present = await repository.addresses(work.session, pool.id)
+    wanted = set(addresses_of(networks))
+    gone = sorted(present.keys() - wanted)
+    if taken := [address for address in gone if present[address] is None]:
+        raise InUse(
+            f"{len(taken)} clients have addresses that would go, {taken[0]} among them",
+            field="networks",
+            remedy="disconnect them first, or keep their network",
+        )
+    await repository.remove_addresses(work.session, pool.id, gone)
+    await repository.add_addresses(work.session, pool.id, sorted(wanted - present.keys()))
+
+
+async def _show(work: Transaction, pool: Pool) -> PoolView:
+    return _view(pool, (await repository.usage(work.session)).get(pool.id, (0, 0)))
+
+
+def _view(pool: Pool, usage: tuple[int, int]) -> PoolView:
+    addresses, taken = usage
+    return PoolView.model_validate(pool).model_copy(update={"addresses": addresses, "taken": taken})

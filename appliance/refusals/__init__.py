@@ -1,0 +1,1 @@
+"""Refusals: why was this client refused?"""

@@ -1,0 +1,25 @@
+"""What may be asked of refusals: to see them. Gateways alone write them."""
+
+from appliance.errors import NotFound
+from appliance.installation import Transaction
+from appliance.refusals import repository
+from appliance.refusals.schemas import RefusalFilter, RefusalView
+from appliance.schema import Page, Paging
+
+
+async def page(work: Transaction, wanted: RefusalFilter, paging: Paging) -> Page[RefusalView]:
+    """List refusals, the latest first."""
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=[RefusalView.model_validate(row) for row in rows], total=total)
+
+
+async def show(work: Transaction, refusal_id: int) -> RefusalView:
+    """Show one refusal.
+
+    Raises:
+        NotFound: there is no such refusal.
+    """
+    refusal = await repository.find(work.session, refusal_id)
+    if refusal is None:
+        raise NotFound(f"there is no refusal {refusal_id}")
+    return RefusalView.model_validate(refusal)

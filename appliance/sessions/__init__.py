@@ -1,0 +1,1 @@
+"""Sessions: who is here, who was."""

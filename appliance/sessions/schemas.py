@@ -1,0 +1,68 @@
+"""Sessions as they are shown."""
+
+import enum
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from appliance.schema import Schema
+
+
+class Which(enum.StrEnum):
+    """Which sessions are wanted."""
+
+    LIVE = "live"
+    ENDED = "ended"
+    ALL = "all"
+
+
+class SessionFilter(Schema):
+    """Which sessions to list."""
+
+    which: Annotated[Which, Field(description="Live ones, ended ones, or all.")] = Which.LIVE
+    user: Annotated[str, Field(description="Only this user's.")] = ""
+    text: Annotated[str, Field(description="Only those with this in user, profile, address or client software.")] = ""
+
+
+class SessionView(Schema):
+    """One user's stay."""
+
+    id: int
+    node: str
+    user: str
+    profile: str
+    pool: str
+    authentication: str
+    mode: str
+    identity: str
+    peer_address: str
+    peer_port: int
+    local_address: str
+    behind_nat: bool
+    virtual_ip: str | None
+    hostname: str
+    client_software: str
+    vendor_ids: tuple[str, ...]
+    ike_suite: str
+    esp_suite: str
+    liveness: Annotated[str, Field(description="alive, probing or dead (RFC 3706)")]
+    dpd_probe: Annotated[int, Field(description="Unanswered probes; 0 when alive.")]
+    dpd_probes: Annotated[int, Field(description="Probes that will be tried before the peer is declared dead.")]
+    last_heard_at: datetime | None
+    round_trip_seconds: Annotated[float | None, Field(description="Of the last answered probe.")]
+    octets_in: Annotated[int, Field(description="Inner octets from the client.")]
+    octets_out: Annotated[int, Field(description="Inner octets to the client.")]
+    packets_in: int
+    packets_out: int
+    started_at: datetime
+    ended_at: datetime | None
+    goodbye: str
+    goodbye_reason: str
+    details: dict[str, Any]
+
+
+class Disconnection(Schema):
+    """Why a session is ended, for its record."""
+
+    reason: Annotated[str, Field(max_length=500)] = "disconnected by the administrator"

@@ -1,0 +1,53 @@
+"""What may be asked of sessions: to see them and to end them. Gateways alone write them."""
+
+from appliance.audit import service as audit
+from appliance.commands import service as commands
+from appliance.commands.schemas import CommandView
+from appliance.errors import InUse, NotFound
+from appliance.installation import Transaction
+from appliance.models import Session, Verb
+from appliance.schema import Page, Paging
+from appliance.sessions import repository
+from appliance.sessions.schemas import SessionFilter, SessionView
+
+
+async def page(work: Transaction, wanted: SessionFilter, paging: Paging) -> Page[SessionView]:
+    """List sessions, the latest first."""
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=[SessionView.model_validate(row) for row in rows], total=total)
+
+
+async def show(work: Transaction, session_id: int) -> SessionView:
+    """Show one session.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    return SessionView.model_validate(await _find(work, session_id))
+
+
+async def disconnect(work: Transaction, session_id: int, reason: str) -> CommandView:
+    """Tell the gateway to end a session. It is ended when the command's outcome says so.
+
+    Raises:
+        NotFound: there is no such session.
+        InUse: it has ended already.
+    """
+    session = await _find(work, session_id)
+    if session.ended_at is not None:
+        raise InUse(f"session {session_id} of {session.user} ended already ({session.goodbye})")
+    audit.record(work, "session.disconnect", f"{session.id} ({session.user})")
+    return await commands.order(work, Verb.DISCONNECT, session, reason)
+
+
+async def disconnect_user(work: Transaction, user: str, reason: str) -> list[CommandView]:
+    """Tell the gateways to end all live sessions of a user."""
+    live = await repository.live_of_user(work.session, user)
+    return [await commands.order(work, Verb.DISCONNECT, session, reason) for session in live]
+
+
+async def _find(work: Transaction, session_id: int) -> Session:
+    session = await repository.find(work.session, session_id)
+    if session is None:
+        raise NotFound(f"there is no session {session_id}")
+    return session

@@ -1,0 +1,1 @@
+"""The appliance as a whole: status, health, and what this machine lacks."""

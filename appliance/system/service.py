@@ -1,0 +1,98 @@
+"""The appliance at a glance: nodes, sessions, pools, certificate, and what is off."""
+
+from datetime import timedelta
+from typing import Final
+
+from appliance import __version__
+from appliance.certificates import repository as certificates
+from appliance.certificates.service import RENEW_BEFORE
+from appliance.installation import Transaction
+from appliance.models import Certificate, CertificatePurpose, Node
+from appliance.models.columns import now
+from appliance.pools import service as pools
+from appliance.sessions import repository as sessions
+from appliance.system import repository
+from appliance.system.schemas import HealthView, NodeView, PoolUse, Problem, StatusView
+from appliance.users import repository as users
+
+HEARTBEAT_LOST_AFTER: Final = timedelta(seconds=30)
+_POOL_NEARLY_FULL: Final = 0.9
+
+
+async def status(work: Transaction) -> StatusView:
+    """Give the state of everything."""
+    nodes = [_node(row) for row in await repository.nodes(work.session)]
+    pool_views = (await pools.page(work)).items
+    certificate = await certificates.in_use(work.session, CertificatePurpose.GATEWAY)
+    user_count = await users.count(work.session)
+    uses = [PoolUse(name=pool.name, addresses=pool.addresses, taken=pool.taken) for pool in pool_views]
+    return StatusView(
+        version=__version__,
+        nodes=nodes,
+        live_sessions=await sessions.count_live(work.session),
+        users=user_count,
+        pools=uses,
+        gateway_names=certificate.names if certificate else (),
+        gateway_certificate_expires_at=certificate.not_after if certificate else None,
+        problems=[*_node_problems(nodes), *_pool_problems(uses), *_certificate_problems(certificate)]
+        + ([] if user_count else [Problem(what="there is no user yet", remedy="add one: coati user add NAME")]),
+    )
+
+
+async def health(work: Transaction) -> HealthView:
+    """Say that the database answers.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: it does not.
+    """
+    await repository.ping(work.session)
+    return HealthView(status="ok")
+
+
+def _node(row: Node) -> NodeView:
+    alive = now() - row.heartbeat_at < HEARTBEAT_LOST_AFTER
+    return NodeView(
+        name=row.name,
+        version=row.version,
+        alive=alive,
+        serving=row.serving and alive,
+        data_plane=row.data_plane,
+        data_plane_reason=row.data_plane_reason,
+        ike_address=row.ike_address,
+        ike_port=row.ike_port,
+        natt_port=row.natt_port,
+        started_at=row.started_at,
+        heartbeat_at=row.heartbeat_at,
+        problems=[Problem(what=item.get("what", ""), remedy=item.get("remedy", "")) for item in row.problems],
+        counters=row.counters,
+    )
+
+
+def _node_problems(nodes: list[NodeView]) -> list[Problem]:
+    if not nodes:
+        return [Problem(what="no gateway has run yet", remedy="start it: coati serve")]
+    problems = []
+    for node in nodes:
+        if not node.alive:
+            what = f"gateway {node.name} gave no sign of life since {node.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
+            problems.append(Problem(what=what, remedy="look whether coati serve runs there, and at its log"))
+        problems.extend(node.problems)
+    return problems
+
+
+def _pool_problems(uses: list[PoolUse]) -> list[Problem]:
+    return [
+        Problem(
+            what=f"{use.taken} of the {use.addresses} addresses of pool {use.name} are taken",
+            remedy="give it another network: coati pool set",
+        )
+        for use in uses
+        if use.taken > use.addresses * _POOL_NEARLY_FULL
+    ]
+
+
+def _certificate_problems(certificate: Certificate | None) -> list[Problem]:
+    if certificate is None or certificate.not_after - now() > RENEW_BEFORE:
+        return []
+    what = f"the gateway's certificate expires on {certificate.not_after:%Y-%m-%d}"
+    return [Problem(what=what, remedy="renew it: coati ca renew")]

@@ -1,0 +1,37 @@
+"""Tokens as they go in and out. The secret comes out once, when the token is made."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from appliance.models import Scope
+from appliance.names import PlainName
+from appliance.schema import Schema
+
+
+class NewToken(Schema):
+    """A token to be."""
+
+    name: PlainName
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = (Scope.READ,)
+    days: Annotated[int | None, Field(ge=1, le=3650, description="How long it is good; null: until revoked.")] = 365
+
+
+class TokenView(Schema):
+    """A token, without its secret."""
+
+    name: str
+    handle: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class CreatedToken(TokenView):
+    """A new token with its secret, which is shown this once."""
+
+    token: str
