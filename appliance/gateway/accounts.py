@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, bindparam, select
 
 from appliance import models
 from appliance.auth.local import Account, AccountsUnavailable
-from appliance.gateway.database_thread import DatabaseFailure, DatabaseThread
+from appliance.users.schemas import login_name
+
+if TYPE_CHECKING:
+    from appliance.gateway.database_thread import DatabaseThread
 
 _USERS = models.User.__table__
 _BY_NAME: Final = select(_USERS.c.id, _USERS.c.name, _USERS.c.password_hash, _USERS.c.enabled).where(
@@ -32,8 +35,11 @@ class StoredAccounts:
         Raises:
             AccountsUnavailable: the database cannot be read.
         """
-        name = username.strip().lower()
-        if not name.isprintable():  # NUL and the like are what a driver chokes on, and no user is called so
+        try:
+            name = login_name(username)
+        except ValueError:
+            return None
+        if not name.isprintable():  # half of a surrogate pair, say: no database takes it, and no user is called so
             return None
         # Whoever asks while a query runs joins the next one: an answer is never older than its question.
         if (wanted := self._wanted.get(name)) is None:
@@ -45,10 +51,9 @@ class StoredAccounts:
     async def _read(self) -> None:
         while self._wanted:
             wanted, self._wanted = self._wanted, {}
-
             try:
                 found = await self._thread.run(partial(_query, list(wanted)))
-            except DatabaseFailure as failure:
+            except Exception as failure:  # noqa: BLE001  whatever it is, who waits must not wait for ever
                 for future in wanted.values():
                     future.set_exception(AccountsUnavailable(str(failure.__cause__ or failure)))
                     future.exception()  # who asked may have given up

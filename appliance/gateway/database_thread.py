@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from appliance.database import blocking_engine
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DatabaseFailure = SQLAlchemyError
+AWAY = (OperationalError, InterfaceError)
 
 
 class DatabaseThread:
@@ -47,7 +47,7 @@ class DatabaseThread:
         When the caller is cancelled the transaction is completed all the same.
 
         Raises:
-            DatabaseFailure: it was rolled back.
+            Exception: what ``work`` raised; it was rolled back. One of ``AWAY``: try again later.
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._transact, work)
 

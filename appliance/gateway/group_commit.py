@@ -10,9 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from appliance.gateway.database_thread import DatabaseFailure, DatabaseThread
+from appliance.gateway.database_thread import AWAY, DatabaseThread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,7 +91,7 @@ class GroupCommit:
                 return True
             try:
                 await self._write(batch)
-            except DatabaseFailure as failure:
+            except AWAY as failure:
                 batch.failed()
                 if not self._away:
                     self._away = True
@@ -109,8 +108,8 @@ class GroupCommit:
     async def _write(self, batch: Batch) -> None:
         try:
             await self._thread.run(batch.write)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
-        except DatabaseFailure as failure:
-            logger.exception("the database refuses a row; writing row by row", exc_info=failure)
+        except Exception:
+            logger.exception("the database refuses a row; writing row by row")
             await self._thread.run(batch.write_one_by_one)

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, update
 
 from appliance import models
-from appliance.gateway.database_thread import DatabaseFailure
+from appliance.gateway.database_thread import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,19 +105,10 @@ class Rows:
         """Write each by itself, leaving out and logging those that the database refuses."""
         self.keys = []
         for row in self.added:
-            try:
-                with connection.begin_nested():
-                    self.keys.append(connection.execute(_ADD_SESSION, [row]).scalar_one())
-            except DatabaseFailure as failure:
-                self.keys.append(None)
-                _refused("sessions", failure)
+            self.keys.append(_write_one(connection, _ADD_SESSION, row))
         for statement, rows in self._statements():
             for row in rows:
-                try:
-                    with connection.begin_nested():
-                        connection.execute(statement, row)
-                except DatabaseFailure as failure:
-                    _refused(statement.table.description, failure)
+                _write_one(connection, statement, row)
 
     def _statements(self) -> tuple[tuple[Insert | Update, Sequence[Row]], ...]:
         return (
@@ -131,6 +122,15 @@ class Rows:
         )
 
 
-def _refused(table: str, failure: DatabaseFailure) -> None:
-    # The statement's parameters stay out of the log: only the driver's own words go in.
-    logger.error("the database refuses a row; it is lost", table=table, error=str(failure.__cause__ or failure)[:500])
+def _write_one(connection: Connection, statement: Insert | Update, row: Row) -> int | None:
+    """Write one row; give its key if the statement is made to tell it and the row was written."""
+    try:
+        with connection.begin_nested():
+            result = connection.execute(statement, row)
+            return result.scalar_one() if statement is _ADD_SESSION else None
+    except AWAY:
+        raise
+    except Exception as failure:  # noqa: BLE001  drivers and column types raise what they like
+        words = str(failure.__cause__ or failure)[:500]
+        logger.error("the database refuses a row; it is lost", table=statement.table.description, error=words)  # noqa: TRY400
+        return None

@@ -133,7 +133,7 @@ class Gateway:
         """Serve until ``stop`` is set, then say goodbye to every client and write down how it ended.
 
         Raises:
-            DatabaseFailure: the database is out of reach at the start.
+            sqlalchemy.exc.SQLAlchemyError: the database is out of reach at the start.
         """
         try:
             await self._take_over()
