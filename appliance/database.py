@@ -1,6 +1,7 @@
 """The database: one engine a process, one transaction a unit of work.
 
 SQLite (WAL) on one machine, PostgreSQL for several gateways; nothing above this module knows which.
+Errors never show a statement's parameters: password hashes and sealed keys are among them.
 A transaction that will write takes SQLite's write lock when it begins, so that it waits for its
 turn (``busy_timeout``) instead of failing when it turns from reading to writing.
 """
@@ -11,7 +12,7 @@ import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import IO, Any, Final, Self
 
 from alembic import command
 from alembic.config import Config
@@ -49,8 +50,8 @@ class Database:
         """Open (lazily) the database that ``Settings.effective_database_url`` names."""
         parsed = make_url(url.get_secret_value())
         if parsed.get_backend_name() != "sqlite":
-            return cls(create_async_engine(parsed, pool_pre_ping=True))
-        engine = create_async_engine(parsed, pool_size=8, max_overflow=8)
+            return cls(create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True))
+        engine = create_async_engine(parsed, pool_size=8, max_overflow=8, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return cls(engine)
@@ -102,7 +103,7 @@ def blocking_engine(url: SecretStr, *, writes: bool) -> Engine:
         writes: Its transactions write. One that only reads sees the latest commit with each statement.
     """
     parsed = make_url(url.get_secret_value())
-    options = {} if writes else {"isolation_level": "AUTOCOMMIT"}
+    options: dict[str, Any] = {"hide_parameters": True} | ({} if writes else {"isolation_level": "AUTOCOMMIT"})
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True, **options)
     engine = create_engine(parsed.set(drivername="sqlite"), **options)
