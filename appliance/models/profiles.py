@@ -56,11 +56,11 @@ class Profile(Base):
     child_lifetime_seconds: Mapped[int] = mapped_column(default=28_800)
     child_lifetime_kilobytes: Mapped[int | None]
     configuration_push: Mapped[bool] = mapped_column(default=False)
-    reauthenticate_on_rekey: Mapped[bool] = mapped_column(default=False)
+    reauthenticate_on_rekey: Mapped[bool] = mapped_column(default=True)
     xauth_prompts: Mapped[bool] = mapped_column(default=True)
     dpd_interval_seconds: Mapped[float] = mapped_column(default=30.0)
     dpd_timeout_seconds: Mapped[float] = mapped_column(default=120.0)
-    fragment_octets: Mapped[int] = mapped_column(default=1280)
+    fragment_octets: Mapped[int] = mapped_column(default=576)
     xauth_timeout_seconds: Mapped[float] = mapped_column(default=120.0)
     pool_id: Mapped[int | None] = mapped_column(ForeignKey("pools.id", ondelete="RESTRICT"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)

@@ -103,12 +103,12 @@ class ProfileChange(Schema):
     child_lifetime_kilobytes: Annotated[int | None, Field(ge=1_024, le=2**31 - 1)] = None
     configuration_push: bool = False
     reauthenticate_on_rekey: Annotated[bool, Field(description="A new phase 1 of a live client must log in again.")] = (
-        False
+        True
     )
     xauth_prompts: Annotated[bool, Field(description="The client can show further prompts.")] = True
     dpd_interval_seconds: Annotated[float, Field(ge=0, le=86_400, description="0 switches DPD off.")] = 30.0
     dpd_timeout_seconds: Annotated[float, Field(ge=1, le=86_400)] = 120.0
-    fragment_octets: Annotated[int, Field(ge=576, le=65_535)] = 1_280
+    fragment_octets: Annotated[int, Field(ge=576, le=65_535)] = 576
     xauth_timeout_seconds: Annotated[float, Field(ge=5, le=3_600)] = 120.0
     pool: Annotated[str | None, Field(description="Name of the pool; null: the oldest.")] = None
 

@@ -40,6 +40,19 @@ async def disconnect(work: Transaction, session_id: int, reason: str) -> Command
     return await commands.order(work, Verb.DISCONNECT, session, reason)
 
 
+async def rekey(work: Transaction, session_id: int) -> CommandView:
+    """Tell the gateway to make new Child SAs in place of the session's present ones.
+
+    Raises:
+        NotFound: there is no such session.
+        InUse: it has ended.
+    """
+    session = await _find(work, session_id)
+    if session.ended_at is not None:
+        raise InUse(f"session {session_id} of {session.user} ended already ({session.goodbye})")
+    return await commands.order(work, Verb.REKEY, session, "rekeyed by the administrator")
+
+
 async def disconnect_user(work: Transaction, user: str, reason: str) -> list[CommandView]:
     """Tell the gateways to end all live sessions of a user."""
     live = await repository.live_of_user(work.session, user)

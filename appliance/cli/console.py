@@ -1,0 +1,188 @@
+"""How commands open the installation, show things to people and machines, ask for secrets, and fail."""
+
+import asyncio
+import getpass
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
+
+import click
+import typer
+from pydantic import BaseModel, SecretStr, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from appliance import passwords
+from appliance.errors import ApplianceError
+from appliance.installation import Actor, Installation, Transaction
+from appliance.settings import Settings
+
+T = TypeVar("T")
+
+FAILED: Final = 1
+WRONG_USE: Final = 2
+
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make a password and show it once.")]
+
+
+def choose_data_dir(data_dir: Path | None) -> None:
+    """Have every ``Settings`` of this process (and its children) use this data directory."""
+    if data_dir is not None:
+        os.environ["COATI_DATA_DIR"] = str(data_dir)
+
+
+def run(work: Callable[[Transaction], Awaitable[T]]) -> T:
+    """Do something in one transaction on behalf of whoever typed the command."""
+
+    async def in_transaction() -> T:
+        async with Installation.open(Settings()) as installation, installation.transaction(_actor()) as transaction:
+            return await work(transaction)
+
+    return asyncio.run(in_transaction())
+
+
+def _actor() -> Actor:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.geteuid())
+    return Actor(f"{name} on the command line")
+
+
+def guarded(command: Callable[..., Any]) -> int:
+    """Run the command line; give the exit status. What a service or a person got wrong is said in words."""
+    try:
+        outcome = command(standalone_mode=False)
+    except click.exceptions.Abort:
+        complain("stopped")
+        return FAILED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"]).replace("_", "-")
+            complain(f"{where}: {problem['msg'].removeprefix('Value error, ')}" if where else problem["msg"])
+        return WRONG_USE
+    except ApplianceError as error:
+        complain(str(error) + (f"; {error.remedy}" if error.remedy else ""))
+        return FAILED
+    except SQLAlchemyError as error:
+        complain(f"the database does not answer: {getattr(error, 'orig', None) or error}")
+        return FAILED
+    except (OSError, ValueError) as error:
+        complain(str(error))
+        return FAILED
+    return outcome if isinstance(outcome, int) else 0
+
+
+def complain(text: str) -> None:
+    """Say what is wrong, on standard error."""
+    sys.stderr.write(f"coati: {text}\n")
+
+
+def say(text: str = "") -> None:
+    """Write a line to standard output."""
+    sys.stdout.write(text + "\n")
+
+
+def show_json(value: object) -> None:
+    """Write a value (schemas included) as JSON."""
+    say(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401  JSON
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def table(rows: Iterable[Mapping[str, object]], empty: str) -> None:
+    """Write rows in columns under their names, or ``empty`` when there are none."""
+    cells = [{name: text(value) for name, value in row.items()} for row in rows]
+    if not cells:
+        say(empty)
+        return
+    names = list(cells[0])
+    widths = [max(len(name), *(len(row[name]) for row in cells)) for name in names]
+    for line in (dict(zip(names, map(str.upper, names), strict=True)), *cells):
+        say("  ".join(line[name].ljust(width) for name, width in zip(names, widths, strict=True)).rstrip())
+
+
+def sheet(value: BaseModel, *, leave_out: Sequence[str] = ()) -> None:
+    """Write one thing, a field a line."""
+    fields = {name: getattr(value, name) for name in type(value).model_fields if name not in leave_out}
+    width = max(map(len, fields)) + 2
+    for name, content in fields.items():
+        say(f"{name.replace('_', ' '):<{width}}{text(content)}".rstrip())
+
+
+def text(value: object) -> str:
+    """Give a value as people read it."""
+    match value:
+        case None | "" | ():
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        case list() | tuple():
+            return ", ".join(map(text, value))
+        case _:
+            return str(getattr(value, "value", value))
+
+
+def octets(number: int) -> str:
+    """Give a number of octets in SI units."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options that were typed: ``None`` was not, and one empty text is an empty list."""
+    return {
+        name: [each for each in value if each != ""] if isinstance(value, list) else value
+        for name, value in options.items()
+        if value is not None
+    }
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone."""
+    if not yes:
+        typer.confirm(question, abort=True)
+
+
+def new_password(prompt: str, *, stdin: bool, generate: bool) -> SecretStr:
+    """Get a new password: from a pipe, by typing it twice, or made up (and shown once)."""
+    if stdin and generate:
+        raise click.UsageError("--password-stdin and --generate rule each other out")
+    if generate:
+        password = passwords.generate()
+        say(f"password: {password}")
+        return SecretStr(password)
+    return read_secret(prompt, stdin=stdin, twice=True)
+
+
+def read_secret(prompt: str, *, stdin: bool, twice: bool = False) -> SecretStr:
+    """Get a secret from a pipe (its first line) or by typing; never from the arguments, which anyone can see."""
+    if stdin:
+        return SecretStr(sys.stdin.readline().rstrip("\r\n"))
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on; use --password-stdin")
+    secret = getpass.getpass(f"{prompt}: ")
+    if twice and getpass.getpass(f"{prompt} again: ") != secret:
+        raise click.UsageError("the two are not the same")
+    return SecretStr(secret)

@@ -1,0 +1,120 @@
+"""``coati doctor``: what this machine lacks, and how to mend it."""
+
+import asyncio
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.settings import Settings
+from ike_engine.dataplane import firewall, xfrm
+
+_TUN: Final = Path("/dev/net/tun")
+_SANE_CLOCK: Final = 1_760_000_000  # October 2025: a clock before that makes certificates not yet valid
+_LEAST_FREE_OCTETS: Final = 100_000_000
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes:
+        good: Nothing to mend; what is said then is for information.
+        remedy: How to mend it.
+    """
+
+    what: str
+    good: bool
+    words: str
+    remedy: str = ""
+
+
+def doctor(json: Json = False) -> None:
+    """Say what this machine lacks to be a gateway, and how to mend it."""
+    findings = list(examine(Settings()))
+    if json:
+        console.show_json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            console.say(f"{'ok ' if finding.good else 'NO '} {finding.what}: {finding.words}")
+            if finding.remedy and not finding.good:
+                console.say(f"      {finding.remedy}")
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(console.FAILED)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything that a gateway needs; changes nothing."""
+    yield _privilege()
+    yield from _data_planes()
+    yield _firewall()
+    for port in (settings.ike_port, settings.natt_port):
+        yield _port(socket.SOCK_DGRAM, str(settings.ike_address), port, "COATI_IKE_PORT and COATI_NATT_PORT")
+    yield _port(socket.SOCK_STREAM, settings.listen.host, settings.listen.port, "COATI_LISTEN")
+    yield _data_directory(settings.data_dir)
+    yield _clock()
+
+
+def _privilege() -> Finding:
+    if os.geteuid() == 0:
+        return Finding("privilege", True, "root; everything but the keeper runs without it")
+    return Finding("privilege", False, "not root: only the panel can run", "start it as root: sudo ./coati serve")
+
+
+def _data_planes() -> Iterator[Finding]:
+    why_not = xfrm.probe() if os.geteuid() == 0 else "only root can try"
+    tun = _TUN.exists() and os.access(_TUN, os.R_OK | os.W_OK)
+    kernel = "the kernel does ESP" if why_not is None else f"not by the kernel ({why_not})"
+    if tun:
+        yield Finding("ESP", True, f"{kernel}; user space is possible")
+    else:
+        yield Finding(
+            "ESP",
+            why_not is None,
+            f"{kernel}; no access to {_TUN}",
+            "load the module tun (modprobe tun), or give the container the device",
+        )
+
+
+def _firewall() -> Finding:
+    hindrances = asyncio.run(firewall.hindrances())
+    if not hindrances:
+        return Finding("forwarding", True, "nftables works and the kernel can forward")
+    return Finding("forwarding", False, "; ".join(hindrances), "install nftables: apt-get install nftables")
+
+
+def _port(kind: socket.SocketKind, host: str, port: int, setting: str) -> Finding:
+    name = f"{'UDP' if kind is socket.SOCK_DGRAM else 'TCP'} {host}:{port}"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return Finding(
+                name, False, f"{error.strerror}", f"stop what uses it (Coati itself, if it runs), or change {setting}"
+            )
+    return Finding(name, True, "free")
+
+
+def _data_directory(directory: Path) -> Finding:
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return Finding("data directory", False, f"{existing} is not writable", "change COATI_DATA_DIR")
+    free = shutil.disk_usage(existing).free
+    if free < _LEAST_FREE_OCTETS:
+        return Finding("data directory", False, f"{console.octets(free)} free in {existing}", "make room")
+    return Finding("data directory", True, f"{directory}, {console.octets(free)} free")
+
+
+def _clock() -> Finding:
+    if time.time() < _SANE_CLOCK:
+        return Finding("clock", False, "it is in the past: certificates will not be valid", "set it: timedatectl")
+    return Finding("clock", True, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()))

@@ -1,0 +1,137 @@
+"""``coati pool``: address pools and what clients are told along with an address."""
+
+from typing import Annotated, Any
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json, Yes
+from appliance.pools import service
+from appliance.pools.schemas import NewPool, PoolChange
+from appliance.schema import EVERYTHING
+
+app = typer.Typer(help="Address pools.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the pool.")]
+_Many = list[str] | None
+
+Network = Annotated[_Many, typer.Option(help="Network of virtual IPs, for example 10.99.0.0/24; repeat for more.")]
+Dns = Annotated[_Many, typer.Option(help="DNS server; repeat for more, '' for none.")]
+Wins = Annotated[_Many, typer.Option(help="WINS server; repeat for more, '' for none.")]
+Domain = Annotated[str | None, typer.Option(help="Default domain.")]
+SplitInclude = Annotated[_Many, typer.Option(help="Network to send through the tunnel; '' for everything.")]
+SplitExclude = Annotated[_Many, typer.Option(help="Network to keep outside; '' for none.")]
+SplitDns = Annotated[_Many, typer.Option(help="Domain to ask our DNS servers about; '' for none.")]
+Reachable = Annotated[_Many, typer.Option(help="Network that clients may reach; 0.0.0.0/0 for all.")]
+Banner = Annotated[str | None, typer.Option(help="Text that clients show after login.")]
+SavePassword = Annotated[bool | None, typer.Option(help="Let clients keep the password.")]
+Masquerade = Annotated[bool | None, typer.Option(help="Hide virtual IPs behind the gateway's own address.")]
+
+
+@app.command("add")
+def add(
+    name: Name,
+    network: Network = None,
+    dns: Dns = None,
+    wins: Wins = None,
+    domain: Domain = None,
+    split_include: SplitInclude = None,
+    split_exclude: SplitExclude = None,
+    split_dns: SplitDns = None,
+    reachable: Reachable = None,
+    banner: Banner = None,
+    save_password: SavePassword = None,
+    masquerade: Masquerade = None,
+) -> None:
+    """Add a pool."""
+    fields = _fields(locals())
+    pool = console.run(lambda work: service.add(work, NewPool(**fields)))
+    console.say(f"added pool {pool.name} with {pool.addresses} addresses")
+
+
+@app.command("set")
+def set_(
+    name: Name,
+    network: Network = None,
+    dns: Dns = None,
+    wins: Wins = None,
+    domain: Domain = None,
+    split_include: SplitInclude = None,
+    split_exclude: SplitExclude = None,
+    split_dns: SplitDns = None,
+    reachable: Reachable = None,
+    banner: Banner = None,
+    save_password: SavePassword = None,
+    masquerade: Masquerade = None,
+) -> None:
+    """Change a pool; what is not named stays."""
+    fields = _fields(locals())
+    console.run(lambda work: service.change(work, fields.pop("name"), PoolChange(**fields)))
+    console.say(f"pool {name} is changed; clients get it at their next login")
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
+    fields = console.given(options)
+    if "network" in fields:
+        fields["networks"] = fields.pop("network")
+    return fields
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List pools."""
+    page = console.run(service.page)
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "name": pool.name,
+                "networks": pool.networks,
+                "taken": f"{pool.taken} of {pool.addresses}",
+                "dns": pool.dns,
+                "through the tunnel": pool.split_include or "everything",
+            }
+            for pool in page.items
+        ),
+        "there is no pool; add one: coati pool add NAME --network 10.99.0.0/24",
+    )
+
+
+@app.command("show")
+def show(name: Name, json: Json = False) -> None:
+    """Show a pool."""
+    pool = console.run(lambda work: service.show(work, name))
+    if json:
+        console.show_json(pool)
+    else:
+        console.sheet(pool)
+
+
+@app.command("leases")
+def leases(
+    name: Name,
+    taken: Annotated[bool, typer.Option("--taken", help="Only those that clients have now.")] = False,
+    json: Json = False,
+) -> None:
+    """List a pool's addresses and who has them, or had them last."""
+    page = console.run(lambda work: service.leases(work, name, EVERYTHING, taken_only=taken))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {"address": lease.address, "user": lease.user, "since": lease.taken_at, "free since": lease.free_since}
+            for lease in page.items
+        ),
+        "no address of this pool is taken",
+    )
+
+
+@app.command("remove")
+def remove(name: Name, yes: Yes = False) -> None:
+    """Remove a pool that no profile uses."""
+    console.confirm(f"Remove pool {name}?", yes=yes)
+    console.run(lambda work: service.remove(work, name))
+    console.say(f"removed pool {name}")

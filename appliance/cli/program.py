@@ -1,0 +1,65 @@
+"""``coati``: all commands, put together."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance import __version__
+from appliance.cli import (
+    administrators,
+    authority,
+    console,
+    doctor,
+    pools,
+    profiles,
+    refusals,
+    serve,
+    sessions,
+    tokens,
+    users,
+)
+
+app = typer.Typer(
+    name="coati",
+    help="Coati, a remote-access VPN concentrator for IKEv1 clients.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(serve.serve)
+app.command()(doctor.doctor)
+app.add_typer(users.app, name="user")
+app.add_typer(pools.app, name="pool")
+app.add_typer(profiles.app, name="profile")
+app.add_typer(authority.app, name="ca")
+app.add_typer(sessions.app, name="session")
+app.add_typer(refusals.app, name="refusal")
+app.add_typer(tokens.app, name="token")
+app.add_typer(administrators.app, name="admin")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"coati {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="COATI_DATA_DIR", help="Where database and master key are.", show_default=False),
+    ] = None,
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Take what goes before the command."""
+    console.choose_data_dir(data_dir)
+
+
+def main() -> None:
+    """Run the command line; failures are words on standard error and an exit status."""
+    sys.exit(console.guarded(app))

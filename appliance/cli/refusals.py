@@ -1,0 +1,54 @@
+"""``coati refusal``: why clients were turned away."""
+
+from typing import Annotated
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.refusals import service
+from appliance.refusals.schemas import RefusalFilter
+from appliance.schema import Paging
+
+app = typer.Typer(help="Why clients were refused.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    text: Annotated[str, typer.Argument(help="Only those with this in user, address or reason.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """List refused attempts, the latest first."""
+    page = console.run(lambda work: service.page(work, RefusalFilter(text=text), Paging(limit=limit)))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "id": refusal.id,
+                "at": refusal.at,
+                "from": f"{refusal.peer_address}:{refusal.peer_port}",
+                "user": refusal.username or refusal.identity,
+                "stage": refusal.stage,
+                "reason": refusal.reason,
+            }
+            for refusal in page.items
+        ),
+        "no client was refused",
+    )
+
+
+@app.command("show")
+def show(number: Annotated[int, typer.Argument(help="Number of the refusal.")], json: Json = False) -> None:
+    """Show one: what the client offered, what would have been accepted, and which setting would let it in."""
+    refusal = console.run(lambda work: service.show(work, number))
+    if json:
+        console.show_json(refusal)
+        return
+    console.sheet(refusal, leave_out=("offered", "accepted"))
+    for title, lines in (("offered", refusal.offered), ("accepted", refusal.accepted)):
+        console.say(f"{title}:")
+        for line in lines:
+            console.say(f"    {line}")

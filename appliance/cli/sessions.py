@@ -1,0 +1,104 @@
+"""``coati session``: who is connected, and who was."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.commands import service as commands
+from appliance.commands.schemas import CommandView
+from appliance.models import CommandOutcome
+from appliance.schema import EVERYTHING
+from appliance.sessions import service
+from appliance.sessions.schemas import SessionFilter, SessionView, Which
+
+app = typer.Typer(help="Live and ended sessions.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(help="Number of the session.")]
+
+_PATIENCE_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.1
+
+
+@app.command("list")
+def list_(
+    which: Annotated[Which, typer.Option(help="Live ones, ended ones, or all.")] = Which.LIVE,
+    user: Annotated[str, typer.Option(help="Only this user's.")] = "",
+    json: Json = False,
+) -> None:
+    """List sessions."""
+    page = console.run(lambda work: service.page(work, SessionFilter(which=which, user=user), EVERYTHING))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(map(_row, page.items), "nobody is connected" if which is Which.LIVE else "there is no such session")
+
+
+def _row(session: SessionView) -> dict[str, object]:
+    probing = f" {session.dpd_probe}/{session.dpd_probes}" if session.liveness == "probing" else ""
+    return {
+        "id": session.id,
+        "user": session.user,
+        "virtual ip": session.virtual_ip,
+        "from": f"{session.peer_address}:{session.peer_port}",
+        "client": session.client_software,
+        "dpd": session.goodbye or f"{session.liveness}{probing}",
+        "in": console.octets(session.octets_in),
+        "out": console.octets(session.octets_out),
+        "since": session.started_at,
+        "for": str((session.ended_at or datetime.now(UTC)) - session.started_at).partition(".")[0],
+    }
+
+
+@app.command("show")
+def show(number: Number, json: Json = False) -> None:
+    """Show a session."""
+    session = console.run(lambda work: service.show(work, number))
+    if json:
+        console.show_json(session)
+    else:
+        console.sheet(session, leave_out=("details",))
+
+
+@app.command("disconnect")
+def disconnect(
+    number: Annotated[int | None, typer.Argument(help="Number of the session.")] = None,
+    user: Annotated[str, typer.Option(help="All sessions of this user instead.")] = "",
+    reason: Annotated[str, typer.Option(help="For the record.")] = "disconnected by the administrator",
+) -> None:
+    """End a session, or all of a user, and wait until the gateway has done it."""
+    if (number is None) == (not user):
+        raise typer.BadParameter("name one session by its number, or a user by --user")
+    if number is not None:
+        _await(console.run(lambda work: service.disconnect(work, number, reason)))
+        return
+    ordered = console.run(lambda work: service.disconnect_user(work, user, reason))
+    for command in ordered:
+        _await(command)
+    if not ordered:
+        console.say(f"{user} is not connected")
+
+
+@app.command("rekey")
+def rekey(number: Number) -> None:
+    """Make new Child SAs in place of a session's present ones."""
+    _await(console.run(lambda work: service.rekey(work, number)))
+
+
+def _await(command: CommandView) -> None:
+    """Wait for what becomes of a command; the gateway may be away."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while command.outcome is CommandOutcome.PENDING and time.monotonic() < end:
+        time.sleep(_LOOK_SECONDS)
+        command = console.run(lambda work, number=command.id: commands.show(work, number))  # type: ignore[misc]
+    if command.outcome is CommandOutcome.PENDING:
+        console.complain(f"gateway {command.node} has not answered yet; the order stands")
+        raise typer.Exit(console.FAILED)
+    console.say(
+        f"session {command.session_id}: {command.verb.value} {command.outcome.value} {command.message}".rstrip()
+    )
+    if command.outcome is CommandOutcome.FAILED:
+        raise typer.Exit(console.FAILED)

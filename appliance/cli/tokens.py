@@ -1,0 +1,61 @@
+"""``coati token``: tokens for the API."""
+
+from typing import Annotated
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.models import Scope
+from appliance.tokens import service
+from appliance.tokens.schemas import NewToken
+
+app = typer.Typer(help="Tokens for the REST API.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="What it is for.")]
+
+
+@app.command("create")
+def create(
+    name: Name,
+    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; repeat for more.")] = None,
+    days: Annotated[int | None, typer.Option(help="Good for so many days; 0: until revoked.")] = 365,
+    json: Json = False,
+) -> None:
+    """Make a token; it is shown this once."""
+    new = NewToken(name=name, scopes=tuple(scope or (Scope.READ,)), days=days or None)
+    token = console.run(lambda work: service.create(work, new))
+    if json:
+        console.show_json(token)
+    else:
+        console.say(token.token)
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List tokens."""
+    page = console.run(service.page)
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "name": token.name,
+                "scopes": token.scopes,
+                "made by": token.created_by,
+                "good until": token.expires_at,
+                "used": token.used_at,
+                "revoked": token.revoked_at,
+            }
+            for token in page.items
+        ),
+        "there is no token; make one: coati token create NAME",
+    )
+
+
+@app.command("revoke")
+def revoke(name: Name) -> None:
+    """Make a token useless at once."""
+    console.run(lambda work: service.revoke(work, name))
+    console.say(f"token {name} is revoked")
