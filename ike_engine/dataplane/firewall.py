@@ -135,7 +135,7 @@ async def hindrances() -> list[str]:
     listing["nftables"] += json.loads(await _run("nft", "-j", "list", "chains", "inet", standard_input=b""))["nftables"]
     chains = [entry["chain"] for entry in listing["nftables"] if "chain" in entry]
     return [
-        f"chain {chain['name']} of nftables' table {chain['family']} {chain['table']} drops what is forwarded by default"
+        f"chain {chain['name']} of nftables' table {chain['family']} {chain['table']} forwards nothing by default"
         for chain in chains
         if chain.get("hook") == "forward" and chain.get("policy") == "drop"
     ]

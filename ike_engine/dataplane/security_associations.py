@@ -8,7 +8,7 @@ parameter, in seconds of any clock that only rises.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 from ike_engine.dataplane import esp
@@ -33,13 +33,14 @@ _ADDRESSES = slice(12, 20)  # source and destination of an IPv4 packet
 class Peer:
     """What all Child SAs of one peer share: where it is now, and which of them is the newest."""
 
-    __slots__ = ("children", "outbound", "path", "peer_id")
+    __slots__ = ("children", "hosts", "outbound", "path", "peer_id")
 
     def __init__(self, peer_id: int, path: Path) -> None:
         self.peer_id = peer_id
         self.path = path
         self.children: set[InstalledChild] = set()
         self.outbound: list[InstalledChild] = []  # newest first
+        self.hosts: set[bytes] = set()  # its virtual IPs
 
 
 class InstalledChild:
@@ -48,7 +49,6 @@ class InstalledChild:
     __slots__ = (
         "admitted",
         "inbound_spi",
-        "installed_at",
         "integrity_failures",
         "last_inbound",
         "local_networks",
@@ -64,11 +64,13 @@ class InstalledChild:
         "seal",
         "sequence",
         "sequence_alarm",
+        "serial_number",
         "unseal",
         "window",
     )
 
-    def __init__(self, child: ChildSa, peer: Peer, now: float) -> None:
+    def __init__(self, child: ChildSa, peer: Peer, serial_number: int) -> None:
+        self.serial_number = serial_number
         self.inbound_spi = child.inbound_spi
         self.peer = peer
         self.local_networks = _masks(child.local_networks)
@@ -82,7 +84,6 @@ class InstalledChild:
         self.octet_alarm = int(self.octet_limit * SOFT_SHARE)
         self.octets_in = self.octets_out = self.packets_in = self.packets_out = 0
         self.integrity_failures = self.replays = 0
-        self.installed_at = now
         self.last_inbound: float | None = None
         self.admitted: set[bytes] = set()  # pairs of addresses whose selectors were checked
 
@@ -116,13 +117,6 @@ class InstalledChild:
         )
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Deadline:
-    at: float
-    inbound_spi: int
-    hard: bool
-
-
 class SecurityAssociations:
     """All Child SAs that this process carries."""
 
@@ -133,9 +127,13 @@ class SecurityAssociations:
         """Cache of ``outbound``, by the source and destination octets of an inner packet."""
         self._children: dict[int, InstalledChild] = {}
         self._peers: dict[int, Peer] = {}
-        self._hosts: dict[bytes, Peer] = {}
+        # For a moment two peers may hold one virtual IP, when a user logs in again before the old session
+        # is gone: the last one in the list has it.
+        self._hosts: dict[bytes, list[Peer]] = {}
         self._networks: list[tuple[int, int, Peer]] = []  # (mask, network, peer), longest prefix first
-        self._deadlines: list[_Deadline] = []
+        # When, whose by serial number and SPI, and whether hard. Those of SAs that are gone stay until then.
+        self._deadlines: list[tuple[float, int, int, bool]] = []
+        self._serial_numbers = count()
 
     # ---- orders ----
 
@@ -184,13 +182,13 @@ class SecurityAssociations:
             return None
         addresses = packet[_ADDRESSES]
         source, destination = addresses[:4], addresses[4:]
-        peer = self._hosts.get(destination)
-        if peer is None:
+        holders = self._hosts.get(destination)
+        if holders:
+            peer: Peer | None = holders[-1]
+        else:
             number = int.from_bytes(destination, "big")
             peer = next((peer for mask, network, peer in self._networks if number & mask == network), None)
-            if peer is None:
-                return None
-        for child in peer.outbound:
+        for child in peer.outbound if peer else ():
             if child.carries(source, destination):
                 if len(self.flows) >= _FLOWS:
                     self.flows.clear()
@@ -213,14 +211,14 @@ class SecurityAssociations:
     def expire(self, now: float) -> list[Expired]:
         """Remove what has outlived its seconds; give what to report, in order of time."""
         expired = []
-        while self._deadlines and self._deadlines[0].at <= now:
-            deadline = heapq.heappop(self._deadlines)
-            child = self._children.get(deadline.inbound_spi)
-            if child is None or deadline.at < child.installed_at:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, serial_number, spi, hard = heapq.heappop(self._deadlines)
+            child = self._children.get(spi)
+            if child is None or child.serial_number != serial_number:
                 continue  # gone, and perhaps its SPI has been drawn again
-            if deadline.hard:
+            if hard:
                 self._forget(child)
-            expired.append(Expired(deadline.inbound_spi, deadline.hard))
+            expired.append(Expired(spi, hard))
         return expired
 
     # ---- the books ----
@@ -230,19 +228,26 @@ class SecurityAssociations:
         if peer is None:
             peer = self._peers[child_sa.peer_id] = Peer(child_sa.peer_id, child_sa.path)
         peer.path = child_sa.path
-        child = InstalledChild(child_sa, peer, now)
+        child = InstalledChild(child_sa, peer, next(self._serial_numbers))
         peer.children.add(child)
         self._children[child.inbound_spi] = child
         for mask, network in child.remote_networks:
             if mask == _HOST_MASK:
-                self._hosts[network.to_bytes(4, "big")] = peer
+                self._hold(peer, network.to_bytes(4, "big"))
             else:
-                self._networks.append((mask, network, peer))
+                self._networks.insert(0, (mask, network, peer))
         self._networks.sort(key=lambda entry: entry[0], reverse=True)
         seconds = child_sa.lifetime_seconds
-        heapq.heappush(self._deadlines, _Deadline(now + seconds * SOFT_SHARE, child.inbound_spi, hard=False))
-        heapq.heappush(self._deadlines, _Deadline(now + seconds, child.inbound_spi, hard=True))
+        for share, hard in ((SOFT_SHARE, False), (1.0, True)):
+            heapq.heappush(self._deadlines, (now + seconds * share, child.serial_number, child.inbound_spi, hard))
         return child
+
+    def _hold(self, peer: Peer, host: bytes) -> None:
+        holders = self._hosts.setdefault(host, [])
+        if peer in holders:
+            holders.remove(peer)
+        holders.append(peer)
+        peer.hosts.add(host)
 
     def _forget(self, child: InstalledChild) -> None:
         peer = child.peer
@@ -253,8 +258,12 @@ class SecurityAssociations:
             peer.outbound.remove(child)
         if not peer.children:
             del self._peers[peer.peer_id]
-            self._hosts = {host: owner for host, owner in self._hosts.items() if owner is not peer}
-            self._networks = [entry for entry in self._networks if entry[2] is not peer]
+            for host in peer.hosts:
+                self._hosts[host].remove(peer)
+                if not self._hosts[host]:
+                    del self._hosts[host]
+            if self._networks:
+                self._networks = [entry for entry in self._networks if entry[2] is not peer]
         self.flows.clear()
 
 

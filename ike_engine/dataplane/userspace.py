@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 
-from ike_engine.dataplane import channel as order_channel
 from ike_engine.dataplane import esp
+from ike_engine.dataplane.channel import send_report
 from ike_engine.dataplane.interface import (
     Counters,
     Install,
@@ -40,6 +40,7 @@ from ike_engine.dataplane.interface import (
     Report,
     UpdatePath,
 )
+from ike_engine.dataplane.order_messages import MAXIMUM_OCTETS, decode_order
 from ike_engine.dataplane.security_associations import InstalledChild, SecurityAssociations
 from ike_engine.path import Address, Path
 
@@ -102,7 +103,8 @@ class EspProcess:
     def run(self) -> None:
         """Carry packets and orders until the channel is closed."""
         tun, udp, channel = self._tun, self._udp.fileno(), self._channel.fileno()
-        next_sweep = next_word = time.monotonic()
+        next_sweep = time.monotonic()
+        next_word = next_sweep + _TELL_SECONDS
         with select.epoll() as poll:
             for descriptor in (tun, udp, channel):
                 poll.register(descriptor, select.EPOLLIN)
@@ -235,7 +237,7 @@ class EspProcess:
         """Carry out what is waiting; False when the channel is closed."""
         for _ in range(BURST):
             try:
-                datagram = self._channel.recv(order_channel.MAXIMUM_OCTETS)
+                datagram = self._channel.recv(MAXIMUM_OCTETS)
             except BlockingIOError:
                 return True
             except OSError:
@@ -243,7 +245,7 @@ class EspProcess:
             if not datagram:
                 return False
             try:
-                self._apply(order_channel.decode_order(datagram))
+                self._apply(decode_order(datagram))
             except ValueError as error:
                 _LOG.error("refused an order from the gateway: %s", error)
         return True
@@ -263,7 +265,7 @@ class EspProcess:
                 self._report(Counters(self._associations.counters(spis, now)))
 
     def _report(self, report: Report) -> None:
-        order_channel.send_report(self._channel, report)
+        send_report(self._channel, report)
 
     def _tell(self) -> None:
         if self.unknown_spis or self.dropped:

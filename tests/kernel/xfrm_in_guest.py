@@ -14,9 +14,9 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -39,6 +39,9 @@ from ike_engine.dataplane.tun import open_tun
 from ike_engine.dataplane.xfrm import XfrmDataPlane, encapsulate, probe
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GATEWAY = Address("192.0.2.1", 4500)
 NAT = "192.0.2.20"
@@ -152,7 +155,7 @@ class Gateway:
         return run("ip xfrm policy")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def network() -> Iterator[None]:
     run("sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1")
     for name in ("cdlan", "cdnat", "cdfirst", "cdsecond"):
@@ -228,7 +231,7 @@ def _map(*clients: Client) -> None:
 
 
 @pytest.fixture
-def gateway(network: None) -> Iterator[Gateway]:
+def gateway() -> Iterator[Gateway]:
     gateway = Gateway()
     yield gateway
     gateway.plane.close()
@@ -237,12 +240,12 @@ def gateway(network: None) -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def first(network: None) -> Iterator[Client]:
+def first() -> Iterator[Client]:
     yield from _client("cdfirst", 1, GCM)
 
 
 @pytest.fixture
-def second(network: None) -> Iterator[Client]:
+def second() -> Iterator[Client]:
     yield from _client("cdsecond", 2, CBC)
 
 
@@ -254,7 +257,7 @@ def _client(name: str, number: int, suite: EspSuite) -> Iterator[Client]:
     run("ip xfrm policy flush", name)
 
 
-def test_the_kernel_is_found_able(network: None) -> None:
+def test_the_kernel_is_found_able() -> None:
     assert probe() is None
 
 
