@@ -60,5 +60,5 @@ def configure(settings: Settings, process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    for chatty in ("aiosqlite", "alembic.runtime.plugins", "sqlalchemy.engine"):
+    for chatty in ("aiosqlite", "alembic", "asyncio", "pyroute2", "sqlalchemy.engine"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

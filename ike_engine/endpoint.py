@@ -140,6 +140,11 @@ class Endpoint:
         """Peers that are logged in."""
         return len(self._peers)
 
+    @property
+    def child_sas(self) -> int:
+        """Pairs of ESP SAs that are installed."""
+        return self._peers.children
+
     # ---- what exchanges need around them (``exchange.Host``) ----------------------------------------
 
     def emit(self, output: Output) -> None:

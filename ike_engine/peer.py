@@ -113,6 +113,11 @@ class Peers:
     def __len__(self) -> int:
         return len(self._peers)
 
+    @property
+    def children(self) -> int:
+        """How many Child SAs all of them have."""
+        return len(self._by_spi)
+
     def get(self, peer_id: int) -> Peer | None:
         """The peer of that number, if it is still here."""
         return self._peers.get(peer_id)

@@ -52,11 +52,11 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-_BEAT_SECONDS: Final = 5.0
+_BEAT_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5.0
 _LAST_COUNTERS_SECONDS: Final = 1.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
-_BEATS_BETWEEN_SWEEPS: Final = 720
+_BEATS_BETWEEN_SWEEPS: Final = 1800
 _CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates"})
 
 
@@ -223,6 +223,8 @@ class Gateway:
             problems=[{"what": problem.what, "remedy": problem.remedy} for problem in problems],
             counters={
                 "half_open": self._endpoint.half_open,
+                "peers": self._endpoint.peers,
+                "child_sas": self._endpoint.child_sas,
                 "datagrams": self._shard.counters.datagrams,
                 "mishaps": self._shard.counters.mishaps,
                 "transactions": self._writer.transactions,
