@@ -3,26 +3,30 @@
 Property tests draw the same values on every run: a test that fails now and then teaches nobody.
 """
 
-from pathlib import Path
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
 
-_HERE = Path(__file__).parent
-_ALONE = (_HERE / "interop", _HERE / "kernel")
+_ON_THE_MACHINE = ("tests/interop/", "tests/kernel/")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the group in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what needs this machine's network on one worker of ``pytest -n``, and begin with it: it takes longest."""
-    alone = {
-        item
-        for item in items
-        if item.get_closest_marker("root") or any(item.path.is_relative_to(folder) for folder in _ALONE)
-    }
-    for item in alone:
-        item.add_marker(pytest.mark.xdist_group("this machine"))
-    items.sort(key=lambda item: item not in alone)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Give ``pytest -n`` whole files to hand out, and all that needs this machine's network to one worker."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  there is none in a run without -n
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "this machine" if nodeid.startswith(_ON_THE_MACHINE) else nodeid.partition("::")[0]
+
+    return Scheduling(config, log)
