@@ -90,7 +90,7 @@ class Commands:
             await self._reload()
             return CommandOutcome.DONE, "the configuration was read again"
         peer_id = peers.get(command.session_id) if command.session_id is not None else None
-        if peer_id is None:
+        if peer_id is None or peer_id not in self._projector.live:
             return CommandOutcome.DONE, "the session had ended already"
         if command.verb is Verb.DISCONNECT:
             self._order(Disconnect(peer_id, command.reason or f"disconnected by {command.created_by}"))

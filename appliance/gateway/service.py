@@ -95,6 +95,7 @@ class Gateway:
         self._compiled: Compiled | None = None
         self._keeper_problem: Problem | None = None
         self._look_at_users_again = False
+        self._serving = False
         url = settings.effective_database_url
         self._reader = DatabaseThread(url, "database-reader", writes=False)
         self._writer = DatabaseThread(url, "database-writer", writes=True)
@@ -139,6 +140,8 @@ class Gateway:
             await self._take_over()
             await self._reload()
             self._shard.start()
+            self._serving = True
+            self._beat()
             logger.info(
                 "serving",
                 ike=str(self._surroundings.plain.local),
@@ -190,7 +193,8 @@ class Gateway:
         except (TimeoutError, ConnectionError):
             pass
         await self._shard.close()
-        self._beat(serving=False)
+        self._serving = False
+        self._beat()
         for pause in _LAST_WRITES_AFTER_SECONDS:
             await asyncio.sleep(pause)
             if await self._group_commit.flush():
@@ -206,7 +210,7 @@ class Gateway:
         """Show that we live, and have the data plane count."""
         for number in itertools.count():
             self._surroundings.data_plane.submit(QueryCounters())
-            self._beat(serving=True)
+            self._beat()
             if number % _BEATS_BETWEEN_SWEEPS == 0:
                 await self._try(self._forget_old_refusals)
             if self._look_at_users_again:
@@ -214,12 +218,12 @@ class Gateway:
                 await self._try(self._disconnect_unwelcome)
             await asyncio.sleep(_BEAT_SECONDS)
 
-    def _beat(self, *, serving: bool) -> None:
+    def _beat(self) -> None:
         problems = [*self._surroundings.problems, *(self._compiled.problems if self._compiled else ())]
         if self._keeper_problem is not None:
             problems.append(self._keeper_problem)
         self._projector.beat(
-            serving=serving,
+            serving=self._serving,
             problems=[{"what": problem.what, "remedy": problem.remedy} for problem in problems],
             counters={
                 "half_open": self._endpoint.half_open,
@@ -282,6 +286,7 @@ class Gateway:
             logger.warning(problem.what, remedy=problem.remedy)
         logger.info("configured", profiles=[profile.name for profile in compiled.policy.profiles])
         await self._serve_networks(compiled.networks)
+        self._beat()
 
     async def _serve_networks(self, networks: tuple[VirtualNetwork, ...]) -> None:
         if self._surroundings.keeper is None:

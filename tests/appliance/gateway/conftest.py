@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance import models
+from appliance import first_start, models
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
 from appliance.gateway.projector import Projector
+from appliance.installation import Installation
+from appliance.master_key import MasterKey
+from appliance.settings import Settings
 from tests.appliance.gateway.recording import NODE, Recorder, Time, lease_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path as FilePath
 
     from pydantic import SecretStr
 
@@ -65,3 +69,14 @@ async def recorder(
     group_commit = GroupCommit(writer, projector.collect, noted)
     yield Recorder(database, leases, projector, group_commit, writer, noted, time, queried)
     await writer.close()
+
+
+@pytest.fixture
+async def installation(database: Database, empty_database_url: SecretStr, tmp_path: FilePath) -> Installation:
+    """An appliance as the first start makes it: authority, certificate, pool, profile."""
+    settings = Settings(
+        data_dir=tmp_path, database_url=empty_database_url, public_name="vpn.example.org", node_name=NODE
+    )
+    opened = Installation(settings, database, MasterKey.load_or_create(settings.master_key_file))
+    await first_start.ensure(opened)
+    return opened

@@ -1,0 +1,196 @@
+"""Commands are carried out once, and whoever gave them learns what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from appliance import models
+from appliance.gateway.commands import Commands
+from appliance.models import CommandOutcome, Verb
+from ike_engine.actions import Command, Disconnect, RekeyChildren
+from ike_engine.events import Goodbye, PeerGone
+from tests.appliance.gateway.recording import NODE, Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Engine:
+    """Notes its orders; a peer that is disconnected is gone at once, as with the real one."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.orders: list[Command | str] = []
+        self._recorder = recorder
+
+    def order(self, command: Command) -> None:
+        self.orders.append(command)
+        if isinstance(command, Disconnect):
+            if command.reason == "crash":
+                raise RuntimeError("a bug")
+            gone = PeerGone(peer_id=command.peer_id, user="alice", goodbye=Goodbye.ADMINISTRATOR, reason=command.reason)
+            self._recorder.tell(gone)
+
+    async def reload(self) -> None:
+        self.orders.append("reload")
+
+
+@pytest.fixture
+def engine(recorder: Recorder) -> Engine:
+    return Engine(recorder)
+
+
+@pytest.fixture
+def commands(recorder: Recorder, engine: Engine) -> Commands:
+    return Commands(
+        NODE,
+        recorder.database,
+        recorder.projector,
+        order=engine.order,
+        reload=engine.reload,
+        flush=recorder.group_commit.flush,
+    )
+
+
+@pytest.fixture
+def leave(recorder: Recorder) -> Callable[..., Any]:
+    """Leave a command for a gateway; gives its key."""
+
+    async def leave(verb: Verb, session_id: int | None = None, **more: Any) -> int:
+        async with recorder.database.transaction() as session:
+            values = {"node": NODE, "verb": verb, "session_id": session_id, "created_by": "administrator bob"} | more
+            session.add(command := models.Command(**values))
+            await session.flush()
+            return command.id
+
+    return leave
+
+
+async def outcomes(recorder: Recorder) -> list[tuple[CommandOutcome, str]]:
+    return [(row.outcome, row.message) for row in await recorder.rows(models.Command)]
+
+
+async def test_a_session_is_disconnected_in_the_words_of_who_wants_it(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    recorder.connect(7)
+    await recorder.flush()
+    (live,) = await recorder.live()
+    await leave(Verb.DISCONNECT, live.id, reason="maintenance at noon")
+    with capture_logs() as lines:
+        await commands.carry_out()
+    await recorder.flush()
+    assert engine.orders == [Disconnect(7, "maintenance at noon")]
+    (session,) = await recorder.rows(models.Session)
+    assert (session.goodbye, session.goodbye_reason) == ("administrator", "maintenance at noon")
+    assert await recorder.taken() == []
+    assert await outcomes(recorder) == [(CommandOutcome.DONE, "disconnected")]
+    line = next(line for line in lines if line["event"] == "command")
+    assert (line["verb"], line["by"], line["outcome"]) == ("disconnect", "administrator bob", "done")
+
+
+async def test_without_a_reason_it_says_who(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    recorder.connect(7)
+    await recorder.flush()
+    (live,) = await recorder.live()
+    await leave(Verb.DISCONNECT, live.id)
+    await commands.carry_out()
+    assert engine.orders == [Disconnect(7, "disconnected by administrator bob")]
+
+
+async def test_rekey_and_reload(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    recorder.connect(7)
+    await recorder.flush()
+    (live,) = await recorder.live()
+    await leave(Verb.REKEY, live.id)
+    await leave(Verb.RELOAD)
+    await commands.carry_out()
+    await recorder.flush()
+    assert engine.orders == [RekeyChildren(7), "reload"]
+    assert [outcome for outcome, _ in await outcomes(recorder)] == [CommandOutcome.DONE, CommandOutcome.DONE]
+
+
+async def test_a_session_that_ended_meanwhile_is_no_failure(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    recorder.connect(7)
+    await recorder.flush()
+    (live,) = await recorder.live()
+    await leave(Verb.DISCONNECT, live.id)
+    await leave(Verb.DISCONNECT, live.id)
+    await commands.carry_out()
+    await recorder.flush()
+    assert len(engine.orders) == 1
+    assert await outcomes(recorder) == [
+        (CommandOutcome.DONE, "disconnected"),
+        (CommandOutcome.DONE, "the session had ended already"),
+    ]
+
+
+async def test_a_session_whose_row_was_written_this_very_moment_is_found(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    """The panel sees a row as soon as it is committed, which is before the gateway knows its key."""
+    recorder.connect(7)
+    await recorder.flush()
+    (live,) = await recorder.live()
+    stay = recorder.projector.live[7]
+    key, stay.id = stay.id, None
+    await leave(Verb.DISCONNECT, live.id)
+    real = recorder.group_commit.flush
+
+    async def flush() -> bool:
+        stay.id = key
+        return await real()
+
+    commands._flush = flush
+    await commands.carry_out()
+    assert engine.orders == [Disconnect(7, "disconnected by administrator bob")]
+
+
+async def test_a_command_is_carried_out_once_although_its_outcome_is_not_written_yet(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    await leave(Verb.RELOAD)
+    commands._flush = recorder.noted.wait
+    recorder.noted.set()
+    for _ in range(3):
+        await commands.carry_out()
+    assert engine.orders == ["reload"]
+    await recorder.flush()
+    await commands.carry_out()
+    assert engine.orders == ["reload"]
+    assert commands._carried_out == set()
+
+
+async def test_what_another_gateway_is_told_is_not_our_business(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    await leave(Verb.RELOAD, node="gw2")
+    await commands.carry_out()
+    assert engine.orders == []
+    assert recorder.projector.collect() is None
+
+
+async def test_a_command_that_fails_says_so_and_the_next_is_carried_out(
+    recorder: Recorder, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    recorder.connect(7)
+    await recorder.flush()
+    (live,) = await recorder.live()
+    await leave(Verb.DISCONNECT, live.id, reason="crash")
+    await leave(Verb.RELOAD)
+    with capture_logs() as lines:
+        await commands.carry_out()
+    await recorder.flush()
+    assert await outcomes(recorder) == [
+        (CommandOutcome.FAILED, "unexpected RuntimeError; see the gateway's log"),
+        (CommandOutcome.DONE, "the configuration was read again"),
+    ]
+    assert [line["exc_info"] for line in lines if line["log_level"] == "error"] == [True]
