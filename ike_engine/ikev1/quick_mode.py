@@ -161,7 +161,7 @@ async def respond(x: Exchange, sa: IsakmpSa, transport: Phase2Transport, select:
 
 def _responder_lifetime(offered: Lifetime, ours: Lifetime, spi: int) -> tuple[Notification, ...]:
     """RESPONDER-LIFETIME when we keep the SA for a shorter time than was offered (RFC 2407 section 4.6.3.1)."""
-    if ours.seconds >= offered.seconds:
+    if not offered.seconds or ours.seconds >= offered.seconds:
         return ()
     attributes = (
         Attribute(EspAttribute.LIFE_TYPE, LifeType.SECONDS),

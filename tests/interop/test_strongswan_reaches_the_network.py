@@ -80,7 +80,7 @@ def test_logs_in_and_downloads(
     assert seen["clear"] == before["clear"]
 
     client.disconnect()
-    eventually(lambda: not gateway.sessions(), within=3, what="the session has ended")
+    eventually(lambda: not gateway.sessions(), within=8, what="the session has ended")
     assert proofs.cannot_reach(place, web_server)
 
 

@@ -39,7 +39,7 @@ def test_two_users_with_strongswan(clients: Clients, gateway: Gateway, network: 
 
     up[network.home_a].disconnect()
     only_bob = [Session(office.BOB.name, up[network.home_b].virtual_ip)]
-    eventually(lambda: gateway.sessions() == only_bob, within=3, what="only bob is there")
+    eventually(lambda: gateway.sessions() == only_bob, within=8, what="only bob is there")
     proofs.ping(network.home_b)
 
 

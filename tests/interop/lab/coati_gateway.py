@@ -6,9 +6,13 @@ What it holds is read from its database, which is the contract between its proce
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import sys
+import time
 from contextlib import closing
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from tests.interop.lab.authority import Authority
     from tests.interop.lab.network import Place
     from tests.interop.lab.processes import Daemon
+
+# Events are written in groups, a moment after they happened.
+_BEHIND_SECONDS = 0.2
 
 _ROOT = Path(__file__).resolve().parents[3]
 
@@ -91,7 +98,22 @@ class CoatiGateway:
         children = Path(f"/proc/{self._daemon.pid}/task/{self._daemon.pid}/children").read_text().split()
         return [self._daemon.pid, *map(int, children)]
 
+    def _kill(self, module: str) -> None:
+        """Kill one child on the spot, as a crash would."""
+        for pid in self.pids()[1:]:
+            if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                os.kill(pid, signal.SIGKILL)
+                return
+        raise LookupError(module)
+
+    def kill_gateway_process(self) -> None:
+        self._kill("appliance.gateway")
+
+    def kill_esp_process(self) -> None:
+        self._kill("ike_engine.dataplane.userspace")
+
     def _rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
+        time.sleep(_BEHIND_SECONDS)
         with closing(sqlite3.connect(f"file:{self._directory / 'coati.db'}?mode=ro", uri=True)) as database:
             database.row_factory = sqlite3.Row
             return [dict(row) for row in database.execute(query, parameters)]
@@ -105,7 +127,7 @@ class CoatiGateway:
         nodes = self._rows("SELECT counters FROM nodes")
         return Remainder(
             sessions=tuple(self.sessions()),
-            leases=frozenset(str(row["address"]) for row in leases),
+            leases=frozenset(str(IPv4Address(row["address"])) for row in leases),
             security_associations=sum(json.loads(node["counters"]).get("child_sas", 0) for node in nodes),
         )
 

@@ -100,7 +100,10 @@ class EngineGateway:
         self._ask(f"disconnect {user}")
 
     def refusals(self) -> list[Refusal]:
-        return [Refusal(user, reason) for user, reason in self._ask()["refusals"]]
+        return [
+            Refusal(**{**refused, "offered": tuple(refused["offered"]), "accepted": tuple(refused["accepted"])})
+            for refused in self._ask()["refusals"]
+        ]
 
     def log(self) -> str:
         return self._daemon.output()

@@ -158,7 +158,17 @@ class Gateway:
             "sessions": [(connected.user, str(connected.virtual_ip)) for connected in self._connected.values()],
             "leases": [str(address) for address in self._leases.values()],
             "security_associations": len(await self._data_plane.counters()),
-            "refusals": [(refused.username, refused.reason) for refused in self._refused],
+            "refusals": [
+                {
+                    "user": refused.username,
+                    "reason": refused.reason,
+                    "stage": refused.stage.value,
+                    "remedy": refused.remedy,
+                    "offered": refused.offered,
+                    "accepted": refused.accepted,
+                }
+                for refused in self._refused
+            ],
         }
         writer.write(json.dumps(answer).encode())
         await writer.drain()

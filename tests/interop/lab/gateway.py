@@ -21,10 +21,22 @@ class Session:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A login that was turned away, as the gateway tells it."""
+    """A client that was turned away, as the gateway tells it.
+
+    Attributes:
+        user: Its login, when it came so far.
+        stage: How far it came (``ike_engine.events.Stage``).
+        remedy: Which setting would let it in.
+        offered: What it offered, one line each.
+        accepted: What would have been accepted, one line each.
+    """
 
     user: str
     reason: str
+    stage: str = ""
+    remedy: str = ""
+    offered: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,76 @@
+"""A client that is turned away before its user can log in: the administrator reads what it offered and what to change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.lab import office
+from tests.interop.lab.processes import eventually
+from tests.interop.lab.strongswan import Login
+
+if TYPE_CHECKING:
+    from tests.interop.conftest import Clients
+    from tests.interop.lab.authority import Authority
+    from tests.interop.lab.gateway import Gateway, Refusal
+    from tests.interop.lab.network import Network
+
+pytestmark = pytest.mark.ours
+
+
+def _refusal(clients: Clients, gateway: Gateway, network: Network, login: Login) -> tuple[Refusal, str]:
+    """Have the client try; give what the gateway says of it, and what the client logged."""
+    before = len(gateway.refusals())
+    client = clients.strongswan(network.home_a)
+    client.start(login, gateway.authority)
+    assert client.try_connect(within=5).returncode != 0
+    (refusal,) = eventually(lambda: gateway.refusals()[before:], within=40, what="a refusal is recorded")
+    return refusal, client.log()
+
+
+@pytest.mark.parametrize("mode", ["main", "aggressive"])
+def test_phase_1_proposals(clients: Clients, gateway: Gateway, network: Network, mode: str) -> None:
+    login = Login(office.ALICE, mode=mode, ike="aes192-sha384-modp3072")
+
+    refusal, log = _refusal(clients, gateway, network, login)
+
+    assert "NO_PROPOSAL_CHOSEN" in log or "NO_PROP" in log
+    assert refusal.stage == "phase 1"
+    assert "aes192-sha384-modp3072" in " ".join(refusal.offered)
+    assert office.IKE_PROPOSALS[0] in " ".join(refusal.accepted)
+    assert refusal.remedy
+
+
+def test_esp_proposals(clients: Clients, gateway: Gateway, network: Network) -> None:
+    login = Login(office.ALICE, esp="aes192-sha512")
+
+    refusal, log = _refusal(clients, gateway, network, login)
+
+    assert "NO_PROPOSAL_CHOSEN" in log or "NO_PROP" in log
+    assert refusal.stage == "quick mode"
+    assert "aes192-sha512" in " ".join(refusal.offered)
+    assert office.ESP_PROPOSALS[0] in " ".join(refusal.accepted)
+    assert refusal.user == office.ALICE.name
+
+
+@pytest.mark.parametrize("mode", ["main", "aggressive"])
+def test_group_key(clients: Clients, gateway: Gateway, network: Network, mode: str) -> None:
+    login = Login(office.ALICE, "psk", mode, group_key="another key")
+
+    refusal, _ = _refusal(clients, gateway, network, login)
+
+    assert refusal.stage == "phase 1"
+    assert "group key" in refusal.reason + refusal.remedy
+
+
+@pytest.mark.parametrize("mode", ["main", "aggressive"])
+def test_certificate_of_a_stranger(
+    *, clients: Clients, gateway: Gateway, network: Network, stranger_authority: Authority, mode: str
+) -> None:
+    login = Login(office.ALICE, "rsa", mode, credential=stranger_authority.issue("intruder.example.net"))
+
+    refusal, _ = _refusal(clients, gateway, network, login)
+
+    assert refusal.stage == "phase 1"
+    assert "certificate" in refusal.reason
