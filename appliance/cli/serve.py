@@ -19,8 +19,6 @@ from appliance.cli import console
 from appliance.first_start import Prepared
 from appliance.installation import Installation
 from appliance.settings import DataPlaneChoice, ListenAddress, LogFormat, LogLevel, Settings
-from ike_engine.dataplane.firewall import Forwarding
-from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.path import Address
 from ike_engine.runtime.children import ChildSpec, python_module
 from ike_engine.runtime.keeper import (
@@ -32,7 +30,6 @@ from ike_engine.runtime.keeper import (
     choose_data_plane,
     stop_wanted,
 )
-from ike_engine.runtime.operations import Operation
 from ike_engine.runtime.privileges import Account, ensure_account, give
 
 logger = structlog.get_logger(__name__)
@@ -88,23 +85,8 @@ async def _serve(settings: Settings) -> None:
             Address(address, settings.natt_port),
             userspace_esp=kind is DataPlaneKind.USERSPACE,
         )
-        forwarding: Forwarding | None = None
-
-        async def perform(operation: Operation) -> None:
-            if forwarding is not None:
-                masqueraded = [each.network for each in operation.networks if each.masquerade]
-                await forwarding.serve([each.network for each in operation.networks], masqueraded)
-
-        keeper = Keeper(ports, kind, perform)
+        keeper = Keeper(ports, kind)
         held.push_async_callback(keeper.close)
-        if kind is not DataPlaneKind.NONE:
-            interface = keeper.interface
-            if interface is None:
-                # The kernel does ESP; what is for a virtual IP that nobody has must still end somewhere.
-                descriptor, interface = open_tun("coati%d")
-                held.callback(os.close, descriptor)
-            forwarding = Forwarding(interface, DEFAULT_MTU, kernel_esp=kind is DataPlaneKind.XFRM)
-            held.push_async_callback(forwarding.close)
         _announce(
             settings,
             prepared,

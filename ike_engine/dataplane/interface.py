@@ -8,12 +8,14 @@ meaning: an inbound SA is ordered before the message that lets the peer use it i
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ike_engine.child_sa import ChildSa
-from ike_engine.path import Path
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ike_engine.child_sa import ChildSa
+    from ike_engine.path import Path
 
 
 class Installing(enum.Flag):

@@ -23,14 +23,15 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from ike_engine.dataplane import channel, xfrm
-from ike_engine.dataplane.tun import open_tun
+from ike_engine.dataplane.firewall import Forwarding
+from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.path import Address
 from ike_engine.runtime import operations, steering, udp
 from ike_engine.runtime.children import Child, ChildSpec, python_module
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ike_engine.runtime.privileges import Account
@@ -133,23 +134,17 @@ class Keeper:
     """What stays open as long as the appliance runs, whichever of its children comes and goes.
 
     Args:
-        ports: The bound sockets; with one for ESP exactly when ``kind`` is userspace.
+        ports: The bound sockets, its own from now on; with one for ESP exactly when ``kind`` is userspace.
         kind: Where ESP is done.
-        perform: Does the gateway's operations.
-
-    Attributes:
-        interface: The TUN device (userspace), else ``None``.
 
     Raises:
         CannotServe: no TUN device, or no ESP in the kernel after all.
     """
 
-    def __init__(
-        self, ports: Ports, kind: DataPlaneKind, perform: Callable[[operations.Operation], Awaitable[None]]
-    ) -> None:
-        self.interface: str | None = None
+    def __init__(self, ports: Ports, kind: DataPlaneKind) -> None:
         self._kind = kind
         self._ports = ports
+        self._forwarding: Forwarding | None = None
         self._tun: int | None = None
         with ExitStack() as held:
             held.callback(ports.close)
@@ -157,21 +152,26 @@ class Keeper:
             # for the other side, and its successor is handed the same end.
             self._ordering, self._ordered = map(held.enter_context, map(closing, channel.open_pair()))
             self._asking, asked = map(held.enter_context, map(closing, operations.open_pair()))
-            match kind:
-                case DataPlaneKind.USERSPACE:
-                    self._tun, self.interface = _open_tun()
-                    held.callback(os.close, self._tun)
-                case DataPlaneKind.XFRM:
-                    plane = _open_xfrm(ports)
-                    held.callback(plane.close)
-                    loop = asyncio.get_running_loop()
-                    loop.add_reader(plane.fileno(), plane.take_events)
-                    held.callback(loop.remove_reader, plane.fileno())
-                    held.callback(channel.ServedDataPlane(self._ordered, plane).close)
-                case DataPlaneKind.NONE:
-                    pass
-            self._server = operations.OperationsServer(asked, perform)
+            if kind is not DataPlaneKind.NONE:
+                # Also when the kernel does ESP: what is for a virtual IP that nobody has must end somewhere.
+                self._tun, interface = _open_tun()
+                held.callback(os.close, self._tun)
+                self._forwarding = Forwarding(interface, DEFAULT_MTU, kernel_esp=kind is DataPlaneKind.XFRM)
+            if kind is DataPlaneKind.XFRM:
+                plane = _open_xfrm(ports)
+                held.callback(plane.close)
+                loop = asyncio.get_running_loop()
+                loop.add_reader(plane.fileno(), plane.take_events)
+                held.callback(loop.remove_reader, plane.fileno())
+                held.callback(channel.ServedDataPlane(self._ordered, plane).close)
+            self._server = operations.OperationsServer(asked, self._perform)
             self._held = held.pop_all()
+
+    async def _perform(self, operation: operations.Operation) -> None:
+        if self._forwarding is not None:
+            served = [virtual.network for virtual in operation.networks]
+            masqueraded = [virtual.network for virtual in operation.networks if virtual.masquerade]
+            await self._forwarding.serve(served, masqueraded)
 
     def gateway_descriptors(self) -> dict[str, int]:
         """Give what the gateway is to inherit, by name.
@@ -197,7 +197,7 @@ class Keeper:
             account: What it runs as.
             hidden: Directories that it has no business in.
         """
-        if self._tun is None or self._ports.esp is None:
+        if self._kind is not DataPlaneKind.USERSPACE or self._tun is None or self._ports.esp is None:
             return None
         descriptors = {"tun": self._tun, "udp": self._ports.esp.fileno(), "orders": self._ordered.fileno()}
         return ChildSpec(
@@ -210,9 +210,15 @@ class Keeper:
         )
 
     async def close(self) -> None:
-        """Let go of everything; the kernel's SAs and the TUN device are gone with it."""
+        """Let go of everything, and leave the machine as it was: no SA, policy, rule, route or device of ours."""
         await self._server.close()
-        self._held.close()
+        try:
+            if self._forwarding is not None:
+                await self._forwarding.close()
+        except OSError as error:
+            logger.error("routes and firewall rules may be left behind: %s", error)  # noqa: TRY400  the words say it all
+        finally:
+            self._held.close()
 
 
 def _open_tun() -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""A client that is turned away before its user can log in: the administrator reads what it offered and what to change."""
+"""A client that is turned away before its user can log in: the administrator reads what to change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _refusal(clients: Clients, gateway: Gateway, network: Network, login: Login)
     client = clients.strongswan(network.home_a)
     client.start(login, gateway.authority)
     assert client.try_connect(within=5).returncode != 0
-    (refusal,) = eventually(lambda: gateway.refusals()[before:], within=40, what="a refusal is recorded")
+    (refusal,) = eventually(lambda: gateway.refusals()[before:], within=3, what="a refusal is recorded")
     return refusal, client.log()
 
 
@@ -52,16 +52,6 @@ def test_esp_proposals(clients: Clients, gateway: Gateway, network: Network) -> 
     assert "aes192-sha512" in " ".join(refusal.offered)
     assert office.ESP_PROPOSALS[0] in " ".join(refusal.accepted)
     assert refusal.user == office.ALICE.name
-
-
-@pytest.mark.parametrize("mode", ["main", "aggressive"])
-def test_group_key(clients: Clients, gateway: Gateway, network: Network, mode: str) -> None:
-    login = Login(office.ALICE, "psk", mode, group_key="another key")
-
-    refusal, _ = _refusal(clients, gateway, network, login)
-
-    assert refusal.stage == "phase 1"
-    assert "group key" in refusal.reason + refusal.remedy
 
 
 @pytest.mark.parametrize("mode", ["main", "aggressive"])

@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import sys
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -21,14 +22,16 @@ from ike_engine.dataplane.channel import RemoteDataPlane
 from ike_engine.dataplane.interface import Install, Installing
 from ike_engine.path import Address
 from ike_engine.path import Path as UdpPath
+from ike_engine.runtime import operations
 from ike_engine.runtime.children import Child, ChildSpec, python_module
 from ike_engine.runtime.keeper import DataPlaneKind, Keeper, Ports
 from ike_engine.runtime.privileges import Account
 from ike_engine.secret import Secret
 
 if TYPE_CHECKING:
-    from ike_engine.runtime.operations import Operation
-
+    
+NETWORK = IPv4Network("10.9.0.0/24")
+FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 STRANGER = Account("61234", 61_234, 61_234)
 CHILD = ChildSa(
     inbound_spi=0xC0A7,
@@ -45,10 +48,6 @@ CHILD = ChildSa(
 )
 
 
-async def perform(_operation: Operation) -> None:
-    """There are no operations in this play."""
-
-
 def tell(line: str) -> None:
     """Print what there is to see."""
     sys.stdout.write(line + "\n")
@@ -57,7 +56,7 @@ def tell(line: str) -> None:
 async def main() -> None:
     """Play it."""
     ports = Ports(Address("0.0.0.0", 500), Address("0.0.0.0", 4500), userspace_esp=True)
-    keeper = Keeper(ports, DataPlaneKind.USERSPACE, perform)
+    keeper = Keeper(ports, DataPlaneKind.USERSPACE)
     spec = keeper.esp_child(STRANGER, ())
     assert spec is not None
     esp = Child(spec)
@@ -80,12 +79,23 @@ async def main() -> None:
     tell(f"after esp's crash: {await installed(second)}, esp {compared(esp, process)}")
     second.close()
 
+    asking = operations.Keeper(socket.socket(fileno=os.dup(keeper.gateway_descriptors()["keeper"])))
+    await asking.perform(operations.ServeNetworks((operations.VirtualNetwork(NETWORK, masquerade=True),)))
+    asking.close()
+    by_tun = "by the TUN device" if printed("ip", "route", "show", str(NETWORK)).startswith("dev coati") else "nowhere"
+    hidden = "masqueraded" if "masquerade" in printed("nft", "list", "ruleset") else "in the open"
+    tell(f"served: {NETWORK} {by_tun}, {hidden}, forwarding {FORWARDING.read_text().strip()}")
+
     last = esp.pid
     await gateway.stop()
     await esp.stop()
     await keeper.close()
     devices = [name for _, name in socket.if_nameindex() if name.startswith("coati")]
-    tell(f"after the end: {devices or 'no TUN device'}, {alive(last)} process")
+    rules = printed("nft", "list", "ruleset") or "no rules"
+    tell(
+        f"after the end: {devices or 'no TUN device'}, {rules}, forwarding {FORWARDING.read_text().strip()}, "
+        f"{alive(last)} process"
+    )
 
 
 def gateways_end(keeper: Keeper) -> RemoteDataPlane:
@@ -96,6 +106,11 @@ def gateways_end(keeper: Keeper) -> RemoteDataPlane:
 def compared(child: Child, process: int | None) -> str:
     """Tell whether it lives the same life."""
     return "the same process" if child.pid == process else "another process"
+
+
+def printed(*command: str) -> str:
+    """Run a command; give what it prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def alive(process: int | None) -> str:

@@ -33,7 +33,6 @@ class Login:
     method: str = "hybrid"
     mode: str = "main"
     group: str = office.GROUP
-    group_key: str = office.GROUP_KEY
     ike: str = "aes256-sha256-modp2048"
     esp: str = "aes256-sha256"
     credential: Credential | None = None
@@ -91,7 +90,7 @@ class StrongSwanClient:
         }
         secrets: Section = {"xauth": {"id": login.user.name, "secret": f'"{login.user.password}"'}}
         if login.method == "psk":
-            secrets["ike"] = {"secret": f'"{login.group_key}"'}
+            secrets["ike"] = {"secret": f'"{office.GROUP_KEY}"'}
         keys = (login.credential.key,) if login.credential else ()
         self._charon.start(
             {"connections": {"office": connection}, "secrets": secrets},
