@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from appliance.database import Database
+from appliance.models import Base
 
 _SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _KINDS = ["sqlite", *(["postgresql"] if _SERVERS else [])]
@@ -70,11 +72,20 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def emptied_postgresql_url(postgresql_server: PostgresqlServer) -> SecretStr:
+    """One database that tests use in turn: to make a new one takes longer than most of them."""
+    return postgresql_server.create("in_turn")
+
+
 @pytest.fixture(params=_KINDS)
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> SecretStr:
-    """A database without a table."""
+    """A database without a table, or, for whoever takes ``database`` as well, without a row."""
     if request.param == "sqlite":
         return SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'coati.db'}")
+    if "database" in request.fixturenames:
+        url: SecretStr = request.getfixturevalue("emptied_postgresql_url")
+        return url
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
     return server.create(f"coati_{next(_NUMBERS)}")
 
@@ -84,5 +95,9 @@ async def database(empty_database_url: SecretStr) -> AsyncIterator[Database]:
     """A database with all tables, made as in production: by the migrations."""
     opened = Database.open(empty_database_url)
     await opened.migrate()
+    if not opened.is_sqlite:
+        tables = ", ".join(f'"{table.name}"' for table in Base.metadata.sorted_tables)
+        async with opened.transaction() as session:
+            await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
     yield opened
     await opened.close()

@@ -7,14 +7,18 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 import pytest
+from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy import insert
 
-from appliance import first_start, models
+from appliance import first_start, models, passwords
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
 from appliance.gateway.projector import Projector
 from appliance.installation import Installation
 from appliance.master_key import MasterKey
+from appliance.models.columns import NEVER
 from appliance.settings import Settings
 from tests.appliance.gateway.recording import NODE, Recorder, Time, lease_rows
 
@@ -41,7 +45,8 @@ async def add_pool(database: Database) -> Callable[..., Awaitable[int]]:
         async with database.transaction() as session:
             session.add(pool := models.Pool(name=name, networks=networks, dns=(IPv4Address("10.0.0.53"),)))
             await session.flush()
-            session.add_all(models.Lease(pool_id=pool.id, address=address) for address in networks[0].hosts())
+            rows = [{"pool_id": pool.id, "address": address, "free_since": NEVER} for address in networks[0].hosts()]
+            await session.execute(insert(models.Lease), rows)
             return pool.id
 
     return add
@@ -71,12 +76,28 @@ async def recorder(
     await writer.close()
 
 
+@pytest.fixture(scope="session")
+def rsa_keys() -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]:
+    """An authority's and a gateway's: what takes longest in the first start of an appliance."""
+    return rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
+
+
 @pytest.fixture
-async def installation(database: Database, empty_database_url: SecretStr, tmp_path: FilePath) -> Installation:
-    """An appliance as the first start makes it: authority, certificate, pool, profile."""
+async def installation(
+    database: Database,
+    empty_database_url: SecretStr,
+    tmp_path: FilePath,
+    rsa_keys: tuple[rsa.RSAPrivateKey, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Installation:
+    """An appliance as the first start makes it: authority, certificate, pool, profile; its passwords cost little."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
     settings = Settings(
         data_dir=tmp_path, database_url=empty_database_url, public_name="vpn.example.org", node_name=NODE
     )
     opened = Installation(settings, database, MasterKey.load_or_create(settings.master_key_file))
-    await first_start.ensure(opened)
+    with monkeypatch.context() as patched:
+        keys = iter(rsa_keys)
+        patched.setattr(rsa, "generate_private_key", lambda **_: next(keys))
+        await first_start.ensure(opened)
     return opened

@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import text, update
+from pydantic import SecretStr
+from sqlalchemy import update
 
 from appliance import models
 from appliance.auth.local import AccountsUnavailable
@@ -15,8 +16,7 @@ from appliance.gateway.database_thread import DatabaseThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from pydantic import SecretStr
+    from pathlib import Path
 
     from appliance.database import Database
 
@@ -92,9 +92,8 @@ async def test_who_gives_up_does_not_take_the_others_along(reader: DatabaseThrea
     assert (await second) is not None
 
 
-async def test_a_database_that_cannot_be_read_is_no_unknown_user(database: Database, reader: DatabaseThread) -> None:
-    accounts = StoredAccounts(reader)
-    async with database.transaction() as session:
-        await session.execute(text("DROP TABLE users"))
-    with pytest.raises(AccountsUnavailable):
-        await accounts.find("user1")
+async def test_a_database_that_cannot_be_read_is_no_unknown_user(tmp_path: Path) -> None:
+    away = DatabaseThread(SecretStr(f"sqlite+aiosqlite:///{tmp_path}/no/such/folder/coati.db"), "away", writes=False)
+    with pytest.raises(AccountsUnavailable, match="unable to open"):
+        await StoredAccounts(away).find("user1")
+    await away.close()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from appliance import models
@@ -24,7 +26,16 @@ from ike_engine.policy import Authentication, Policy
 from ike_engine.secret import Secret
 from tests.appliance.gateway.recording import PATH, lease_rows
 
+if TYPE_CHECKING:
+    from pathlib import Path as FilePath
+
 CLAIM = Claim(realm="scripted")
+
+
+@pytest.fixture
+def empty_database_url(tmp_path: FilePath) -> SecretStr:
+    """One kind will do: rows are rows."""
+    return SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'coati.db'}")
 
 
 class Scripted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -25,7 +26,16 @@ from ike_engine.policy import MODERN_IKE_PROPOSALS, Authentication, Phase1Mode, 
 from ike_engine.runtime.operations import VirtualNetwork
 from ike_engine.secret import Secret
 
+if TYPE_CHECKING:
+    from pathlib import Path as FilePath
+
 TEST = Actor("test")
+
+
+@pytest.fixture
+def empty_database_url(tmp_path: FilePath) -> SecretStr:
+    """One kind will do: rows are rows."""
+    return SecretStr(f"sqlite+aiosqlite:///{tmp_path / 'coati.db'}")
 
 
 async def compiled(installation: Installation, *, force_encapsulation: bool = False) -> Compiled:
