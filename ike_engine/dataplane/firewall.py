@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,6 @@ class Forwarding:
         clamp = self._mtu - _IP_AND_TCP_HEADERS
         rules: list[dict[str, Any]] = [
             _chain("forward", {"type": "filter", "hook": "forward", "prio": -150, "policy": "accept"}),
-            _chain("postrouting", {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"}),
         ]
         if not networks:
             return rules
@@ -119,22 +119,29 @@ class Forwarding:
                 _match("==", _address("saddr"), _membership(masqueraded)),
                 _match("!=", _address("daddr"), virtual),
             ]
-            rules.append(_rule("postrouting", [*hidden, {"counter": None}, {"masquerade": None}]))
+            # Only where it is needed: not every kernel's nftables can translate addresses.
+            rules += [
+                _chain("postrouting", {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"}),
+                _rule("postrouting", [*hidden, {"counter": None}, {"masquerade": None}]),
+            ]
         return rules
 
 
 async def hindrances() -> list[str]:
-    """Say in words what other firewall rules of this host may stop forwarded packets: chains that drop by default.
+    """Say in words what stands in the way of forwarding on this host, as far as can be seen.
 
-    nftables lets every chain at a hook have its say, so ours cannot accept on their behalf.
-
-    Raises:
-        OSError: nftables cannot be asked.
+    Chains of others that drop by default are named because nftables lets every chain at a hook have its
+    say: ours cannot accept on their behalf.
     """
-    listing = json.loads(await _run("nft", "-j", "list", "chains", "ip", standard_input=b""))
-    listing["nftables"] += json.loads(await _run("nft", "-j", "list", "chains", "inet", standard_input=b""))["nftables"]
-    chains = [entry["chain"] for entry in listing["nftables"] if "chain" in entry]
-    return [
+    found = []
+    if not os.access(_IP_FORWARD, os.W_OK) and _IP_FORWARD.read_text().strip() != "1":  # noqa: ASYNC240 (procfs)
+        found.append(f"forwarding is off and may not be switched on ({_IP_FORWARD})")
+    try:
+        listings = [json.loads(await _run("nft", "-j", "list", "chains", family)) for family in ("ip", "inet")]
+    except OSError as error:
+        return [*found, f"nftables cannot be used: {error}"]
+    chains = [entry["chain"] for listing in listings for entry in listing["nftables"] if "chain" in entry]
+    return found + [
         f"chain {chain['name']} of nftables' table {chain['family']} {chain['table']} forwards nothing by default"
         for chain in chains
         if chain.get("hook") == "forward" and chain.get("policy") == "drop"
@@ -199,7 +206,7 @@ async def _nft(commands: Sequence[dict[str, Any]]) -> None:
     await _run("nft", "-j", "-f", "-", standard_input=json.dumps({"nftables": list(commands)}).encode())
 
 
-async def _run(*command: str, standard_input: bytes) -> str:
+async def _run(*command: str, standard_input: bytes = b"") -> str:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,

@@ -98,6 +98,8 @@ class NetlinkSocket:
 
     def batch(self, requests: Sequence[Request]) -> list[NetlinkError | None]:
         """Send requests together; give each one's error or ``None``. A refused one does not stop the next."""
+        if not requests:
+            return []
         first = self._sequence + 1
         self._sequence += len(requests)
         octets = b"".join(request.encode(NLM_F_ACK, first + place) for place, request in enumerate(requests))

@@ -368,7 +368,7 @@ class XfrmDataPlane:
 
     def _send(self, requests: list[Request]) -> None:
         """Send a batch in which what is gone already may be removed again."""
-        for error in self._netlink.batch(requests) if requests else ():
+        for error in self._netlink.batch(requests):
             if error is not None and error.errno not in _GONE:
                 _LOG.warning("the kernel refused an XFRM message: %s", error.strerror)
 
@@ -407,7 +407,7 @@ def probe() -> str | None:
             try:
                 netlink.request(state.new())
             except NetlinkError as error:
-                return _why_not(error, suite)
+                return why_not(error, suite)
             netlink.request(state.delete())
     finally:
         netlink.close()
@@ -432,7 +432,8 @@ def _probe_state(suite: EspSuite) -> xfrm.State:
     )
 
 
-def _why_not(error: NetlinkError, suite: EspSuite) -> str:
+def why_not(error: NetlinkError, suite: EspSuite) -> str:
+    """Say in words what it means that the kernel refused an SA."""
     match error.errno:
         case errno.EPERM:
             return "no privilege to install SAs (CAP_NET_ADMIN)"

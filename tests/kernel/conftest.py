@@ -30,6 +30,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 export PYTHON={python} PYTHONDONTWRITEBYTECODE=1
 mount -t proc proc /proc; mount -t sysfs sys /sys
 for place in /run /tmp /var/tmp; do mount -t tmpfs tmp $place; done
+mount -t devtmpfs dev /dev && ln -s /proc/self/fd /dev/fd && ln -s /proc/self/fd/0 /dev/stdin  # nft reads it
 mkdir -p /run/netns /run/modules/lib/modules
 # The guest's modules are not where modprobe looks; the kernel calls it too, for algorithms.
 ln -s {modules}/$(uname -r) /run/modules/lib/modules/$(uname -r)
@@ -55,7 +56,9 @@ def uml(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     if kernel is None:
         pytest.fail("no linux.uml: run tests/apt.sh")
 
-    def boot(script: str, *, seconds: float = 90.0, modules: tuple[str, ...] = ESP_MODULES) -> str:
+    def boot(
+        script: str, *, seconds: float = 90.0, modules: tuple[str, ...] = ESP_MODULES, megabytes: int = 512
+    ) -> str:
         # Not below /tmp: the guest has its own there.
         directory = REPOSITORY / "build" / tmp_path_factory.mktemp("uml").name
         directory.mkdir(parents=True, exist_ok=True)
@@ -67,18 +70,18 @@ def uml(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         )
         init.chmod(0o755)
         try:
-            return _run(kernel, init, directory, seconds)
+            return _run(kernel, init, directory, seconds, megabytes)
         finally:
             shutil.rmtree(directory)
 
     return boot
 
 
-def _run(kernel: str, init: Path, directory: Path, seconds: float) -> str:
+def _run(kernel: str, init: Path, directory: Path, seconds: float, megabytes: int) -> str:
     guest = subprocess.Popen(
         [
             kernel,
-            *("mem=512M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}", "quiet"),
+            *(f"mem={megabytes}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}", "quiet"),
             *("con=null", "con0=fd:0,fd:1", "ssl=null"),
         ],
         cwd=directory,

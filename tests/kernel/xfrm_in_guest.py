@@ -268,6 +268,7 @@ def test_two_clients_behind_one_nat_address(gateway: Gateway, first: Client, sec
         client.install(child)
         gateway.plane.apply(Install(child, Installing.INBOUND))
         gateway.plane.apply(Install(child, Installing.OUTBOUND))
+    gateway.plane.apply(Install(children[first], Installing.BOTH))  # as a gateway may that begins anew
     assert gateway.reports == []
     assert first.ping() == 3
     assert second.ping(octets=1300) == 3
