@@ -43,6 +43,8 @@ class Endpoint:
         entropy: Gives so many random octets; a seeded one makes every run the same.
         wall_clock: Now as a date, for the validity of certificates.
         shard: Goes into the first octet of our IKE SPIs, so that datagrams can be steered by it.
+        first_peer_id: Where the numbering of peers begins. A data plane outlives a gateway that crashes
+            and groups Child SAs by peer: no number of an earlier life may come again.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Endpoint:
         entropy: Callable[[int], bytes],
         wall_clock: Callable[[], datetime],
         shard: int = 0,
+        first_peer_id: int = 1,
     ) -> None:
         self.now = 0.0
         self.retransmit_seconds = policy.retransmit_seconds
@@ -61,7 +64,7 @@ class Endpoint:
         self._asks = 0
         self._entropy = entropy
         self._shard = shard
-        self._peers = Peers(self)
+        self._peers = Peers(self, first_id=first_peer_id)
         self._ikev1 = Associations(
             self, policy, self._peers, entropy=entropy, wall_clock=wall_clock, draw_cookie=self._draw_cookie
         )

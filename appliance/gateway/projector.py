@@ -95,6 +95,7 @@ class Projector:
         self._early: OrderedDict[int, list[IsakmpSaEstablished | ChildSaEstablished]] = OrderedDict()
         self._refusal_budget = _REFUSALS_AT_ONCE
         self._refused_at = clock()
+        self._status: Row | None = None
         self._noted = _Notes()
 
     # ---- what there is --------------------------------------------------------------------------
@@ -108,6 +109,7 @@ class Projector:
         """Give what happened since the start, for the node's row."""
         return {
             "sessions": len(self._live),
+            "child_sas": len(self._by_spi) - len(self._gone_children),
             "leases": len(self._leases),
             "logins": self.logins,
             "refusals": dict(self.refusals),
@@ -165,14 +167,15 @@ class Projector:
 
     def beat(self, *, serving: bool, problems: list[dict[str, str]], counters: dict[str, Any]) -> None:
         """Show that this gateway lives, and how."""
-        self._noted.heartbeat = {
-            "row": self._node,
-            "heartbeat_at": self._wall_clock(),
-            "serving": serving,
-            "problems": problems,
-            "counters": self.counters() | counters,
-        }
+        self._status = {"serving": serving, "problems": problems, "counters": counters}
+        self._noted.heartbeat = self._heartbeat()
         self._wake()
+
+    def _heartbeat(self) -> Row | None:
+        if self._status is None:
+            return None
+        counters = self.counters() | self._status["counters"]
+        return self._status | {"row": self._node, "heartbeat_at": self._wall_clock(), "counters": counters}
 
     # ---- what is to be written ----------------------------------------------------------------------
 
@@ -180,6 +183,8 @@ class Projector:
         """Give all changes since the last call, or ``None``."""
         noted, self._noted = self._noted, _Notes()
         noted.leases = self._leases.take_changes()
+        if noted.changed or noted.refusals:  # the node's counters tell of the same as the rows beside them
+            noted.heartbeat = self._heartbeat()
         return Noted(noted, self._node, self._put_back) if noted.any() else None
 
     def _put_back(self, notes: _Notes) -> None:

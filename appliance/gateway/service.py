@@ -32,6 +32,7 @@ from appliance.gateway.compile import Compiled, Problem
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import LeaseRow, Leases
+from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector
 from appliance.gateway.takeover import forget_old_refusals, take_over
 from appliance.models.columns import now as utc_now
@@ -54,7 +55,8 @@ logger = structlog.get_logger(__name__)
 
 _BEAT_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5.0
-_LAST_COUNTERS_SECONDS: Final = 1.0
+_FIRST_COUNTERS_SECONDS: Final = 15.0
+_LAST_COUNTERS_SECONDS: Final = 2.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
 _CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates"})
@@ -111,7 +113,14 @@ class Gateway:
             query_counters=lambda spis: surroundings.data_plane.submit(QueryCounters(spis)),
         )
         self._group_commit = GroupCommit(self._writer, self._projector.collect, noted)
-        self._endpoint = Endpoint(Policy(), entropy=os.urandom, wall_clock=utc_now)
+        self._orphans = Orphans(surroundings.data_plane)
+        self._endpoint = Endpoint(
+            Policy(),
+            entropy=os.urandom,
+            wall_clock=utc_now,
+            # Later than any number of an earlier life, unless that one had 65,536 clients a second.
+            first_peer_id=int(utc_now().timestamp()) << 16,
+        )
         self._shard = Shard(
             self._endpoint,
             plain=surroundings.plain,
@@ -121,6 +130,7 @@ class Gateway:
             on_event=self._projector.on_event,
         )
         surroundings.data_plane.subscribe(self._projector.on_report)
+        surroundings.data_plane.subscribe(self._orphans.on_report)
         self._commands = Commands(
             self._node,
             self._database,
@@ -135,10 +145,13 @@ class Gateway:
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database is out of reach at the start.
+            TimeoutError: the data plane does not answer.
         """
         try:
             await self._take_over()
             await self._reload()
+            async with asyncio.timeout(_FIRST_COUNTERS_SECONDS):  # the esp process may be starting as well
+                await self._orphans.find()
             self._shard.start()
             self._serving = True
             self._beat()
@@ -231,6 +244,7 @@ class Gateway:
                 "child_sas": self._endpoint.child_sas,
                 "datagrams": self._shard.counters.datagrams,
                 "mishaps": self._shard.counters.mishaps,
+                "orphans": len(self._orphans),
                 "transactions": self._writer.transactions,
             },
         )
