@@ -1,4 +1,4 @@
-"""Our gateway: ``coati serve`` with the userspace data plane, set up over its command line.
+"""Our gateway: ``coati serve``, set up over its command line.
 
 What it holds is read from its database, which is the contract between its processes.
 """
@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 # Events are written in groups, a moment after they happened.
 _BEHIND_SECONDS = 0.2
 
+_PATIENCE_SECONDS = 60.0
+
 _ROOT = Path(__file__).resolve().parents[3]
 
 
 class CoatiGateway:
     """The whole appliance in the gateway's place."""
 
-    def __init__(self, place: Place, directory: Path, authority: Authority) -> None:
+    def __init__(
+        self, place: Place, directory: Path, authority: Authority, *, data_plane: str = "userspace", user: str = "coati"
+    ) -> None:
         self.place = place
+        self._data_plane = data_plane
+        self._user = user
         self._clients_authority = authority.file
         self._directory = directory / "coati"
         self.authority = directory / "coati-ca.pem"
@@ -48,7 +54,7 @@ class CoatiGateway:
             log=self._directory.with_suffix(".log"),
             env=self._environment(),
         )
-        self._daemon.wait_for(lambda: " serving " in self.log(), within=40, what="serving")
+        self._daemon.wait_for(lambda: " serving " in self.log(), within=_PATIENCE_SECONDS, what="serving")
         self.coati("ca", "export", "--output", str(self.authority))
         return self
 
@@ -61,14 +67,15 @@ class CoatiGateway:
             "PYTHONPATH": str(_ROOT),
             "COATI_DATA_DIR": str(self._directory),
             "COATI_PUBLIC_NAME": office.GATEWAY_NAME,
-            "COATI_DATA_PLANE": "userspace",
+            "COATI_DATA_PLANE": self._data_plane,
+            "COATI_USER": self._user,
             "COATI_LISTEN": "127.0.0.1:8443",
         }
 
     def coati(self, *arguments: str, stdin: str = "") -> str:
         """Give a command, as an administrator would; its output."""
         command = (sys.executable, "-m", "appliance.cli", *arguments)
-        return self.place.run(*command, stdin=stdin, env=self._environment()).stdout
+        return self.place.run(*command, stdin=stdin, env=self._environment(), timeout=_PATIENCE_SECONDS).stdout
 
     def _configure(self) -> None:
         self.coati("pool", "add", "office", "--network", "10.88.0.0/24", "--dns", office.DNS, "--no-masquerade")

@@ -143,29 +143,6 @@ class Nat(Place):
         return ports
 
     @contextlib.contextmanager
-    def lossy(self, percent: int) -> Iterator[None]:
-        """Lose so many in a hundred UDP datagrams at random, in either direction, for a while."""
-        self.nft(
-            f"""
-            table ip ci_lossy {{
-                counter lost {{ }}
-                chain loses {{
-                    type filter hook prerouting priority -500;
-                    meta l4proto udp numgen random mod 100 < {percent} counter name lost drop
-                }}
-            }}
-            """
-        )
-        try:
-            yield
-        finally:
-            self.run("nft", "delete", "table", "ip", "ci_lossy")
-
-    def lost(self) -> int:
-        """How many datagrams ``lossy`` has lost."""
-        return _counters(self, "ci_lossy")["lost"]
-
-    @contextlib.contextmanager
     def hostile(self, largest_udp: int = 600) -> Iterator[None]:
         """Drop IP fragments, and UDP datagrams of more than ``largest_udp`` octets (UDP header included), for a while.
 
