@@ -31,7 +31,7 @@ async def usage(session: AsyncSession) -> dict[int, tuple[int, int]]:
     rows = await session.execute(
         select(Lease.pool_id, func.count(), func.count().filter(Lease.free_since.is_(None))).group_by(Lease.pool_id)
     )
-    return {pool_id: (addresses, taken) for pool_id, addresses, taken in rows.tuples()}
+    return {pool_id: (addresses, taken) for pool_id, addresses, taken in rows}
 
 
 async def profiles_of(session: AsyncSession, pool_id: int) -> Sequence[str]:
@@ -55,7 +55,7 @@ async def leases(
 async def addresses(session: AsyncSession, pool_id: int) -> dict[IPv4Address, datetime | None]:
     """Give all addresses of a pool and since when each is free."""
     rows = await session.execute(select(Lease.address, Lease.free_since).where(Lease.pool_id == pool_id))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 async def add_addresses(session: AsyncSession, pool_id: int, new: Iterable[IPv4Address]) -> None:

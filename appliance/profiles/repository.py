@@ -21,4 +21,4 @@ async def all_profiles(session: AsyncSession) -> Sequence[Profile]:
 
 async def pool_names(session: AsyncSession) -> dict[int, str]:
     """Give the names of all pools by key."""
-    return dict((await session.execute(select(Pool.id, Pool.name))).tuples().all())
+    return dict((await session.execute(select(Pool.id, Pool.name))).all())

@@ -45,7 +45,7 @@ async def count_live_by_user(session: AsyncSession, users: Sequence[str]) -> dic
         .where(Session.user.in_(users), Session.ended_at.is_(None))
         .group_by(Session.user)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
