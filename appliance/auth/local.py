@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from shlex import quote
 from typing import TYPE_CHECKING, Protocol
 
 from appliance.auth.verdicts import Accepted, Attempt, Claim, Rejected, Unavailable, Verdict
@@ -85,16 +86,17 @@ class LocalRealm:
             return refusal
         if not good or account is None:
             return Rejected(
-                f"wrong password for {name!r}", f"if the user forgot it, set a new one: coati user password {name}"
+                f"wrong password for {name!r}",
+                f"if the user forgot it, set a new one: coati user password {quote(name)}",
             )
         return Accepted(account.name, Claim(realm=self.name, account=account.key))
 
     def _refusal(self, name: str, account: Account | None) -> Rejected | None:
         """Say why this account may not log in whatever the password is."""
         if account is None:
-            return Rejected(f"unknown user {name!r}", f"if this is a new user: coati user add {name}")
+            return Rejected(f"unknown user {name!r}", f"if this is a new user: coati user add {quote(name)}")
         if not account.enabled:
-            return Rejected(f"user {name!r} is disabled", f"to let the user in again: coati user enable {name}")
+            return Rejected(f"user {name!r} is disabled", f"to let the user in again: coati user enable {quote(name)}")
         if account.expires_at is not None and account.expires_at <= self._wall_clock():
             return Rejected(
                 f"user {name!r} expired on {account.expires_at:%Y-%m-%d %H:%M} UTC",

@@ -88,6 +88,6 @@ class Answers:
             pool, size = self._pool_names[offer.pool_id], self._leases.size(offer.pool_id)
             return actions.Refused(
                 f"pool {pool!r} is exhausted: all of its {size} addresses are taken",
-                f"give pool {pool!r} another network, or disconnect sessions that are not needed",
+                f"give it another network (coati pool set {pool}), or disconnect sessions that are not needed",
             )
         return replace(offer.configuration, address=lease.address)

@@ -121,6 +121,10 @@ def compile_rows(rows: Configured, master_key: MasterKey, *, force_encapsulation
     )
 
 
+class _NoCertificate(ValueError):
+    """What the first start makes is not there."""
+
+
 @dataclass(slots=True)
 class _Compiler:
     rows: Configured
@@ -135,9 +139,11 @@ class _Compiler:
     def profile(self, row: models.Profile) -> Profile | None:
         try:
             return self._profile(row)
+        except _NoCertificate as failure:
+            self.problem(f"profile {row.name!r} is not in force: {failure}", "coati ca renew")
         except (ValueError, Unsealable) as failure:
-            self.problem(f"profile {row.name!r} is not in force: {failure}", f"coati profile change {row.name}")
-            return None
+            self.problem(f"profile {row.name!r} is not in force: {failure}", f"coati profile set {row.name}")
+        return None
 
     def _profile(self, row: models.Profile) -> Profile:
         authentication = frozenset(Authentication(word) for word in row.authentication)
@@ -175,7 +181,7 @@ class _Compiler:
         if self._identity is None:  # reading a key tests it, which costs as much as many signatures
             row = next((row for row in self.rows.certificates if row.purpose is CertificatePurpose.GATEWAY), None)
             if row is None:
-                raise ValueError("the gateway has no certificate")
+                raise _NoCertificate("the gateway has no certificate")
             key = load_der_private_key(self.master_key.open(row.private_key, PRIVATE_KEY), None)
             if not isinstance(key, RSAPrivateKey):
                 raise ValueError("the gateway's key is not an RSA key")
@@ -205,7 +211,7 @@ class _Compiler:
             if certificate.purpose is CertificatePurpose.AUTHORITY
         )
         if not own:
-            raise ValueError("there is no authority that clients' certificates could chain to")
+            raise _NoCertificate("there is no authority that clients' certificates could chain to")
         return own
 
 

@@ -145,7 +145,7 @@ async def test_an_exhausted_pool_refuses_in_words_and_takes_nothing(asked: Asked
     answer = await asked.configure(3, "carol")
     assert isinstance(answer, actions.Refused)
     assert answer.reason == "pool 'default' is exhausted: all of its 2 addresses are taken"
-    assert "default" in answer.remedy
+    assert "coati pool set default" in answer.remedy
     assert len(asked.leases) == 2
     assert asked.leases.of_peer(3) is None
 
