@@ -67,8 +67,9 @@ class Forwarding:
         """
         wanted = frozenset(networks)
         self._forward()
-        await _nft(_replace_table() + self._rules(wanted, frozenset(masqueraded)))
+        # Routes first: where nftables is missing, traffic flows all the same, if less smoothly.
         await self._route(wanted)
+        await _nft(_replace_table() + self._rules(wanted, frozenset(masqueraded)))
 
     async def close(self) -> None:
         """Remove rules and routes, and stop forwarding if the host did not forward before."""
@@ -102,9 +103,7 @@ class Forwarding:
     def _rules(self, networks: frozenset[IPv4Network], masqueraded: frozenset[IPv4Network]) -> list[dict[str, Any]]:
         virtual = _membership(networks)
         clamp = self._mtu - _IP_AND_TCP_HEADERS
-        rules: list[dict[str, Any]] = [
-            _chain("forward", {"type": "filter", "hook": "forward", "prio": -150, "policy": "accept"}),
-        ]
+        rules = [_chain("forward", {"type": "filter", "hook": "forward", "prio": -150, "policy": "accept"})]
         if not networks:
             return rules
         if not self._kernel_esp:

@@ -35,7 +35,7 @@ from ike_engine.dataplane.interface import (
     Report,
     UpdatePath,
 )
-from ike_engine.dataplane.tun import open_tun
+from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.dataplane.xfrm import XfrmDataPlane, encapsulate, probe
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
@@ -466,3 +466,18 @@ def test_leftovers_of_a_dead_keeper_are_swept_and_others_sas_stay(gateway: Gatew
     assert f"{first.child().inbound_spi:#x}" not in states
     successor.close()
     run("ip xfrm state delete src 192.0.2.9 dst 192.0.2.1 proto esp spi 0x999")
+
+
+def test_packets_too_large_for_the_tunnel_are_refused_or_cut_and_arrive(gateway: Gateway, first: Client) -> None:
+    child = first.child()
+    first.install(child)
+    gateway.plane.apply(Install(child, Installing.BOTH))
+    refused = subprocess.run(
+        ["ip", "netns", "exec", "cdlan", "ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1400", "10.9.0.1"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert f"Frag needed and DF set (mtu = {DEFAULT_MTU})" in refused.stdout
+    assert first.ping(octets=4000) == 3
