@@ -14,7 +14,6 @@ import subprocess
 import sys
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite
@@ -28,8 +27,6 @@ from ike_engine.runtime.keeper import DataPlaneKind, Keeper, Ports
 from ike_engine.runtime.privileges import Account
 from ike_engine.secret import Secret
 
-if TYPE_CHECKING:
-    
 NETWORK = IPv4Network("10.9.0.0/24")
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 STRANGER = Account("61234", 61_234, 61_234)
@@ -82,9 +79,10 @@ async def main() -> None:
     asking = operations.Keeper(socket.socket(fileno=os.dup(keeper.gateway_descriptors()["keeper"])))
     await asking.perform(operations.ServeNetworks((operations.VirtualNetwork(NETWORK, masquerade=True),)))
     asking.close()
-    by_tun = "by the TUN device" if printed("ip", "route", "show", str(NETWORK)).startswith("dev coati") else "nowhere"
+    route = printed("ip", "route", "show", str(NETWORK))
+    by_tun = "by the TUN device" if route.startswith(f"{NETWORK} dev coati") else "nowhere"
     hidden = "masqueraded" if "masquerade" in printed("nft", "list", "ruleset") else "in the open"
-    tell(f"served: {NETWORK} {by_tun}, {hidden}, forwarding {FORWARDING.read_text().strip()}")
+    tell(f"served: {NETWORK} {by_tun}, {hidden}, forwarding {forwarding()}")
 
     last = esp.pid
     await gateway.stop()
@@ -92,10 +90,7 @@ async def main() -> None:
     await keeper.close()
     devices = [name for _, name in socket.if_nameindex() if name.startswith("coati")]
     rules = printed("nft", "list", "ruleset") or "no rules"
-    tell(
-        f"after the end: {devices or 'no TUN device'}, {rules}, forwarding {FORWARDING.read_text().strip()}, "
-        f"{alive(last)} process"
-    )
+    tell(f"after the end: {devices or 'no TUN device'}, {rules}, forwarding {forwarding()}, {alive(last)} process")
 
 
 def gateways_end(keeper: Keeper) -> RemoteDataPlane:
@@ -106,6 +101,11 @@ def gateways_end(keeper: Keeper) -> RemoteDataPlane:
 def compared(child: Child, process: int | None) -> str:
     """Tell whether it lives the same life."""
     return "the same process" if child.pid == process else "another process"
+
+
+def forwarding() -> str:
+    """Tell whether this host forwards."""
+    return FORWARDING.read_text("ascii").strip()
 
 
 def printed(*command: str) -> str:
@@ -139,4 +139,5 @@ async def another_life(child: Child, process: int | None) -> None:
             await asyncio.sleep(0.01)
 
 
+FORWARDING.write_text("0\n", "ascii")
 asyncio.run(main())
