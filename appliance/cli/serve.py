@@ -1,26 +1,36 @@
 """``coati serve``: prepares the installation, says where the panel is, and keeps the processes running.
 
-keeper (this process) -> gateway, esp (with ESP in user space), web
+    keeper (this process, root)
+      prepare   to its end, before the others: migrations, first administrator
+      gateway   IKE, logins, sessions
+      esp       with ESP in user space
+      web       panel and API
+
+None of them but the keeper has any privilege. Without root there is no gateway, only the panel.
 """
 
 import asyncio
+import compileall
+import importlib.resources
+import json
 import os
 import socket
 import sys
-from contextlib import AsyncExitStack, closing
+from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Final
 
 import structlog
 import typer
+from sqlalchemy import make_url
 
-from appliance import __version__, first_start, logs
+from appliance import __version__, logs
 from appliance.certificates.local_names import primary_address
 from appliance.cli import console
-from appliance.first_start import Prepared
-from appliance.installation import Installation
 from appliance.settings import DataPlaneChoice, ListenAddress, LogFormat, LogLevel, Settings
+from ike_engine.dataplane.firewall import hindrances
 from ike_engine.path import Address
-from ike_engine.runtime.children import ChildSpec, python_module
+from ike_engine.runtime.children import Child, ChildSpec, python_module
 from ike_engine.runtime.keeper import (
     CannotServe,
     DataPlaneKind,
@@ -37,6 +47,7 @@ logger = structlog.get_logger(__name__)
 _SERVICE_USER: Final = "coati"
 _GOODBYE_SECONDS: Final = 10.0
 _BACKLOG: Final = 128
+_PACKAGES: Final = ("ike_engine", "appliance", "webui", "migrations")
 
 
 def serve(
@@ -65,47 +76,119 @@ async def _serve(settings: Settings) -> None:
     root = os.geteuid() == 0
     account = ensure_account(settings.user or _SERVICE_USER) if root else None
     if account is not None:
+        _refuse_another_directory(settings)
         give(settings.data_dir, account)
-        settings = settings.model_copy(update={"user": account.name})
-    async with Installation.open(settings) as installation:
-        prepared = await first_start.ensure(installation)
-    if account is not None:
-        give(settings.data_dir, account)  # what was made just now is root's
+        settings = settings.model_copy(update={"user": str(account.uid)})
+        _compile()
     stop = stop_wanted()
-    async with AsyncExitStack() as held:
-        panel = held.enter_context(closing(_listen(settings.listen)))
+    with closing(_listen(settings.listen)) as panel:
+        password = await _prepare(settings, account)
         if account is None:
-            _announce(settings, prepared, "off: it needs root. Start it as root: sudo ./coati serve")
+            _announce(
+                settings,
+                password,
+                "off: it needs root. Switch it on: sudo ./coati --data-dir DATA serve, with this data",
+            )
             await attend(stop, gateway=None, esp=None, others=(_web(settings, panel, None),))
-            return
-        kind, reason = choose_data_plane(_wanted(settings.data_plane))
-        address = str(settings.ike_address)
-        ports = Ports(
-            Address(address, settings.ike_port),
-            Address(address, settings.natt_port),
-            userspace_esp=kind is DataPlaneKind.USERSPACE,
+        else:
+            await _serve_everything(settings, account, panel, password, stop)
+
+
+async def _serve_everything(
+    settings: Settings, account: Account, panel: socket.socket, password: str | None, stop: asyncio.Event
+) -> None:
+    kind, reason = choose_data_plane(_wanted(settings.data_plane))
+    address = str(settings.ike_address)
+    ports = Ports(
+        Address(address, settings.ike_port),
+        Address(address, settings.natt_port),
+        userspace_esp=kind is DataPlaneKind.USERSPACE,
+    )
+    keeper = Keeper(ports, kind)
+    try:
+        where = f"{address}, UDP {settings.ike_port} and {settings.natt_port}; ESP: {kind.value} ({reason})"
+        _announce(settings, password, where)
+        await _warn_of_firewall()
+        gateway = ChildSpec(
+            name="gateway",
+            argv=python_module("appliance.gateway", "--data-plane", kind.value, "--data-plane-reason", reason),
+            environment=_environment(settings),
+            descriptors=keeper.gateway_descriptors(),
+            account=account,
+            writable=_written(settings),
+            stop_seconds=_GOODBYE_SECONDS,
         )
-        keeper = Keeper(ports, kind)
-        held.push_async_callback(keeper.close)
-        _announce(
-            settings,
-            prepared,
-            f"{address}, UDP {settings.ike_port} and {settings.natt_port}; ESP: {kind.value} ({reason})",
+        esp = keeper.esp_child(account, hidden=(settings.data_dir,))
+        await attend(stop, gateway=gateway, esp=esp, others=(_web(settings, panel, account),))
+    finally:
+        await keeper.close()
+
+
+# ---- before anything runs -----------------------------------------------------------------------
+
+
+def _refuse_another_directory(settings: Settings) -> None:
+    """Have nobody's home given to the service user because of a slip in ``COATI_DATA_DIR``."""
+    directory = settings.data_dir
+    if not directory.is_dir() or settings.master_key_file.exists():
+        return
+    if any(directory.iterdir()):
+        raise CannotServe(
+            f"{directory} is there, is not empty, and is not Coati's", "name a new directory by COATI_DATA_DIR"
         )
-        await attend(
-            stop,
-            gateway=ChildSpec(
-                name="gateway",
-                argv=python_module("appliance.gateway", "--data-plane", kind.value, "--data-plane-reason", reason),
-                environment=settings.environment(),
-                descriptors=keeper.gateway_descriptors(),
-                account=account,
-                writable=(settings.data_dir,),
-                stop_seconds=_GOODBYE_SECONDS,
-            ),
-            esp=keeper.esp_child(account, hidden=(settings.data_dir,)),
-            others=(_web(settings, panel, account),),
-        )
+
+
+def _compile() -> None:
+    """Write the byte code that our children, who may not write here, would otherwise make at every start."""
+    umask = os.umask(0o022)
+    for package in _PACKAGES:
+        compileall.compile_dir(importlib.resources.files(package), quiet=2)  # type: ignore[arg-type]
+    os.umask(umask)
+
+
+async def _prepare(settings: Settings, account: Account | None) -> str | None:
+    """Have the database brought up to date; give the first administrator's password if it was made."""
+    reading, writing = os.pipe()
+    spec = ChildSpec(
+        name="prepare",
+        argv=python_module("appliance.prepare"),
+        environment=_environment(settings),
+        descriptors={"prepared": writing},
+        account=account,
+        writable=_written(settings),
+    )
+    with os.fdopen(reading) as told:
+        try:
+            status = await Child(spec).run_once()
+        finally:
+            os.close(writing)
+        if status != 0:
+            raise CannotServe("the data could not be prepared", "mend what is said above")
+        password: str | None = json.load(told)["administrator_password"]
+    return password
+
+
+async def _warn_of_firewall() -> None:
+    try:
+        for hindrance in await hindrances():
+            logger.warning("other firewall rules may stop clients' packets", because=hindrance)
+    except OSError as error:
+        logger.warning("no firewall can be set", because=str(error), remedy="apt-get install nftables")
+
+
+# ---- the processes ------------------------------------------------------------------------------
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {**settings.environment(), "HOME": str(settings.data_dir)}
+
+
+def _written(settings: Settings) -> tuple[Path, ...]:
+    """Give the directories that hold what changes: an SQLite database may lie elsewhere."""
+    url = make_url(settings.effective_database_url.get_secret_value())
+    if url.get_backend_name() == "sqlite" and url.database:
+        return (settings.data_dir, Path(url.database).absolute().parent)
+    return (settings.data_dir,)
 
 
 def _wanted(choice: DataPlaneChoice) -> DataPlaneKind | None:
@@ -126,14 +209,14 @@ def _web(settings: Settings, panel: socket.socket, account: Account | None) -> C
     return ChildSpec(
         name="web",
         argv=python_module("webui"),
-        environment=settings.environment(),
+        environment=_environment(settings),
         descriptors={"panel": panel.fileno()},
         account=account,
-        writable=(settings.data_dir,),
+        writable=_written(settings),
     )
 
 
-def _announce(settings: Settings, prepared: Prepared, gateway: str) -> None:
+def _announce(settings: Settings, password: str | None, gateway: str) -> None:
     """Tell the administrator, on standard output, where to go; the password is shown this once."""
     host = settings.listen.host
     if host in ("0.0.0.0", "::"):
@@ -144,10 +227,10 @@ def _announce(settings: Settings, prepared: Prepared, gateway: str) -> None:
         f"  gateway        {gateway}",
         f"  data           {settings.data_dir}",
     ]
-    if prepared.administrator_password is not None:
+    if password is not None:
         lines += [
             "  administrator  admin",
-            f"  password       {prepared.administrator_password.get_secret_value()}",
+            f"  password       {password}",
             "                 (shown this once; set another: ./coati admin password)",
         ]
     lines.append("  next           ./coati user add NAME, ./coati ca export, then connect a client")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from appliance.gateway.compile import Problem
     from appliance.gateway.leases import LeaseChange, Leases
 
 logger = structlog.get_logger(__name__)
@@ -48,6 +49,21 @@ _REFUSALS_A_SECOND = 10.0
 _REFUSALS_AT_ONCE = 200.0
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a gateway is.
+
+    Attributes:
+        serving: It answers IKE.
+        problems: What is off, and how to switch it on.
+        counters: What the engine and the runtime count.
+    """
+
+    serving: bool = False
+    problems: tuple[Problem, ...] = ()
+    counters: dict[str, int] = field(default_factory=dict)
+
+
 class Projector:
     """What the database shall know of one gateway.
 
@@ -57,6 +73,7 @@ class Projector:
         pool_name: Gives the name of a pool by its key.
         wake: Called when there is something to write.
         query_counters: Asks the data plane for the counters of these Child SAs.
+        status: How the gateway is at the moment, for its node's row.
         wall_clock, clock: Aware time, and monotonic seconds.
 
     Attributes:
@@ -74,6 +91,7 @@ class Projector:
         pool_name: Callable[[int], str],
         wake: Callable[[], None],
         query_counters: Callable[[tuple[int, ...]], None],
+        status: Callable[[], Status],
         wall_clock: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -86,6 +104,7 @@ class Projector:
         self._pool_name = pool_name
         self._wake = wake
         self._query_counters = query_counters
+        self._status = status
         self._wall_clock = wall_clock
         self._clock = clock
         self._live: dict[int, Stay] = {}
@@ -95,7 +114,6 @@ class Projector:
         self._early: OrderedDict[int, list[IsakmpSaEstablished | ChildSaEstablished]] = OrderedDict()
         self._refusal_budget = _REFUSALS_AT_ONCE
         self._refused_at = clock()
-        self._status: Row | None = None
         self._noted = _Notes()
 
     # ---- what there is --------------------------------------------------------------------------
@@ -109,7 +127,6 @@ class Projector:
         """Give what happened since the start, for the node's row."""
         return {
             "sessions": len(self._live),
-            "child_sas": len(self._by_spi) - len(self._gone_children),
             "leases": len(self._leases),
             "logins": self.logins,
             "refusals": dict(self.refusals),
@@ -165,17 +182,10 @@ class Projector:
         )
         self._wake()
 
-    def beat(self, *, serving: bool, problems: list[dict[str, str]], counters: dict[str, Any]) -> None:
+    def beat(self) -> None:
         """Show that this gateway lives, and how."""
-        self._status = {"serving": serving, "problems": problems, "counters": counters}
-        self._noted.heartbeat = self._heartbeat()
+        self._noted.heartbeat = True
         self._wake()
-
-    def _heartbeat(self) -> Row | None:
-        if self._status is None:
-            return None
-        counters = self.counters() | self._status["counters"]
-        return self._status | {"row": self._node, "heartbeat_at": self._wall_clock(), "counters": counters}
 
     # ---- what is to be written ----------------------------------------------------------------------
 
@@ -183,9 +193,21 @@ class Projector:
         """Give all changes since the last call, or ``None``."""
         noted, self._noted = self._noted, _Notes()
         noted.leases = self._leases.take_changes()
-        if noted.changed or noted.refusals:  # the node's counters tell of the same as the rows beside them
-            noted.heartbeat = self._heartbeat()
-        return Noted(noted, self._node, self._put_back) if noted.any() else None
+        if not noted.any():
+            return None
+        # The node's counters tell of the same as the rows beside them.
+        noted.heartbeat = noted.heartbeat or bool(noted.changed or noted.refusals)
+        return Noted(noted, self._node, self._node_row() if noted.heartbeat else None, self._put_back)
+
+    def _node_row(self) -> Row:
+        status = self._status()
+        return {
+            "row": self._node,
+            "heartbeat_at": self._wall_clock(),
+            "serving": status.serving,
+            "problems": [{"what": problem.what, "remedy": problem.remedy} for problem in status.problems],
+            "counters": self.counters() | status.counters,
+        }
 
     def _put_back(self, notes: _Notes) -> None:
         """The database is away: keep for the next time what nothing later replaces."""
@@ -197,7 +219,7 @@ class Projector:
         notes.logins |= later.logins
         notes.refusals = [*notes.refusals, *later.refusals][-_MOST_WAITING_REFUSALS:]
         notes.commands += later.commands
-        notes.heartbeat = later.heartbeat or notes.heartbeat
+        notes.heartbeat |= later.heartbeat
 
     # ---- event by event -----------------------------------------------------------------------------
 
@@ -351,7 +373,7 @@ class _Notes:
     logins: dict[int, datetime] = field(default_factory=dict)
     refusals: list[Row] = field(default_factory=list)
     commands: list[Row] = field(default_factory=list)
-    heartbeat: Row | None = None
+    heartbeat: bool = False
 
     def any(self) -> bool:
         return bool(
@@ -368,7 +390,7 @@ class _Notes:
 class Noted:
     """Notes on their way to the database (``group_commit.Batch``)."""
 
-    def __init__(self, notes: _Notes, node: str, put_back: Callable[[_Notes], None]) -> None:
+    def __init__(self, notes: _Notes, node: str, node_row: Row | None, put_back: Callable[[_Notes], None]) -> None:
         self._notes = notes
         self._put_back = put_back
         self._added = [stay for stay in notes.changed if stay.id is None]
@@ -380,7 +402,7 @@ class Noted:
             logins=[{"row": account, "last_login_at": at} for account, at in notes.logins.items()],
             refusals=notes.refusals,
             commands=notes.commands,
-            nodes=[notes.heartbeat] if notes.heartbeat is not None else (),
+            nodes=[node_row] if node_row is not None else (),
         )
         self.write = self._rows.write
         self.write_one_by_one = self._rows.write_one_by_one

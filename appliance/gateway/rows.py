@@ -1,4 +1,4 @@
-"""Rows on their way to the database: what one transaction of the gateway writes, in which statements.
+"""The rows of a gateway: what one transaction writes, in which statements, and the leases it starts from.
 
 Core statements, compiled once and run with many rows each: no ORM object is made on the way of a login.
 """
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, update
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, select, update
 
 from appliance import models
 from appliance.gateway.database_thread import AWAY
+from appliance.gateway.leases import LeaseRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +121,12 @@ class Rows:
             (_FINISH_COMMAND, self.commands),
             (_BEAT, self.nodes),
         )
+
+
+def read_leases(connection: Connection) -> list[LeaseRow]:
+    """Read all addresses of all pools, taken or free."""
+    columns = (_LEASES.c[name] for name in LeaseRow._fields)
+    return [LeaseRow(*row) for row in connection.execute(select(*columns))]
 
 
 def _write_one(connection: Connection, statement: Insert | Update, row: Row) -> int | None:

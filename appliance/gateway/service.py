@@ -31,9 +31,10 @@ from appliance.gateway.commands import Commands
 from appliance.gateway.compile import Compiled, Problem
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
-from appliance.gateway.leases import LeaseRow, Leases
+from appliance.gateway.leases import Leases
 from appliance.gateway.orphans import Orphans
-from appliance.gateway.projector import Projector
+from appliance.gateway.projector import Projector, Status
+from appliance.gateway.rows import read_leases
 from appliance.gateway.takeover import forget_old_refusals, take_over
 from appliance.models.columns import now as utc_now
 from ike_engine.actions import Disconnect, Reconfigure
@@ -111,6 +112,7 @@ class Gateway:
             pool_name=lambda key: self._compiled.pool_names.get(key, "") if self._compiled else "",
             wake=noted.set,
             query_counters=lambda spis: surroundings.data_plane.submit(QueryCounters(spis)),
+            status=self._status,
         )
         self._group_commit = GroupCommit(self._writer, self._projector.collect, noted)
         self._orphans = Orphans(surroundings.data_plane)
@@ -154,7 +156,7 @@ class Gateway:
                 await self._orphans.find()
             self._shard.start()
             self._serving = True
-            self._beat()
+            self._projector.beat()
             logger.info(
                 "serving",
                 ike=str(self._surroundings.plain.local),
@@ -207,7 +209,7 @@ class Gateway:
             pass
         await self._shard.close()
         self._serving = False
-        self._beat()
+        self._projector.beat()
         for pause in _LAST_WRITES_AFTER_SECONDS:
             await asyncio.sleep(pause)
             if await self._group_commit.flush():
@@ -223,7 +225,7 @@ class Gateway:
         """Show that we live, and have the data plane count."""
         for number in itertools.count():
             self._surroundings.data_plane.submit(QueryCounters())
-            self._beat()
+            self._projector.beat()
             if number % _BEATS_BETWEEN_SWEEPS == 0:
                 await self._try(self._forget_old_refusals)
             if self._look_at_users_again:
@@ -231,20 +233,20 @@ class Gateway:
                 await self._try(self._disconnect_unwelcome)
             await asyncio.sleep(_BEAT_SECONDS)
 
-    def _beat(self) -> None:
+    def _status(self) -> Status:
         problems = [*self._surroundings.problems, *(self._compiled.problems if self._compiled else ())]
         if self._keeper_problem is not None:
             problems.append(self._keeper_problem)
-        self._projector.beat(
+        return Status(
             serving=self._serving,
-            problems=[{"what": problem.what, "remedy": problem.remedy} for problem in problems],
+            problems=tuple(problems),
             counters={
                 "half_open": self._endpoint.half_open,
                 "peers": self._endpoint.peers,
                 "child_sas": self._endpoint.child_sas,
+                "orphans": len(self._orphans),
                 "datagrams": self._shard.counters.datagrams,
                 "mishaps": self._shard.counters.mishaps,
-                "orphans": len(self._orphans),
                 "transactions": self._writer.transactions,
             },
         )
@@ -265,7 +267,7 @@ class Gateway:
         async with aclosing(changes.feed(self._database)) as feed:
             async for topics in feed:
                 if topics & _CONFIGURATION:
-                    await self._reload()
+                    await self._reload(topics)
                 if "commands" in topics:
                     await self._commands.carry_out()
                 if "users" in topics:
@@ -277,12 +279,12 @@ class Gateway:
         async with self._database.transaction() as session:
             await forget_old_refusals(session)
 
-    async def _reload(self) -> None:
+    async def _reload(self, topics: frozenset[str] = _CONFIGURATION) -> None:
         """Work by what is configured now; sessions keep what they were given."""
+        if "pools" in topics:  # a large pool is many rows: read in the thread, and not for every change
+            self._leases.load(await self._reader.run(read_leases))
         async with self._database.snapshot() as session:
             rows = await compiling.read(session)
-            columns = (getattr(models.Lease, name) for name in LeaseRow._fields)
-            leases = [LeaseRow(*row) for row in await session.execute(select(*columns))]
         # Reading private keys takes tens of milliseconds.
         compiled = await asyncio.to_thread(
             compiling.compile_rows,
@@ -290,7 +292,6 @@ class Gateway:
             self._installation.master_key,
             force_encapsulation=self._surroundings.data_plane_name == "userspace",
         )
-        self._leases.load(leases)
         if compiled == self._compiled:
             return
         self._compiled = compiled
@@ -300,7 +301,7 @@ class Gateway:
             logger.warning(problem.what, remedy=problem.remedy)
         logger.info("configured", profiles=[profile.name for profile in compiled.policy.profiles])
         await self._serve_networks(compiled.networks)
-        self._beat()
+        self._projector.beat()
 
     async def _serve_networks(self, networks: tuple[VirtualNetwork, ...]) -> None:
         if self._surroundings.keeper is None:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/r
 export PYTHON={python} PYTHONDONTWRITEBYTECODE=1
 mount -t proc proc /proc; mount -t sysfs sys /sys
 for place in /run /tmp /var/tmp; do mount -t tmpfs tmp $place; done
-mount -t devtmpfs dev /dev && ln -s /proc/self/fd /dev/fd && ln -s /proc/self/fd/0 /dev/stdin  # nft reads it
+mount -t tmpfs dev /dev; mkdir /dev/net /dev/shm
+for node in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0" "net/tun 10 200"; do
+    set -- $node; mknod -m 666 /dev/$1 c $2 $3
+done
+ln -s /proc/self/fd /dev/fd; ln -s /proc/self/fd/0 /dev/stdin; ln -s /proc/self/fd/1 /dev/stdout
 mkdir -p /run/netns /run/modules/lib/modules
 # The guest's modules are not where modprobe looks; the kernel calls it too, for algorithms.
 ln -s {modules}/$(uname -r) /run/modules/lib/modules/$(uname -r)
@@ -50,7 +55,7 @@ ESP_MODULES = ("esp4", "xfrm_user", "veth", "tun", "iptable_nat", "xt_MASQUERADE
 
 
 @pytest.fixture(scope="session")
-def uml(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+def uml() -> Callable[..., str]:
     """Give ``uml(script, seconds=..., modules=...)``; it fails the test when the script does or takes too long."""
     kernel = shutil.which("linux.uml")
     if kernel is None:
@@ -60,8 +65,8 @@ def uml(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         script: str, *, seconds: float = 90.0, modules: tuple[str, ...] = ESP_MODULES, megabytes: int = 512
     ) -> str:
         # Not below /tmp: the guest has its own there.
-        directory = REPOSITORY / "build" / tmp_path_factory.mktemp("uml").name
-        directory.mkdir(parents=True, exist_ok=True)
+        (REPOSITORY / "build").mkdir(exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix="uml-", dir=REPOSITORY / "build"))
         init = directory / "init"
         init.write_text(
             _INIT.format(

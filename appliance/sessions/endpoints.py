@@ -1,0 +1,41 @@
+"""``/api/v1/sessions``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from appliance.commands.schemas import CommandView
+from appliance.dependencies import Reading, Writing
+from appliance.schema import Page, Paging
+from appliance.sessions import service
+from appliance.sessions.schemas import Disconnection, SessionFilter, SessionView
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+
+class _Wanted(SessionFilter, Paging):
+    """Filter and page together, as query parameters."""
+
+
+@router.get("")
+async def list_sessions(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[SessionView]:
+    """List sessions, the latest first."""
+    return await service.page(work, wanted, wanted)
+
+
+@router.get("/{session_id}")
+async def show_session(work: Reading, session_id: int) -> SessionView:
+    """Show one session."""
+    return await service.show(work, session_id)
+
+
+@router.post("/{session_id}/disconnect", status_code=202)
+async def disconnect_session(work: Writing, session_id: int, why: Disconnection | None = None) -> CommandView:
+    """Order the gateway to end a session."""
+    return await service.disconnect(work, session_id, (why or Disconnection()).reason)
+
+
+@router.post("/{session_id}/rekey", status_code=202)
+async def rekey_session(work: Writing, session_id: int) -> CommandView:
+    """Order the gateway to make new Child SAs for a session."""
+    return await service.rekey(work, session_id)

@@ -1,0 +1,152 @@
+"""The API over a real database: permissions, problems, and no secret in any answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from fastapi.routing import APIRoute
+
+from appliance import api, first_start
+from appliance.dependencies import PERMISSIONS
+from appliance.installation import Actor, Installation
+from appliance.models import Scope
+from appliance.settings import Settings
+from appliance.tokens import service as tokens
+from appliance.tokens.schemas import NewToken
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from fastapi import FastAPI
+
+HERE = Actor("a test")
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as opened:
+        await first_start.ensure(opened)
+        yield opened
+
+
+@pytest.fixture
+def app(installation: Installation) -> FastAPI:
+    return api.create(installation)
+
+
+async def client(app: FastAPI, installation: Installation, *scopes: Scope) -> httpx2.AsyncClient:
+    headers = {}
+    if scopes:
+        async with installation.transaction(HERE) as work:
+            token = await tokens.create(work, NewToken(name="-".join(("t", *scopes)), scopes=scopes))
+        headers["Authorization"] = f"Bearer {token.token}"
+    transport = httpx2.ASGITransport(app=app)
+    return httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers)
+
+
+@pytest.fixture
+async def writer(app: FastAPI, installation: Installation) -> AsyncIterator[httpx2.AsyncClient]:
+    async with await client(app, installation, Scope.WRITE) as opened:
+        yield opened
+
+
+def routes(app: FastAPI) -> list[APIRoute]:
+    found: list[APIRoute] = []
+
+    def walk(router: Any) -> None:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                found.append(route)
+            elif (inner := getattr(route, "original_router", None)) is not None:
+                walk(inner)
+
+    walk(app)
+    return found
+
+
+def test_every_route_names_its_permission(app: FastAPI) -> None:
+    walked = routes(app)
+    assert len(walked) > 25
+    for route in walked:
+        calls = [dependency.call for dependency in route.dependant.dependencies]
+        if route.path.endswith("/healthz"):
+            continue
+        assert sum(call in PERMISSIONS for call in calls) == 1, route.path
+        changing = bool(route.methods - {"GET"})
+        assert (PERMISSIONS[1] in calls) == changing, route.path
+
+
+async def test_health_needs_no_token(app: FastAPI, installation: Installation) -> None:
+    async with await client(app, installation) as nobody:
+        assert (await nobody.get("/healthz")).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("header", [None, "Bearer coati_nonsense", "Basic YTpi"])
+async def test_without_a_good_token(app: FastAPI, installation: Installation, header: str | None) -> None:
+    async with await client(app, installation) as nobody:
+        answer = await nobody.get("/api/v1/users", headers={"Authorization": header} if header else {})
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:coati:problem:unauthenticated"
+    assert "coati token create" in answer.json()["remedy"]
+
+
+async def test_a_reader_cannot_write(app: FastAPI, installation: Installation) -> None:
+    async with await client(app, installation, Scope.READ) as reader:
+        assert (await reader.get("/api/v1/users")).status_code == 200
+        answer = await reader.post("/api/v1/users", json={"name": "alice", "password": PASSWORD})
+    assert answer.status_code == 403
+
+
+async def test_the_life_of_a_user(writer: httpx2.AsyncClient) -> None:
+    made = await writer.post("/api/v1/users", json={"name": "Alice", "password": PASSWORD})
+    assert made.status_code == 201
+    assert made.json()["name"] == "alice"
+    assert (await writer.get("/api/v1/users", params={"text": "ali"})).json()["total"] == 1
+    again = await writer.post("/api/v1/users", json={"name": "alice", "password": PASSWORD})
+    assert (again.status_code, again.json()["field"]) == (409, "name")
+    assert (await writer.patch("/api/v1/users/alice", json={"enabled": False})).json()["enabled"] is False
+    assert (await writer.delete("/api/v1/users/alice")).status_code == 204
+    assert (await writer.get("/api/v1/users/alice")).status_code == 404
+
+
+async def test_bad_input_names_the_field(writer: httpx2.AsyncClient) -> None:
+    weak = await writer.post("/api/v1/users", json={"name": "alice", "password": "alice"})
+    assert (weak.status_code, weak.json()["field"]) == (422, "password")
+    misspelt = await writer.patch("/api/v1/pools/default", json={"dsn": ["10.0.0.1"]})
+    assert (misspelt.status_code, misspelt.json()["field"]) == (422, "dsn")
+    assert (await writer.get("/api/v1/sessions", params={"limit": 0})).status_code == 422
+    assert (await writer.get("/api/v1/nothing")).json()["status"] == 404
+
+
+async def test_a_group_key_goes_in_and_never_comes_out(writer: httpx2.AsyncClient) -> None:
+    new = {
+        "name": "phones",
+        "authentication": ["xauth-psk"],
+        "preset": "compatible",
+        "pre_shared_key": "xK29 phones only 77",
+    }
+    made = await writer.post("/api/v1/profiles", json=new)
+    assert made.status_code == 201, made.text
+    assert made.json()["has_pre_shared_key"] is True
+    assert made.json()["weaknesses"]
+    pages = [(await writer.get(f"/api/v1/{noun}")).text for noun in ("profiles", "audit", "certificates", "status")]
+    assert not [page for page in pages if "xK29" in page or "PRIVATE KEY" in page]
+
+
+async def test_status_and_the_authority(writer: httpx2.AsyncClient) -> None:
+    status = (await writer.get("/api/v1/status")).json()
+    assert "vpn.example.net" in status["gateway_names"]
+    assert any("coati serve" in problem["remedy"] for problem in status["problems"])
+    assert (await writer.get("/api/v1/certificates/authority")).json()["pem"].startswith("-----BEGIN CERTIFICATE")
+
+
+async def test_the_document_describes_all(writer: httpx2.AsyncClient, app: FastAPI) -> None:
+    document = (await writer.get("/api/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert {route.path for route in routes(app) if "/api" in route.path} or json.dumps(document).count("/api/v1/") > 15
