@@ -30,7 +30,7 @@ from appliance.gateway.accounts import StoredAccounts
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
-from appliance.gateway.projector import Projector
+from appliance.gateway.projector import Projector, Status
 from appliance.models.columns import NEVER, now
 from tests.appliance.gateway.recording import coming_in, lease_rows, leaving
 
@@ -87,6 +87,7 @@ async def main() -> None:
             pool_name=lambda _: "bench",
             wake=noted.set,
             query_counters=lambda _: None,
+            status=Status,
         )
         group_commit = GroupCommit(writer, projector.collect, noted)
         writing = asyncio.create_task(group_commit.run())

@@ -15,7 +15,7 @@ from appliance import first_start, models, passwords
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
-from appliance.gateway.projector import Projector
+from appliance.gateway.projector import Projector, Status
 from appliance.installation import Installation
 from appliance.master_key import MasterKey
 from appliance.models.columns import NEVER
@@ -62,17 +62,19 @@ async def recorder(
     writer = DatabaseThread(empty_database_url, "test-writer", writes=True)
     noted = asyncio.Event()
     queried: list[tuple[int, ...]] = []
+    status = [Status()]
     projector = Projector(
         NODE,
         leases,
         pool_name={1: "office"}.__getitem__,
         wake=noted.set,
         query_counters=queried.append,
+        status=lambda: status[-1],
         wall_clock=time.wall,
         clock=time.monotonic,
     )
     group_commit = GroupCommit(writer, projector.collect, noted)
-    yield Recorder(database, leases, projector, group_commit, writer, noted, time, queried)
+    yield Recorder(database, leases, projector, group_commit, writer, noted, time, queried, status)
     await writer.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from appliance import models
 from appliance.auth.verdicts import Claim
-from appliance.gateway.leases import LeaseRow, Leases
+from appliance.gateway.rows import read_leases
 from ike_engine.events import (
     ChildSaEstablished,
     ChildSaRemoved,
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from appliance.database import Database
     from appliance.gateway.database_thread import DatabaseThread
     from appliance.gateway.group_commit import GroupCommit
-    from appliance.gateway.projector import Projector
+    from appliance.gateway.leases import LeaseRow, Leases
+    from appliance.gateway.projector import Projector, Status
 
 NODE = "gw1"
 PATH = Path(Address("192.0.2.1", 4500), Address("198.51.100.7", 61001), nat_t=True)
@@ -65,7 +66,8 @@ class Recorder:
     writer: DatabaseThread
     noted: asyncio.Event
     time: Time
-    queried: list[tuple[int, ...]] = field(default_factory=list)
+    queried: list[tuple[int, ...]]
+    status: list[Status]
 
     def tell(self, *events: Event) -> None:
         for event in events:
@@ -161,8 +163,7 @@ def spi(peer_id: int) -> int:
 
 async def lease_rows(database: Database) -> list[LeaseRow]:
     async with database.snapshot() as session:
-        rows = await session.execute(select(*(getattr(models.Lease, name) for name in LeaseRow._fields)))
-        return [LeaseRow(*row) for row in rows]
+        return await session.run_sync(lambda sync: read_leases(sync.connection()))
 
 
 async def eventually(holds: Callable[[], bool | Awaitable[bool]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from structlog.testing import capture_logs
 
 from appliance import models
 from appliance.auth.verdicts import Claim
+from appliance.gateway.compile import Problem
+from appliance.gateway.projector import Status
 from appliance.models import CommandOutcome, Verb
 from appliance.models.columns import NEVER
 from ike_engine.dataplane.interface import ChildCounters, Counters
@@ -26,7 +29,7 @@ from ike_engine.events import (
     Stage,
 )
 from ike_engine.path import Address, Path
-from tests.appliance.gateway.recording import NODE, PATH, Recorder, child_sa, isakmp_sa, leaving, spi
+from tests.appliance.gateway.recording import NODE, PATH, Recorder, child_sa, coming_in, isakmp_sa, leaving, spi
 
 
 def counted(inbound_spi: int, octets_in: int, octets_out: int, idle_seconds: float | None = 0.0) -> Counters:
@@ -397,15 +400,23 @@ async def test_dropped_datagrams_are_counted_by_reasons_that_do_not_pile_up(reco
 async def test_a_heartbeat_says_how_the_node_is(recorder: Recorder) -> None:
     async with recorder.database.transaction() as session:
         session.add(models.Node(name=NODE))
-    recorder.connect(1)
-    recorder.projector.beat(
-        serving=True, problems=[{"what": "no pool", "remedy": "add one"}], counters={"datagrams": 7}
-    )
+    recorder.projector.beat()
+    recorder.status.append(Status(True, (Problem("no pool", "add one"),), {"datagrams": 7}))
     await recorder.flush()
     (node,) = await recorder.rows(models.Node)
     assert (node.heartbeat_at, node.serving) == (recorder.time.now, True)
     assert node.problems == [{"what": "no pool", "remedy": "add one"}]
-    assert (node.counters["sessions"], node.counters["logins"], node.counters["datagrams"]) == (1, 1, 7)
+    assert (node.counters["sessions"], node.counters["logins"], node.counters["datagrams"]) == (0, 0, 7)
+
+
+async def test_the_counters_of_the_node_are_as_new_as_its_sessions(recorder: Recorder) -> None:
+    async with recorder.database.transaction() as session:
+        session.add(models.Node(name=NODE))
+    for happened, sessions in ((coming_in(1, "alice", IPv4Address("10.9.0.1")), 1), (leaving(1), 0)):
+        recorder.tell(*happened)
+        await recorder.flush()
+        (node,) = await recorder.rows(models.Node)
+        assert (node.counters["sessions"], node.counters["logins"]) == (sessions, 1)
 
 
 async def test_the_outcome_of_a_command_comes_with_what_it_caused(recorder: Recorder) -> None:
