@@ -9,6 +9,7 @@ from appliance.certificates import service
 from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.models import CertificatePurpose
+from appliance.wording import text
 
 app = typer.Typer(help="The certificate authority that clients trust.", no_args_is_help=True)
 
@@ -51,6 +52,4 @@ def show(json: Json = False) -> None:
 def renew() -> None:
     """Issue new certificates to gateway and panel under the same CA; clients notice nothing."""
     for certificate in console.run(service.renew):
-        console.say(
-            f"{certificate.purpose.value}: {console.text(certificate.names)}, good until {certificate.not_after:%F}"
-        )
+        console.say(f"{certificate.purpose.value}: {text(certificate.names)}, good until {certificate.not_after:%F}")

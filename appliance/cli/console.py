@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -19,6 +18,7 @@ from appliance import passwords
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.settings import Settings
+from appliance.wording import text
 
 T = TypeVar("T")
 
@@ -123,31 +123,6 @@ def sheet(value: BaseModel, *, leave_out: Sequence[str] = ()) -> None:
     width = max(map(len, fields)) + 2
     for name, content in fields.items():
         say(f"{name.replace('_', ' '):<{width}}{text(content)}".rstrip())
-
-
-def text(value: object) -> str:
-    """Give a value as people read it."""
-    match value:
-        case None | "" | ():
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        case list() | tuple():
-            return ", ".join(map(text, value))
-        case _:
-            return str(getattr(value, "value", value))
-
-
-def octets(number: int) -> str:
-    """Give a number of octets in SI units."""
-    value = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

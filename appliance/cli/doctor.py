@@ -14,6 +14,7 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.settings import Settings
+from appliance.wording import octets
 from ike_engine.dataplane import firewall, xfrm
 
 _TUN: Final = Path("/dev/net/tun")
@@ -110,8 +111,8 @@ def _data_directory(directory: Path) -> Finding:
         return Finding("data directory", False, f"{existing} is not writable", "change COATI_DATA_DIR")
     free = shutil.disk_usage(existing).free
     if free < _LEAST_FREE_OCTETS:
-        return Finding("data directory", False, f"{console.octets(free)} free in {existing}", "make room")
-    return Finding("data directory", True, f"{directory}, {console.octets(free)} free")
+        return Finding("data directory", False, f"{octets(free)} free in {existing}", "make room")
+    return Finding("data directory", True, f"{directory}, {octets(free)} free")
 
 
 def _clock() -> Finding:

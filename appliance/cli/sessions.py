@@ -14,6 +14,7 @@ from appliance.models import CommandOutcome
 from appliance.schema import EVERYTHING
 from appliance.sessions import service
 from appliance.sessions.schemas import SessionFilter, SessionView, Which
+from appliance.wording import octets
 
 app = typer.Typer(help="Live and ended sessions.", no_args_is_help=True)
 
@@ -46,8 +47,8 @@ def _row(session: SessionView) -> dict[str, object]:
         "from": f"{session.peer_address}:{session.peer_port}",
         "client": session.client_software,
         "dpd": session.goodbye or f"{session.liveness}{probing}",
-        "in": console.octets(session.octets_in),
-        "out": console.octets(session.octets_out),
+        "in": octets(session.octets_in),
+        "out": octets(session.octets_out),
         "since": session.started_at,
         "for": str((session.ended_at or datetime.now(UTC)) - session.started_at).partition(".")[0],
     }

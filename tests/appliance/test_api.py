@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -149,4 +148,4 @@ async def test_status_and_the_authority(writer: httpx2.AsyncClient) -> None:
 async def test_the_document_describes_all(writer: httpx2.AsyncClient, app: FastAPI) -> None:
     document = (await writer.get("/api/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    assert {route.path for route in routes(app) if "/api" in route.path} or json.dumps(document).count("/api/v1/") > 15
+    assert len(document["paths"]) == len({route.path for route in routes(app)})

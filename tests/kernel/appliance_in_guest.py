@@ -1,0 +1,112 @@
+"""Scenarios of the whole appliance that run inside the guest kernel; ``test_appliance.py`` boots it.
+
+    lan 10.77.0.2 -- 10.77.0.1 gateway 203.0.113.1 -- 203.0.113.20 nat -- 192.168.7.11 home a
+                                                                       \\- 192.168.8.12 home b
+
+The clients are strongSwan's, with ESP of their own in user space; the gateway's ESP is the kernel's.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.interop.lab import network, office
+from tests.interop.lab.authority import Authority
+from tests.interop.lab.coati_gateway import CoatiGateway
+from tests.interop.lab.network import Place
+from tests.interop.lab.processes import eventually
+from tests.interop.lab.strongswan import Login, StrongSwanClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAT = "203.0.113.20"
+
+
+def wire(one: Place, near: str, address: str, other: Place, far: str, far_address: str) -> None:
+    run("ip", "-n", one.name, "link", "add", near, "type", "veth", "peer", "name", far, "netns", other.name)
+    for place, interface, own in ((one, near, address), (other, far, far_address)):
+        place.run("ip", "address", "add", f"{own}/24", "dev", interface)
+        place.run("ip", "link", "set", interface, "up")
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def homes() -> tuple[Place, Place, Place]:
+    """Gateway and two homes, wired."""
+    gateway, inner, nat = Place("gw", network.GATEWAY), Place("lan", network.SERVER), Place("nat", NAT)
+    home_a, home_b = Place("home-a", "192.168.7.11"), Place("home-b", "192.168.8.12")
+    for place in (gateway, inner, nat, home_a, home_b):
+        run("ip", "netns", "add", place.name)
+        place.run("ip", "link", "set", "lo", "up")
+    wire(nat, "wan", NAT, gateway, "wan", network.GATEWAY)
+    wire(inner, "lan", network.SERVER, gateway, "lan", network.INNER_GATEWAY)
+    wire(home_a, "wan", home_a.address, nat, "home-a", "192.168.7.1")
+    wire(home_b, "wan", home_b.address, nat, "home-b", "192.168.8.1")
+    inner.run("ip", "route", "add", "default", "via", network.INNER_GATEWAY)
+    home_a.run("ip", "route", "add", "default", "via", "192.168.7.1")
+    home_b.run("ip", "route", "add", "default", "via", "192.168.8.1")
+    nat.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+    nat.run("iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-o", "wan", "-j", "MASQUERADE")
+    return gateway, home_a, home_b
+
+
+@pytest.fixture(scope="module")
+def gateway(homes: tuple[Place, Place, Place], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoatiGateway]:
+    directory = tmp_path_factory.mktemp("lab")
+    authority = Authority("The laboratory", directory / "authority")
+    # The guest's root file system is read-only: no account can be made in it.
+    with CoatiGateway(homes[0], directory, authority, data_plane="xfrm", user="nobody") as running:
+        yield running
+
+
+def answered(place: Place, octets: int = 56) -> int:
+    done = place.run("ping", "-q", "-i", "0.2", "-c", "5", "-W", "2", "-s", str(octets), network.SERVER, check=False)
+    found = re.search(r"(\d+) received", done.stdout)
+    assert found, done.stdout + done.stderr
+    return int(found[1])
+
+
+def states(place: Place) -> str:
+    return place.run("ip", "-s", "xfrm", "state").stdout
+
+
+def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, Place, Place], tmp_path: Path) -> None:
+    place, home_a, home_b = homes
+    with StrongSwanClient(home_a, tmp_path) as alice, StrongSwanClient(home_b, tmp_path) as bob:
+        for client, user in ((alice, office.ALICE), (bob, office.BOB)):
+            client.start(Login(user), gateway.authority)
+            client.connect(within=40)
+
+        assert answered(home_a) >= 4, gateway.log()[-3000:] + states(place)
+        assert answered(home_b) >= 4
+        assert answered(home_a, 3000) >= 4  # fragmented before ESP
+
+        shown = states(place)
+        assert shown.count("proto esp") == 4
+        ports = set(re.findall(r"encap type espinudp sport (\d+) dport 4500", shown))
+        assert len(ports) == 2, shown  # one address, two ports
+        moved = [int(number) for number in re.findall(r"current:\s+(\d+)\(bytes\)", shown.replace("\n", " "))]
+        assert moved
+        policies = place.run("ip", "xfrm", "policy").stdout
+        for client in (alice, bob):
+            assert f"src {client.virtual_ip}/32" in policies
+            assert f"dst {client.virtual_ip}/32" in policies
+        assert {session.virtual_ip for session in gateway.sessions()} == {alice.virtual_ip, bob.virtual_ip}
+
+        gateway.disconnect(office.BOB.name)
+        eventually(lambda: states(place).count("proto esp") == 2, within=20, what="bob's SAs are gone")
+        assert answered(home_a) >= 4
+
+        alice.disconnect()
+        eventually(lambda: "proto esp" not in states(place), within=20, what="alice's SAs are gone")
+        assert "10.88." not in place.run("ip", "xfrm", "policy").stdout
+        eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
