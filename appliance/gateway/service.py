@@ -201,7 +201,7 @@ class Gateway:
     async def _end(self) -> None:
         """Say goodbye to everybody, then write it down; neither may take long."""
         for peer_id in {*self._projector.live, *self._leases.peers()}:
-            self._shard.command(Disconnect(peer_id, "the gateway is shutting down", Goodbye.SHUTDOWN))
+            self._say_goodbye(peer_id)
         try:
             async with asyncio.timeout(_LAST_COUNTERS_SECONDS):
                 await self._surroundings.data_plane.counters()  # answered after those of the Child SAs removed
@@ -218,6 +218,12 @@ class Gateway:
             logger.error("the last events could not be written; the next gateway will find the sessions open")
         await self._reader.close()
         await self._writer.close()
+
+    def _say_goodbye(self, peer_id: int) -> None:
+        try:
+            self._shard.command(Disconnect(peer_id, "the gateway is shutting down", Goodbye.SHUTDOWN))
+        except Exception:
+            logger.exception("saying goodbye to a client")  # the others are to hear it all the same
 
     # ---- all the time ---------------------------------------------------------------------------------
 
