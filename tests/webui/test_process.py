@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -23,14 +24,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = Settings(data_dir=tmp_path / "data", listen=ListenAddress("127.0.0.1", port))
+async def _prepare(settings: Settings) -> str:
     async with Installation.open(settings) as installation:
         await first_start.ensure(installation)
         async with installation.snapshot() as work:
-            authority = (await certificates.show(work, CertificatePurpose.AUTHORITY)).pem
+            return (await certificates.show(work, CertificatePurpose.AUTHORITY)).pem
+
+
+def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = Settings(data_dir=tmp_path / "data", listen=ListenAddress("127.0.0.1", port))
+    authority = asyncio.run(_prepare(settings))
     environment = {**os.environ, **settings.environment()}
     process = subprocess.Popen([sys.executable, "-m", "webui"], env=environment, stderr=subprocess.PIPE, text=True)
     try:
