@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 DESCRIPTORS_VARIABLE: Final = "INHERITED_DESCRIPTORS"
 """Environment variable that names the file descriptors a child was handed: ``ike=5,natt=6``."""
 
+PACKAGES: Final = Path(__file__).resolve().parents[2]
+"""Where our code is: a child runs the code that we run, installed or not."""
+
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _LIVED_WELL_SECONDS: Final = 30.0
-
-# The child runs the code that we run, installed or not.
-_PACKAGES: Final = Path(__file__).resolve().parents[2]
 
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "PATH")
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -84,7 +84,7 @@ def _interpreter() -> Path:
 def program_trees() -> tuple[Path, ...]:
     """Give the directories that a child must read to run our code: interpreter, environment, packages."""
     prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix)}
-    return tuple(sorted(prefixes | {_PACKAGES, Path(sys.executable).resolve().parent}))
+    return tuple(sorted(prefixes | {PACKAGES, Path(sys.executable).resolve().parent}))
 
 
 def inherited_descriptors(environment: Mapping[str, str] = os.environ) -> dict[str, int]:
@@ -240,7 +240,7 @@ def _spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
         writable=[str(tree) for tree in spec.writable],
         hidden=[str(tree) for tree in spec.hidden],
     )
-    environment = {"PATH": _DEFAULT_PATH, "PYTHONPATH": str(_PACKAGES), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PATH": _DEFAULT_PATH, "PYTHONPATH": str(PACKAGES), "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= spec.environment
     environment[DESCRIPTORS_VARIABLE] = ",".join(f"{name}={number}" for name, number in spec.descriptors.items())

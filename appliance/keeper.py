@@ -1,0 +1,236 @@
+"""``python -m appliance.keeper``: the privileged process of ``coati serve``, and the parent of all others.
+
+    keeper (this process, root)
+      prepare   to its end, before the others: migrations, first administrator
+      gateway   IKE, logins, sessions
+      esp       with ESP in user space
+      web       panel and API
+
+None of them but the keeper has any privilege. Without root there is no gateway, only the panel.
+What root runs is kept small: no database, no web framework, no command line is imported here.
+"""
+
+import asyncio
+import compileall
+import json
+import os
+import socket
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from appliance import __version__, logs
+from appliance.certificates.local_names import primary_address
+from appliance.settings import DataPlaneChoice, ListenAddress, Settings
+from ike_engine.dataplane.firewall import hindrances
+from ike_engine.path import Address
+from ike_engine.runtime.children import PACKAGES, Child, ChildSpec, python_module
+from ike_engine.runtime.keeper import (
+    CannotServe,
+    DataPlaneKind,
+    Keeper,
+    Ports,
+    attend,
+    choose_data_plane,
+    stop_wanted,
+)
+from ike_engine.runtime.privileges import Account, ensure_account, give
+
+logger = structlog.get_logger(__name__)
+
+_SERVICE_USER: Final = "coati"
+_GOODBYE_SECONDS: Final = 10.0
+_BACKLOG: Final = 128
+_OUR_PACKAGES: Final = ("ike_engine", "appliance", "webui", "migrations")
+
+
+def main() -> int:
+    """Serve until SIGTERM, SIGINT or SIGHUP; give the exit status."""
+    settings = Settings()
+    logs.configure(settings, "keeper")
+    try:
+        asyncio.run(serve(settings))
+    except CannotServe as error:
+        sys.stderr.write(f"coati: {error}; {error.remedy}\n")
+        return 1
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"coati: {error}\n")
+        return 1
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Prepare, then keep everything running until told to stop.
+
+    Raises:
+        CannotServe: something it needs cannot be had.
+        OSError: the data directory cannot be made or given to the service user.
+        ValueError: the service user cannot be made.
+    """
+    root = os.geteuid() == 0
+    account = ensure_account(settings.user or _SERVICE_USER) if root else None
+    if account is not None:
+        _refuse_another_directory(settings)
+        give(settings.data_dir, account)
+        settings = settings.model_copy(update={"user": str(account.uid)})
+        _compile()
+    stop = stop_wanted()
+    with closing(_listen(settings.listen)) as panel:
+        password = await _prepare(settings, account)
+        if account is None:
+            again = f"sudo ./coati --data-dir {settings.data_dir} serve"
+            _announce(settings, password, f"off: it needs root. To switch it on with this data: {again}")
+            await attend(stop, gateway=None, esp=None, others=(_web(settings, panel, None),))
+        else:
+            await _serve_everything(settings, account, panel, password, stop)
+
+
+async def _serve_everything(
+    settings: Settings, account: Account, panel: socket.socket, password: str | None, stop: asyncio.Event
+) -> None:
+    kind, reason = choose_data_plane(_wanted(settings.data_plane))
+    address = str(settings.ike_address)
+    ports = Ports(
+        Address(address, settings.ike_port),
+        Address(address, settings.natt_port),
+        userspace_esp=kind is DataPlaneKind.USERSPACE,
+    )
+    keeper = Keeper(ports, kind)
+    try:
+        where = f"{address}, UDP {settings.ike_port} and {settings.natt_port}; ESP: {kind.value} ({reason})"
+        _announce(settings, password, where)
+        await _warn_of_firewall()
+        gateway = ChildSpec(
+            name="gateway",
+            argv=python_module("appliance.gateway", "--data-plane", kind.value, "--data-plane-reason", reason),
+            environment=_environment(settings),
+            descriptors=keeper.gateway_descriptors(),
+            account=account,
+            writable=_written(settings),
+            stop_seconds=_GOODBYE_SECONDS,
+        )
+        esp = keeper.esp_child(account, hidden=(settings.data_dir,))
+        await attend(stop, gateway=gateway, esp=esp, others=(_web(settings, panel, account),))
+    finally:
+        await keeper.close()
+
+
+# ---- before anything runs -----------------------------------------------------------------------
+
+
+def _refuse_another_directory(settings: Settings) -> None:
+    """Have nobody's home given to the service user because of a slip in ``COATI_DATA_DIR``."""
+    directory = settings.data_dir
+    if not directory.is_dir() or settings.master_key_file.exists():
+        return
+    if any(directory.iterdir()):
+        raise CannotServe(
+            f"{directory} is there, is not empty, and is not Coati's", "name a new directory by COATI_DATA_DIR"
+        )
+
+
+def _compile() -> None:
+    """Write the byte code that our children, who may not write here, would otherwise make at every start."""
+    umask = os.umask(0o022)
+    for package in _OUR_PACKAGES:
+        compileall.compile_dir(PACKAGES / package, quiet=2)
+    os.umask(umask)
+
+
+async def _prepare(settings: Settings, account: Account | None) -> str | None:
+    """Have the database brought up to date; give the first administrator's password if it was made."""
+    reading, writing = os.pipe()
+    spec = ChildSpec(
+        name="prepare",
+        argv=python_module("appliance.prepare"),
+        environment=_environment(settings),
+        descriptors={"prepared": writing},
+        account=account,
+        writable=_written(settings),
+    )
+    with os.fdopen(reading) as told:
+        try:
+            status = await Child(spec).run_once()
+        finally:
+            os.close(writing)
+        if status != 0:
+            raise CannotServe("the data could not be prepared", "mend what is said above")
+        password: str | None = json.load(told)["administrator_password"]
+    return password
+
+
+async def _warn_of_firewall() -> None:
+    try:
+        for hindrance in await hindrances():
+            logger.warning("other firewall rules may stop clients' packets", because=hindrance)
+    except OSError as error:
+        logger.warning("no firewall can be set", because=str(error), remedy="apt-get install nftables")
+
+
+# ---- the processes ------------------------------------------------------------------------------
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {**settings.environment(), "HOME": str(settings.data_dir)}
+
+
+def _written(settings: Settings) -> tuple[Path, ...]:
+    """Give the directories that hold what changes: an SQLite database may lie elsewhere."""
+    scheme, _, database = settings.effective_database_url.get_secret_value().partition(":///")
+    if scheme.startswith("sqlite"):
+        return (settings.data_dir, Path(database).absolute().parent)
+    return (settings.data_dir,)
+
+
+def _wanted(choice: DataPlaneChoice) -> DataPlaneKind | None:
+    return None if choice is DataPlaneChoice.AUTO else DataPlaneKind(choice.value)
+
+
+def _listen(address: ListenAddress) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise CannotServe(
+            f"the panel cannot listen on {address}: {error.strerror}", "choose another address by COATI_LISTEN"
+        ) from error
+
+
+def _web(settings: Settings, panel: socket.socket, account: Account | None) -> ChildSpec:
+    return ChildSpec(
+        name="web",
+        argv=python_module("webui"),
+        environment=_environment(settings),
+        descriptors={"panel": panel.fileno()},
+        account=account,
+        writable=_written(settings),
+    )
+
+
+def _announce(settings: Settings, password: str | None, gateway: str) -> None:
+    """Tell the administrator, on standard output, where to go; the password is shown this once."""
+    host = settings.listen.host
+    if host in ("0.0.0.0", "::"):
+        host = settings.public_name or str(primary_address() or "localhost")
+    lines = [
+        f"Coati {__version__}",
+        f"  panel          https://{ListenAddress(host, settings.listen.port)}/",
+        f"  gateway        {gateway}",
+        f"  data           {settings.data_dir}",
+    ]
+    if password is not None:
+        lines += [
+            "  administrator  admin",
+            f"  password       {password}",
+            "                 (shown this once; set another: ./coati admin password)",
+        ]
+    lines.append("  next           ./coati user add NAME, ./coati ca export, then connect a client")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()  # a supervisor reads it through a pipe
+
+
+if __name__ == "__main__":
+    sys.exit(main())
