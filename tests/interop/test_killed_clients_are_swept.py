@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.interop.lab import office, proofs
+from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
 
@@ -21,6 +22,7 @@ def test_strongswan(clients: Clients, gateway: Gateway, network: Network) -> Non
     client.start(Login(office.ALICE), gateway.authority)
     client.connect()
     proofs.ping(network.home_a)
+    expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
     assert gateway.remainder().leases == {client.virtual_ip}
 
     client.kill()
@@ -32,6 +34,7 @@ def test_vpnc(clients: Clients, gateway: Gateway, network: Network) -> None:
     client = clients.vpnc(network.home_a)
     client.start(office.ALICE, gateway.authority)
     client.connect()
+    expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
     assert gateway.remainder().leases == {client.virtual_ip}
 
     client.kill()
@@ -44,9 +47,10 @@ def test_a_silent_client_that_lives_is_kept(clients: Clients, gateway: Gateway, 
     client = clients.strongswan(network.public)
     client.start(Login(office.ALICE), gateway.authority, dpd_seconds=0)
     client.connect()
-    before = gateway.sessions()
+    session = Session(office.ALICE.name, client.virtual_ip)
+    expect_sessions(gateway, session)
 
     client.wait_for_probes(3, within=4 * office.DPD_INTERVAL_SECONDS + 2)
 
-    assert gateway.sessions() == before
+    assert gateway.sessions() == [session]
     proofs.ping(network.public)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.lab import office, proofs
+from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
 
@@ -37,8 +38,8 @@ def _connect(kind: str, clients: Clients, gateway: Gateway, network: Network) ->
 def test_traffic_goes_on(
     clients: Clients, gateway: Gateway, network: Network, web_server: WebServer, kind: str
 ) -> None:
-    _connect(kind, clients, gateway, network)
-    sessions = gateway.sessions()
+    session = Session(office.ALICE.name, _connect(kind, clients, gateway, network).virtual_ip)
+    expect_sessions(gateway, session)
     home = network.home_a
     ports = network.nat.mapped_ports()[home.address]
 
@@ -50,7 +51,7 @@ def test_traffic_goes_on(
 
     assert network.nat.mapped_ports()[home.address].isdisjoint(ports)
     assert loss.lost <= 2, loss.report
-    assert gateway.sessions() == sessions
+    expect_sessions(gateway, session)
     proofs.download(home, web_server)
 
 
@@ -66,4 +67,4 @@ def test_an_idle_client_is_found_again(clients: Clients, gateway: Gateway, netwo
 
     eventually(reaches_client, within=3 * office.DPD_INTERVAL_SECONDS, what="the inner network reaches the client")
     time.sleep(office.DPD_TIMEOUT_SECONDS)  # our probes must have found the way, too
-    assert [session.virtual_ip for session in gateway.sessions()] == [client.virtual_ip]
+    assert gateway.sessions() == [Session(office.ALICE.name, client.virtual_ip)]

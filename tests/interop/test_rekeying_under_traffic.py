@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.lab import office, proofs
+from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
 
@@ -38,7 +39,8 @@ def test_client_rekeys(
     mode = "aggressive" if method == "psk" else "main"
     client.start(Login(office.ALICE, method, mode, credential=credential), gateway.authority)
     client.connect()
-    sessions = gateway.sessions()
+    session = Session(office.ALICE.name, client.virtual_ip)
+    expect_sessions(gateway, session)
 
     with proofs.SteadyPing(home) as pings:
         pings.wait_for_replies(10)
@@ -49,7 +51,7 @@ def test_client_rekeys(
         loss = pings.stop()
 
     assert loss.lost <= 1, loss.report
-    assert gateway.sessions() == sessions
+    expect_sessions(gateway, session)
     proofs.download(home, web_server)
 
 
@@ -60,7 +62,8 @@ def test_gateway_rekeys_the_child_sa(
     client = clients.strongswan(home)
     client.start(Login(office.ALICE), gateway.authority)
     client.connect()
-    sessions = gateway.sessions()
+    session = Session(office.ALICE.name, client.virtual_ip)
+    expect_sessions(gateway, session)
 
     with proofs.SteadyPing(home) as pings:
         pings.wait_for_replies(10)
@@ -71,7 +74,7 @@ def test_gateway_rekeys_the_child_sa(
         loss = pings.stop()
 
     assert loss.lost <= 1, loss.report
-    assert gateway.sessions() == sessions
+    expect_sessions(gateway, session)
     proofs.download(home, web_server)
 
 
@@ -88,7 +91,8 @@ def test_gateway_rekeys_the_child_sa_of_vpnc(
     client = clients.vpnc(home)
     client.start(office.ALICE, gateway.authority, pfs=pfs)
     client.connect()
-    sessions = gateway.sessions()
+    session = Session(office.ALICE.name, client.virtual_ip)
+    expect_sessions(gateway, session)
 
     with proofs.SteadyPing(home) as pings:
         pings.wait_for_replies(10)
@@ -101,7 +105,7 @@ def test_gateway_rekeys_the_child_sa_of_vpnc(
         loss = pings.stop()
 
     assert loss.lost <= 1, loss.report
-    assert gateway.sessions() == sessions
+    expect_sessions(gateway, session)
     proofs.download(home, web_server)
 
 

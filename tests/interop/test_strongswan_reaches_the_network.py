@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.lab import office, proofs
-from tests.interop.lab.gateway import Session
-from tests.interop.lab.processes import eventually
+from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.strongswan import Login
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def test_logs_in_and_downloads(
     client.connect()
 
     assert client.virtual_ip.startswith(office.POOL_PREFIX)
-    assert gateway.sessions() == [Session(office.ALICE.name, client.virtual_ip)]
+    expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
     assert client.name_servers() == [office.DNS]
     assert LISTED[ike] in client.suite()
     assert LISTED[esp] in client.suite()
@@ -80,7 +79,7 @@ def test_logs_in_and_downloads(
     assert seen["clear"] == before["clear"]
 
     client.disconnect()
-    eventually(lambda: not gateway.sessions(), within=8, what="the session has ended")
+    expect_sessions(gateway)
     assert proofs.cannot_reach(place, web_server)
 
 
@@ -100,6 +99,6 @@ def test_charon_cmd_whose_port_changes_in_mid_login(
     client.connect(Login(office.ALICE), gateway.authority)
 
     assert len(network.nat.mapped_ports()[network.home_a.address]) >= 2
-    assert gateway.sessions() == [Session(office.ALICE.name, client.virtual_ip)]
+    expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
     proofs.ping(network.home_a)
     proofs.download(network.home_a, web_server)

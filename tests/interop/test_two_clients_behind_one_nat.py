@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.interop.lab import office, proofs
-from tests.interop.lab.gateway import Session
-from tests.interop.lab.processes import eventually
+from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.strongswan import Login
 
 if TYPE_CHECKING:
@@ -31,15 +30,12 @@ def test_two_users_with_strongswan(clients: Clients, gateway: Gateway, network: 
         client.start(Login(users[place]), gateway.authority)
         client.connect()
 
-    assert sorted(gateway.sessions(), key=lambda session: session.user) == [
-        Session(users[place].name, client.virtual_ip) for place, client in up.items()
-    ]
+    expect_sessions(gateway, *(Session(users[place].name, client.virtual_ip) for place, client in up.items()))
     assert up[network.home_a].virtual_ip != up[network.home_b].virtual_ip
     _download_at_once(network, web_server)
 
     up[network.home_a].disconnect()
-    only_bob = [Session(office.BOB.name, up[network.home_b].virtual_ip)]
-    eventually(lambda: gateway.sessions() == only_bob, within=8, what="only bob is there")
+    expect_sessions(gateway, Session(office.BOB.name, up[network.home_b].virtual_ip))
     proofs.ping(network.home_b)
 
 
@@ -60,6 +56,5 @@ def test_two_devices_of_one_user(clients: Clients, gateway: Gateway, network: Ne
         client.start(Login(office.ALICE), gateway.authority)
         client.connect()
 
-    assert {session.virtual_ip for session in gateway.sessions()} == {first.virtual_ip, second.virtual_ip}
-    assert len(gateway.sessions()) == 2
+    expect_sessions(gateway, *(Session(office.ALICE.name, client.virtual_ip) for client in (first, second)))
     _download_at_once(network, web_server)

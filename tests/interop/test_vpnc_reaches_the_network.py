@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.lab import office, proofs
-from tests.interop.lab.gateway import Session
-from tests.interop.lab.processes import eventually
+from tests.interop.lab.gateway import Session, expect_sessions
 
 if TYPE_CHECKING:
     from tests.interop.conftest import Clients
@@ -37,7 +36,7 @@ def test_logs_in_and_downloads(
     client.connect()
 
     assert client.virtual_ip.startswith(office.POOL_PREFIX)
-    assert gateway.sessions() == [Session(office.ALICE.name, client.virtual_ip)]
+    expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
     assert client.told()["INTERNAL_IP4_DNS"] == office.DNS
     proofs.ping(place)
     proofs.download(place, web_server)
@@ -47,7 +46,7 @@ def test_logs_in_and_downloads(
     assert seen["clear"] == before["clear"]
 
     client.disconnect()
-    eventually(lambda: not gateway.sessions(), within=8, what="the session has ended")
+    expect_sessions(gateway)
 
 
 @pytest.mark.parametrize("group", ["dh5", "dh14"])

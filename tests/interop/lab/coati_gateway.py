@@ -1,165 +1,212 @@
-"""Our gateway: ``coati serve``, set up over its command line.
-
-What it holds is read from its database, which is the contract between its processes.
-"""
+"""Our gateway: ``coati serve``, set up over its command line while it runs."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import sqlite3
+import asyncio
 import sys
-import time
-from contextlib import closing
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
+from appliance.installation import Installation
+from appliance.pools import service as pools
+from appliance.refusals import service as refusals
+from appliance.refusals.schemas import RefusalFilter
+from appliance.schema import EVERYTHING
+from appliance.sessions import service as sessions
+from appliance.sessions.schemas import SessionFilter, Which
+from appliance.settings import Settings
+from appliance.system import service as system
 from tests.interop.lab import office
 from tests.interop.lab.gateway import Refusal, Remainder, Session
+from tests.interop.lab.processes import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from appliance.installation import Transaction
+    from appliance.sessions.schemas import SessionView
     from tests.interop.lab.authority import Authority
     from tests.interop.lab.network import Place
     from tests.interop.lab.processes import Daemon
 
-# Events are written in groups, a moment after they happened.
-_BEHIND_SECONDS = 0.2
-
-_PATIENCE_SECONDS = 60.0
-
 _ROOT = Path(__file__).resolve().parents[3]
+
+Found = TypeVar("Found")
 
 
 class CoatiGateway:
-    """The whole appliance in the gateway's place."""
+    """The appliance in the gateway's place.
+
+    It is configured as an administrator would, by ``coati`` commands. What is asked again and again while a scenario
+    waits is asked of the same services in this process: a command takes a second to start.
+    """
 
     def __init__(
         self, place: Place, directory: Path, authority: Authority, *, data_plane: str = "userspace", user: str = "coati"
     ) -> None:
         self.place = place
-        self._data_plane = data_plane
-        self._user = user
-        self._clients_authority = authority.file
-        self._directory = directory / "coati"
-        self.authority = directory / "coati-ca.pem"
+        self.directory = directory / "coati"
+        self.authority = self.directory / "ca.pem"
+        self._client_authority = authority.file
+        self._environment = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(_ROOT),
+            "COATI_DATA_DIR": str(self.directory / "data"),
+            "COATI_PUBLIC_NAME": office.GATEWAY_NAME,
+            "COATI_DATA_PLANE": data_plane,
+            "COATI_USER": user,
+            "COATI_LISTEN": "127.0.0.1:8443",
+            "COATI_LOG_LEVEL": "debug",
+        }
         self._daemon: Daemon
+        self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
-        self._configure()
-        self._daemon = self.place.daemon(
-            "coati",
-            *(sys.executable, "-m", "appliance.cli", "serve", "--log-level", "debug"),
-            log=self._directory.with_suffix(".log"),
-            env=self._environment(),
-        )
-        self._daemon.wait_for(lambda: " serving " in self.log(), within=_PATIENCE_SECONDS, what="serving")
-        self.coati("ca", "export", "--output", str(self.authority))
+        self.directory.mkdir()
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._daemon.stop()
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "PYTHONPATH": str(_ROOT),
-            "COATI_DATA_DIR": str(self._directory),
-            "COATI_PUBLIC_NAME": office.GATEWAY_NAME,
-            "COATI_DATA_PLANE": self._data_plane,
-            "COATI_USER": self._user,
-            "COATI_LISTEN": "127.0.0.1:8443",
-        }
-
-    def coati(self, *arguments: str, stdin: str = "") -> str:
-        """Give a command, as an administrator would; its output."""
-        command = (sys.executable, "-m", "appliance.cli", *arguments)
-        return self.place.run(*command, stdin=stdin, env=self._environment(), timeout=_PATIENCE_SECONDS).stdout
-
-    def _configure(self) -> None:
-        self.coati("pool", "add", "office", "--network", "10.88.0.0/24", "--dns", office.DNS, "--no-masquerade")
-        self.coati("pool", "add", "tiny", "--network", f"{office.TINY_POOL[0]}/32", "--no-masquerade")
-        suites = [
-            *(word for proposal in office.IKE_PROPOSALS for word in ("--ike", proposal)),
-            *(word for proposal in office.ESP_PROPOSALS for word in ("--esp", proposal)),
-            *("--dpd-interval", str(office.DPD_INTERVAL_SECONDS)),
-            *("--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS)),
-            *("--fragment", str(office.FRAGMENT_OCTETS)),
-            "--psk-stdin",
-        ]
-        tiny = ("--method", "xauth-psk", "--mode", "aggressive", "--group", office.TINY_GROUP, "--position", "10")
-        self.coati("profile", "add", "tiny", *tiny, "--pool", "tiny", *suites, stdin=office.GROUP_KEY)
-        methods = [word for method in ("hybrid-rsa", "xauth-psk", "xauth-rsa") for word in ("--method", method)]
-        authority = ("--client-ca", str(self._clients_authority))
-        self.coati(
-            "profile", "add", "office", *methods, *authority, "--pool", "office", *suites, stdin=office.GROUP_KEY
+    def _start(self) -> None:
+        self._daemon = self.place.daemon(
+            "coati serve",
+            *(sys.executable, "-m", "appliance.cli", "serve"),
+            log=self.directory / "log",
+            env=self._environment,
         )
+        self._daemon.wait_for(lambda: "serving" in self.log(), within=40, what="serves")
         for user in (*office.USERS, *office.DISABLED_USERS):
-            self.coati("user", "add", user.name, "--password-stdin", stdin=user.password)
+            self.coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
         for user in office.DISABLED_USERS:
             self.coati("user", "disable", user.name)
+        addresses = zip((office.PROFILE, office.TINY_GROUP), office.VIRTUAL_NETWORKS, strict=True)
+        for name, virtual_network in addresses:
+            pool = ["--network", virtual_network, "--dns", office.DNS, "--no-masquerade"]
+            self.coati("pool", "add", name, *pool)
+        self._add_profile(office.TINY_GROUP, 10, ("xauth-psk",), "--mode", "aggressive", "--group", office.TINY_GROUP)
+        client_ca = ("--client-ca", str(self._client_authority))
+        self._add_profile(office.PROFILE, 20, ("hybrid-rsa", "xauth-psk", "xauth-rsa"), *client_ca)
+        self.coati("profile", "remove", "default", "--yes")
+        self.coati("ca", "export", "--output", str(self.authority))
+        configured = f"profiles=['{office.TINY_GROUP}', '{office.PROFILE}']"
+        self._daemon.wait_for(lambda: configured in self.log(), within=10, what="has read its configuration")
+
+    def _add_profile(self, name: str, position: int, methods: tuple[str, ...], *more: str) -> None:
+        options = ["--position", str(position), "--pool", name, "--psk-stdin", *more]
+        options += [word for method in methods for word in ("--method", method)]
+        options += [word for proposal in office.IKE_PROPOSALS for word in ("--ike", proposal)]
+        options += [word for proposal in office.ESP_PROPOSALS for word in ("--esp", proposal)]
+        options += ["--dpd-interval", str(office.DPD_INTERVAL_SECONDS)]
+        options += ["--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS)]
+        options += ["--fragment", str(office.FRAGMENT_OCTETS)]
+        self.coati("profile", "add", name, *options, stdin=office.GROUP_KEY + "\n")
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+        self._daemon.stop(grace=15)
+
+    def coati(self, *words: str, stdin: str = "") -> str:
+        """Run a command; give what it printed.
+
+        Raises:
+            Failed: it failed, with what it said.
+        """
+        command = [sys.executable, "-m", "appliance.cli", *words]
+        return self.place.run(*command, stdin=stdin, timeout=30, env=self._environment).stdout
+
+    def _ask(self, work: Callable[[Transaction], Awaitable[Found]]) -> Found:
+        async def ask() -> Found:
+            settings = Settings(data_dir=self.directory / "data")
+            async with Installation.open(settings, migrate=False) as installation, installation.snapshot() as snapshot:
+                return await work(snapshot)
+
+        return self._runner.run(ask())
 
     def pids(self) -> list[int]:
-        """Pids of the keeper and of all its children."""
-        children = Path(f"/proc/{self._daemon.pid}/task/{self._daemon.pid}/children").read_text().split()
-        return [self._daemon.pid, *map(int, children)]
+        """Pids of the keeper, the gateway, the esp process and the panel."""
+        return [self._daemon.pid, *_descendants(self._daemon.pid)]
 
-    def _kill(self, module: str) -> None:
-        """Kill one child on the spot, as a crash would."""
-        for pid in self.pids()[1:]:
-            if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                os.kill(pid, signal.SIGKILL)
-                return
-        raise LookupError(module)
+    def _child(self, words: str) -> int:
+        """Pid of the child whose command line holds these words."""
+
+        def find() -> int:
+            for pid in _descendants(self._daemon.pid):
+                if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                    return pid
+            return 0
+
+        return eventually(find, within=5, what=f"a process {words}")
 
     def kill_gateway_process(self) -> None:
-        self._kill("appliance.gateway")
+        """SIGKILL to the process that speaks IKE; the keeper will start another."""
+        self.place.run("kill", "-KILL", str(self._child("appliance.gateway")))
 
     def kill_esp_process(self) -> None:
-        self._kill("ike_engine.dataplane.userspace")
+        """SIGKILL to the process that does ESP; the keeper will start another."""
+        self.place.run("kill", "-KILL", str(self._child("ike_engine.dataplane.userspace")))
 
-    def _rows(self, query: str, *parameters: object) -> list[dict[str, Any]]:
-        time.sleep(_BEHIND_SECONDS)
-        with closing(sqlite3.connect(f"file:{self._directory / 'coati.db'}?mode=ro", uri=True)) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(query, parameters)]
+    def _live(self) -> list[SessionView]:
+        return self._ask(lambda work: sessions.page(work, SessionFilter(which=Which.LIVE), EVERYTHING)).items
 
     def sessions(self) -> list[Session]:
-        rows = self._rows("SELECT user, virtual_ip FROM sessions WHERE ended_at IS NULL")
-        return [Session(row["user"], row["virtual_ip"]) for row in rows]
+        live = sorted(self._live(), key=lambda session: session.id)
+        return [Session(session.user, str(session.virtual_ip)) for session in live]
 
     def remainder(self) -> Remainder:
-        leases = self._rows("SELECT address FROM leases WHERE free_since IS NULL")
-        nodes = self._rows("SELECT counters FROM nodes")
+        async def look(work: Transaction) -> set[str]:
+            taken: set[str] = set()
+            for pool in (office.PROFILE, office.TINY_GROUP):
+                leases = await pools.leases(work, pool, EVERYTHING, taken_only=True)
+                taken |= {str(lease.address) for lease in leases.items}
+            return taken
+
+        live = self._live()
         return Remainder(
-            sessions=tuple(self.sessions()),
-            leases=frozenset(str(IPv4Address(row["address"])) for row in leases),
-            security_associations=sum(json.loads(node["counters"]).get("child_sas", 0) for node in nodes),
+            sessions=tuple(Session(session.user, str(session.virtual_ip)) for session in live),
+            leases=frozenset(self._ask(look)),
+            # What the gateway counts comes a moment late, and tells of those that belong to no session.
+            security_associations=max(
+                sum(len(session.details["child_sas"]) for session in live), self._counter("child_sas")
+            ),
         )
 
-    def _number(self, user: str) -> str:
-        rows = self._rows("SELECT id FROM sessions WHERE user = ? AND ended_at IS NULL", user)
-        return str(rows[-1]["id"])
+    def _counter(self, name: str) -> int:
+        """One of the numbers that the gateway process tells about itself now and then."""
+        return sum(int(node.counters.get(name, 0)) for node in self._ask(system.status).nodes)
 
     def rekey(self, user: str) -> None:
-        self.coati("session", "rekey", self._number(user))
+        (session,) = (session for session in self._live() if session.user == user)
+        self.coati("session", "rekey", str(session.id))
 
     def disconnect(self, user: str) -> None:
-        self.coati("session", "disconnect", self._number(user))
+        self.coati("session", "disconnect", "--user", user)
 
     def refusals(self) -> list[Refusal]:
+        page = self._ask(lambda work: refusals.page(work, RefusalFilter(), EVERYTHING))
         return [
             Refusal(
-                row["username"],
-                row["reason"],
-                row["stage"],
-                row["remedy"],
-                tuple(json.loads(row["offered"])),
-                tuple(json.loads(row["accepted"])),
+                user=refusal.username,
+                reason=refusal.reason,
+                stage=refusal.stage,
+                remedy=refusal.remedy,
+                offered=tuple(refusal.offered),
+                accepted=tuple(refusal.accepted),
             )
-            for row in self._rows("SELECT * FROM refusals ORDER BY id")
+            for refusal in reversed(page.items)
         ]
 
     def log(self) -> str:
         return self._daemon.output()
+
+
+def _descendants(pid: int) -> list[int]:
+    """Pids of the children of a process, and of theirs."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]

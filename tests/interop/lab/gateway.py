@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tests.interop.lab.processes import eventually
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -81,3 +83,18 @@ class Gateway(Protocol):
 
     def log(self) -> str:
         """What it logged so far."""
+
+
+def expect_sessions(gateway: Gateway, *expected: Session, within: float = 3) -> None:
+    """Wait until just these users are connected: gateways write sessions down a moment after the fact.
+
+    Raises:
+        Failed: others are, or they are not, after ``within`` seconds.
+    """
+
+    def by_address(session: Session) -> str:
+        return session.virtual_ip
+
+    wanted = sorted(expected, key=by_address)
+    what = f"sessions {wanted}"
+    eventually(lambda: sorted(gateway.sessions(), key=by_address) == wanted, within=within, what=what)

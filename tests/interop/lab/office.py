@@ -12,9 +12,10 @@ GATEWAY_NAME = "vpn.example.net"
 POOL = ("10.88.0.1", "10.88.0.250")
 POOL_PREFIX = "10.88.0."
 TINY_POOL = ("10.89.0.1", "10.89.0.1")
-VIRTUAL_NETWORKS = ("10.88.0.0/24", "10.89.0.0/24")
+VIRTUAL_NETWORKS = ("10.88.0.0/24", "10.89.0.1/32")
 DNS = "10.77.0.53"
 
+PROFILE = "office"
 GROUP = "staff"
 GROUP_KEY = "a group key that everybody knows"
 TINY_GROUP = "tiny"
