@@ -6,6 +6,7 @@ Exchanges read and write it; what happens when is in the role that owns it (``ga
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from ike_engine.timers import Timer
 
 REMEMBERED_MESSAGE_IDS = 1_024
+
+
+@functools.lru_cache(maxsize=512)
+def _announced(received: tuple[bytes, ...], known: bytes) -> bool:
+    """Remembered: clients of one kind send the same vendor IDs, and it is asked a dozen times a login."""
+    return any(vendor_ids.matches(value, known) for value in received)
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +116,7 @@ class IsakmpSa:
 
     def announced(self, known: bytes) -> bool:
         """Whether the peer sent this vendor ID (by the matching rules of ``vendor_ids``)."""
-        return any(vendor_ids.matches(value, known) for value in self.vendor_ids)
+        return _announced(self.vendor_ids, known)
 
     @property
     def peer_reassembles(self) -> bool:

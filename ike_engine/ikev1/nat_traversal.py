@@ -7,6 +7,7 @@ the others the sender's own ends.
 from __future__ import annotations
 
 import enum
+import functools
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,10 +41,14 @@ def choose(received: tuple[bytes, ...]) -> NatTraversal | None:
     return next((version for version in NatTraversal if version.vendor_id in received), None)
 
 
+@functools.lru_cache(maxsize=1_024)
+def _packed(ip: str) -> bytes:
+    return ipaddress.ip_address(ip).packed
+
+
 def nat_hash(hash_algorithm: HashAlgorithm, cky_i: bytes, cky_r: bytes, address: Address) -> bytes:
     """HASH(CKY-I | CKY-R | IP | port) (RFC 3947 section 3.2)."""
-    ip = ipaddress.ip_address(address.ip).packed
-    return digest(hash_algorithm, cky_i, cky_r, ip, address.port.to_bytes(2, "big"))
+    return digest(hash_algorithm, cky_i, cky_r, _packed(address.ip), address.port.to_bytes(2, "big"))
 
 
 def detections(

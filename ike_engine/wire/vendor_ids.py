@@ -5,6 +5,8 @@ Most are the MD5 of a string that only their inventors wrote down; the values ar
 
 from __future__ import annotations
 
+import functools
+
 # What a peer can do.
 XAUTH = bytes.fromhex("09002689dfd6b712")  # draft-ietf-ipsra-isakmp-xauth-06, the first 8 octets of its MD5
 DPD = bytes.fromhex("afcad71368a1f1c96b8696fc77570100")  # RFC 3706 section 5.5; ends in version 1.0
@@ -78,6 +80,7 @@ def matches(value: bytes, known: bytes) -> bool:
     return value.startswith(known[: _SIGNIFICANT_OCTETS.get(known)])
 
 
+@functools.lru_cache(maxsize=256)
 def names(value: bytes) -> str:
     """What an administrator would call a vendor ID; hexadecimal for one that we do not know."""
     return next((name for known, name in _NAMES.items() if matches(value, known)), value.hex())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import bulk_server
 from tests.bench.charon_gateway import CharonGateway
+from tests.bench.coati_gateway import CoatiGateway
 from tests.bench.engine_gateway import EngineGateway
 from tests.bench.gateway import ESP_PROPOSALS, USERS
 from tests.bench.ground import Ground
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
     from tests.bench.gateway import Gateway
     from tests.interop.lab.network import Place
 
-GATEWAYS: dict[str, Callable[[Place, Path], Gateway]] = {"charon": CharonGateway, "engine": EngineGateway}
+GATEWAYS: dict[str, Callable[[Place, Path], Gateway]] = {
+    "charon": CharonGateway,
+    "engine": EngineGateway,
+    "coati": CoatiGateway,
+}
 SETTLE_SECONDS = 1.5  # for what follows the last answer: writes that are grouped, timers, deletes
 MEGABYTE = 1_000_000
 HIGHER_IS_BETTER = "higher is better"
