@@ -16,7 +16,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.settings import Settings
 from appliance.system import service as system
-from tests.interop.lab import office
+from tests.interop.lab import network, office
 from tests.interop.lab.gateway import Refusal, Remainder, Session
 from tests.interop.lab.processes import eventually
 
@@ -83,10 +83,11 @@ class CoatiGateway:
             self.coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
         for user in office.DISABLED_USERS:
             self.coati("user", "disable", user.name)
-        addresses = zip((office.PROFILE, office.TINY_GROUP), office.VIRTUAL_NETWORKS, strict=True)
-        for name, virtual_network in addresses:
-            pool = ["--network", virtual_network, "--dns", office.DNS, "--no-masquerade"]
-            self.coati("pool", "add", name, *pool)
+        wide, narrow = (("--network", each, "--dns", office.DNS) for each in office.VIRTUAL_NETWORKS)
+        self.coati("pool", "add", office.PROFILE, *wide, "--no-masquerade")
+        told = ("--wins", office.WINS, "--domain", office.DOMAIN, "--banner", office.BANNER)
+        split = ("--split-include", network.INNER_NETWORK, "--split-dns", office.DOMAIN)
+        self.coati("pool", "add", office.TINY_GROUP, *narrow, *told, *split, "--masquerade")
         self._add_profile(office.TINY_GROUP, 10, ("xauth-psk",), "--mode", "aggressive", "--group", office.TINY_GROUP)
         client_ca = ("--client-ca", str(self._client_authority))
         self._add_profile(office.PROFILE, 20, ("hybrid-rsa", "xauth-psk", "xauth-rsa"), *client_ca)

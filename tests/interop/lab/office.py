@@ -14,6 +14,10 @@ POOL_PREFIX = "10.88.0."
 TINY_POOL = ("10.89.0.1", "10.89.0.1")
 VIRTUAL_NETWORKS = ("10.88.0.0/24", "10.89.0.1/32")
 DNS = "10.77.0.53"
+# What clients of the small pool are told besides.
+WINS = "10.77.0.54"
+DOMAIN = "office.example.net"
+BANNER = "Welcome to the tiny office"
 
 PROFILE = "office"
 GROUP = "staff"

@@ -43,7 +43,7 @@ class VpncClient:
         self.place = place
         number = next(self._instances)
         self._directory = directory / f"vpnc-{number}"
-        self._device = f"vpnc{number}"
+        self.device = f"vpnc{number}"
         self._daemon: Daemon | None = None
         self.virtual_ip = ""
 
@@ -94,7 +94,7 @@ class VpncClient:
             f"Xauth password {user.password}",
             f"NAT Traversal Mode {natt}",
             "DPD idle timeout (our side) 10",
-            f"Interface name {self._device}",
+            f"Interface name {self.device}",
             f"Script {script}",
             f"Pidfile {self._directory / 'pid'}",
             "Debug 2",
@@ -153,7 +153,7 @@ class VpncClient:
     def kill(self) -> None:
         """SIGKILL: the gateway hears nothing any more."""
         self._daemon.kill()
-        eventually(lambda: self._device not in self.place.links(), within=2, what="its TUN device is gone")
+        eventually(lambda: self.device not in self.place.links(), within=2, what="its TUN device is gone")
 
     def log(self) -> str:
         return self._daemon.output() if self._daemon else ""
