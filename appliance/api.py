@@ -1,5 +1,7 @@
 """``/api/v1``: the routes of all nouns, put together."""
 
+from typing import Any, Final
+
 from fastapi import APIRouter, FastAPI
 
 from appliance import __version__, problems
@@ -15,7 +17,8 @@ from appliance.system import endpoints as system
 from appliance.tokens import endpoints as tokens
 from appliance.users import endpoints as users
 
-PREFIX = "/api/v1"
+PREFIX: Final = "/api/v1"
+_MOST_BODY_OCTETS: Final = 1_000_000
 
 
 def create(installation: Installation) -> FastAPI:
@@ -27,12 +30,27 @@ def create(installation: Installation) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        max_body_size=_MOST_BODY_OCTETS,
     )
     app.state.installation = installation
     problems.install(app)
-    v1 = APIRouter(prefix=PREFIX)
+    v1 = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
     for noun in (users, pools, profiles, sessions, commands, refusals, tokens, certificates, audit, system):
         v1.include_router(noun.router)
     app.include_router(v1)
     app.include_router(system.health)
+    _describe_problems(app)
     return app
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the schema of failures into the OpenAPI document: no route returns it, any may answer with it."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        described = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"] |= described.pop("$defs") | {"ProblemDocument": described}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -7,8 +7,10 @@ turn (``busy_timeout``) instead of failing when it turns from reading to writing
 """
 
 import asyncio
+import contextlib
 import fcntl
 import importlib.util
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from appliance import changes
-from appliance.data_directory import adopt
+from appliance.data_directory import open_private, write_private
 
 _BUSY_MILLISECONDS: Final = 10_000
 _BEGIN: Final = "coati_begin"
@@ -132,15 +134,13 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(alembic_config(connection), "head")
 
 
-def _lock_beside(file: Path) -> IO[str]:
+def _lock_beside(file: Path) -> IO[bytes]:
     """Wait for the lock on a file beside the database, and make the database's if it is missing."""
     lock = file.with_name(file.name + ".lock")
-    held = lock.open("a")
-    adopt(lock)
+    held = os.fdopen(open_private(lock, os.O_WRONLY | os.O_CREAT), "wb")
     fcntl.flock(held, fcntl.LOCK_EX)
-    if not file.exists():
-        file.touch(mode=0o600)
-        adopt(file)
+    with contextlib.suppress(FileExistsError):
+        write_private(file, b"")
     return held
 
 

@@ -60,7 +60,7 @@ class Installation:
 
         Raises:
             OSError: the data directory or the key file is out of reach.
-            ValueError: the key file is not one, or ``COATI_USER`` names no account.
+            ValueError: the key file is not one.
         """
         prepare(settings)
         master_key = MasterKey.load_or_create(settings.master_key_file)

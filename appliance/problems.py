@@ -1,13 +1,15 @@
 """Failures as ``application/problem+json`` (RFC 9457): a stable type, the field, and what to do."""
 
 import http
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from appliance.errors import ApplianceError, TooManyAttempts
@@ -15,14 +17,42 @@ from appliance.errors import ApplianceError, TooManyAttempts
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:coati:problem:"
 
+logger = structlog.get_logger(__name__)
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(BaseModel):
+    """The body of every failure; empty members are left out."""
+
+    type: Annotated[str, Field(description="Stable: urn:coati:problem:not-found and the like.")]
+    title: str
+    status: int
+    detail: str
+    field: Annotated[str, Field(description="The input that is wrong, if one is.")] = ""
+    remedy: Annotated[str, Field(description="What to do about it.")] = ""
+    errors: Annotated[list[FieldProblem], Field(description="All fields that are wrong.")] = []
+
+
+# Under "default" and instead of FastAPI's own 422: any route may answer so.
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
+    }
+    for status, description in (("default", "It could not be done"), (422, "The input is not acceptable"))
+}
+
 
 def install(app: FastAPI) -> None:
     """Have every failure of ``app`` answered as a problem."""
-    app.add_exception_handler(ApplianceError, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(ValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(SQLAlchemyError, _database)
+    for failure, answer in HANDLERS.items():
+        app.add_exception_handler(failure, answer)
 
 
 def problem(status: int, kind: str, detail: str, **more: object) -> JSONResponse:
@@ -71,5 +101,31 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def _database(_request: Request, _error: Exception) -> JSONResponse:
+def _conflict(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(409, "conflict", "somebody else changed the same thing just now", remedy="look again, then retry")
+
+
+def _unstorable(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(422, "invalid", "the input has a character or a number that the database cannot hold")
+
+
+def _database(request: Request, error: Exception) -> JSONResponse:
+    logger.error("the database does not answer", path=request.url.path, error=str(error))
     return problem(503, "database", "the database does not answer", remedy="try again in a moment; see the log")
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    logger.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
+    return problem(500, "unexpected", "this is a fault of Coati", remedy="the log of the web process says more")
+
+
+HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Exception], JSONResponse]]] = {
+    ApplianceError: _refused,
+    RequestValidationError: _invalid,
+    ValidationError: _invalid,
+    HTTPException: _http,
+    IntegrityError: _conflict,
+    DataError: _unstorable,
+    SQLAlchemyError: _database,
+    Exception: _unexpected,
+}

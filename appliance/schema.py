@@ -19,7 +19,7 @@ class Paging(Schema):
     """Which part of a list is wanted."""
 
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE, description="At most so many items.")] = 100
-    offset: Annotated[int, Field(ge=0, description="Leave out so many from the beginning.")] = 0
+    offset: Annotated[int, Field(ge=0, le=2**31, description="Leave out so many from the beginning.")] = 0
 
 
 EVERYTHING = Paging(limit=LARGEST_PAGE)

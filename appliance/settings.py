@@ -116,8 +116,8 @@ class Settings(BaseSettings):
         database_url: Another database than ``coati.db`` in the data directory. May hold a password.
         log_level: The least serious kind of line that is written.
         log_format: Text for people, JSON for machines.
-        user: Account (name or number) that everything but the keeper runs as; empty: ``coati`` if
-            there is one, else ``nobody``.
+        user: Account (name or number) that everything but the keeper runs as; empty: ``coati``,
+            made when it is missing.
         node_name: What this gateway calls itself in the database.
     """
 

@@ -4,21 +4,23 @@ A form that is refused comes back as it was filled in, with the field marked; pa
 sent back.
 """
 
+import json
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, FastAPI, Form, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from pydantic import SecretStr, ValidationError
 
-from appliance import __version__, api
+from appliance import __version__, api, problems
 from appliance.administrators import service as administrators
 from appliance.audit import service as audit
 from appliance.certificates import service as certificates
-from appliance.dependencies import installation, source
+from appliance.dependencies import Number, installation, source
 from appliance.errors import ApplianceError
 from appliance.installation import Installation
 from appliance.models import CertificatePurpose
@@ -55,7 +57,24 @@ def create(installation: Installation) -> FastAPI:
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     app.middleware("http")(security.guard)
     app.add_exception_handler(SignInNeeded, _to_sign_in)
+    for failure, answer in problems.HANDLERS.items():
+        app.add_exception_handler(failure, _as_page(answer))
     return app
+
+
+def _as_page(answer: Callable[[Request, Exception], JSONResponse]) -> Callable[[Request, Exception], Response]:
+    """Give people a page where the API gives a problem document."""
+
+    def explain(request: Request, error: Exception) -> Response:
+        problem = answer(request, error)
+        if request.url.path.startswith("/api/"):
+            return problem
+        page = _page("problem.html", code=problem.status_code, problem=json.loads(bytes(problem.body)))
+        if "retry-after" in problem.headers:
+            page.headers["Retry-After"] = problem.headers["Retry-After"]
+        return page
+
+    return explain
 
 
 def _to_sign_in(_request: Request, _error: Exception) -> Response:
@@ -147,7 +166,7 @@ async def list_refusals(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.get("/refusals/{refusal_id}")
-async def show_refusal(request: Request, actor: SignedIn, refusal_id: int) -> HTMLResponse:
+async def show_refusal(request: Request, actor: SignedIn, refusal_id: Number) -> HTMLResponse:
     """Show why a client was turned away."""
     async with installation(request).snapshot(actor) as work:
         refusal = await refusals.show(work, refusal_id)
@@ -178,7 +197,7 @@ async def list_changes(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("/sessions/{session_id}/disconnect")
-async def disconnect(request: Request, actor: SignedIn, session_id: int) -> Response:
+async def disconnect(request: Request, actor: SignedIn, session_id: Number) -> Response:
     """Order the gateway to end a session."""
     async with installation(request).transaction(actor) as work:
         await sessions.disconnect(work, session_id, "disconnected by the administrator")

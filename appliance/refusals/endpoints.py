@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from appliance.dependencies import Reading
+from appliance.dependencies import Number, Reading
 from appliance.refusals import service
 from appliance.refusals.schemas import RefusalFilter, RefusalView
 from appliance.schema import Page, Paging
@@ -23,6 +23,6 @@ async def list_refusals(work: Reading, wanted: Annotated[_Wanted, Query()]) -> P
 
 
 @router.get("/{refusal_id}")
-async def show_refusal(work: Reading, refusal_id: int) -> RefusalView:
+async def show_refusal(work: Reading, refusal_id: Number) -> RefusalView:
     """Show one: what was offered, what would have been accepted, what would let the client in."""
     return await service.show(work, refusal_id)

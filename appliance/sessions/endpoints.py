@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import Reading, Writing
+from appliance.dependencies import Number, Reading, Writing
 from appliance.schema import Page, Paging
 from appliance.sessions import service
 from appliance.sessions.schemas import Disconnection, SessionFilter, SessionView
@@ -24,18 +24,18 @@ async def list_sessions(work: Reading, wanted: Annotated[_Wanted, Query()]) -> P
 
 
 @router.get("/{session_id}")
-async def show_session(work: Reading, session_id: int) -> SessionView:
+async def show_session(work: Reading, session_id: Number) -> SessionView:
     """Show one session."""
     return await service.show(work, session_id)
 
 
 @router.post("/{session_id}/disconnect", status_code=202)
-async def disconnect_session(work: Writing, session_id: int, why: Disconnection | None = None) -> CommandView:
+async def disconnect_session(work: Writing, session_id: Number, why: Disconnection | None = None) -> CommandView:
     """Order the gateway to end a session."""
     return await service.disconnect(work, session_id, (why or Disconnection()).reason)
 
 
 @router.post("/{session_id}/rekey", status_code=202)
-async def rekey_session(work: Writing, session_id: int) -> CommandView:
+async def rekey_session(work: Writing, session_id: Number) -> CommandView:
     """Order the gateway to make new Child SAs for a session."""
     return await service.rekey(work, session_id)

@@ -70,7 +70,8 @@ def _node(row: Node) -> NodeView:
 
 def _node_problems(nodes: list[NodeView]) -> list[Problem]:
     if not nodes:
-        return [Problem(what="no gateway has run yet", remedy="start it: coati serve")]
+        remedy = "coati serve starts one when root runs it: sudo ./coati serve"
+        return [Problem(what="no gateway has run yet", remedy=remedy)]
     problems = []
     for node in nodes:
         if not node.alive:

@@ -306,7 +306,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_sign_ins_administrator_id"), ["administrator_id"], unique=False)
 
 
-
 def downgrade() -> None:
     """Take back."""
     with op.batch_alter_table("sign_ins", schema=None) as batch_op:

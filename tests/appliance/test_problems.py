@@ -1,0 +1,96 @@
+"""Failures of the API: always a problem document, always the right status, never a stack trace."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+
+from appliance import api, problems
+from appliance.errors import TooManyAttempts
+from appliance.installation import Actor, Installation
+from appliance.models import Scope
+from appliance.settings import Settings
+from appliance.tokens import service as tokens
+from appliance.tokens.schemas import NewToken
+
+FAILURES = {
+    "/integrity": (IntegrityError("INSERT", {}, Exception("unique")), 409, "conflict"),
+    "/data": (DataError("SELECT", {}, Exception("out of range")), 422, "invalid"),
+    "/away": (OperationalError("SELECT", {}, Exception("no server")), 503, "database"),
+    "/fault": (RuntimeError("the secret is 4711"), 500, "unexpected"),
+    "/patience": (TooManyAttempts("too many failed attempts", retry_after_seconds=7), 429, "too-many-attempts"),
+}
+
+
+@pytest.mark.parametrize("path", FAILURES)
+async def test_every_failure_is_a_problem(path: str) -> None:
+    failure, status, kind = FAILURES[path]
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get(path)
+    async def fails() -> None:
+        raise failure
+
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test") as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:coati:problem:{kind}")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "4711" not in answer.text
+    assert answer.headers.get("retry-after") == ("7" if status == 429 else None)
+
+
+@pytest.fixture
+async def reader(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+        async with installation.transaction(Actor("a test")) as work:
+            token = await tokens.create(work, NewToken(name="reader", scopes=(Scope.WRITE,)))
+        transport = httpx2.ASGITransport(app=api.create(installation))
+        headers = {"Authorization": f"Bearer {token.token}"}
+        async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as client:
+            yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/sessions/1", 404),
+        ("/api/v1/sessions/0", 422),
+        ("/api/v1/sessions/99999999999999999999", 422),
+        ("/api/v1/refusals/99999999999999999999", 422),
+        ("/api/v1/commands/-1", 422),
+        ("/api/v1/sessions?offset=99999999999999999999", 422),
+        ("/api/v1/users?limit=1001", 422),
+        ("/api/v1/users?colour=red", 422),
+        ("/api/v1/users/%00", 404),
+        ("/api/v1/pools/none", 404),
+        ("/api/v1/profiles/none", 404),
+        ("/api/v1/pools/none/leases", 404),
+        ("/api/v1/certificates/authority", 404),
+    ],
+)
+async def test_odd_questions_are_answered(reader: httpx2.AsyncClient, path: str, status: int) -> None:
+    answer = await reader.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["type"].startswith("urn:coati:problem:")
+
+
+async def test_a_body_that_is_too_large_is_refused(reader: httpx2.AsyncClient) -> None:
+    answer = await reader.post("/api/v1/users", json={"name": "alice", "password": "x" * 1_100_000})
+    assert answer.status_code == 413
+
+
+async def test_the_document_tells_how_to_sign_in_and_what_failures_look_like(reader: httpx2.AsyncClient) -> None:
+    document = (await reader.get("/api/openapi.json")).json()
+    show = document["paths"]["/api/v1/users/{name}"]["get"]
+    assert show["security"] == [{"token": []}]
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for status in ("422", "default"):
+        assert "application/problem+json" in show["responses"][status]["content"]
+    assert {"type", "detail", "field", "remedy"} <= document["components"]["schemas"]["ProblemDocument"][
+        "properties"
+    ].keys()
