@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import ssl
+import sys
 from typing import Final
 
 import structlog
@@ -74,6 +76,9 @@ def main() -> None:
     """Read what we were given, and serve."""
     settings = Settings()
     logs.configure(settings, "web")
+    # uvicorn raises the signal again when it is done: by then it should close the database, not kill.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     asyncio.run(serve(settings))
 
 

@@ -93,7 +93,10 @@ def _wrong(error: ApplianceError | ValidationError) -> dict[str, str]:
     """Give what is wrong by field, for a form; ``""`` is the form as a whole."""
     if isinstance(error, ApplianceError):
         return {error.field: f"{error}{f'; {error.remedy}' if error.remedy else ''}"}
-    return {str(each["loc"][-1] if each["loc"] else ""): each["msg"] for each in error.errors()}
+    return {
+        str(each["loc"][-1] if each["loc"] else ""): each["msg"].removeprefix("Value error, ")
+        for each in error.errors()
+    }
 
 
 # ---- signing in -----------------------------------------------------------------------------------
@@ -133,11 +136,19 @@ async def sign_out(request: Request, actor: SignedIn) -> Response:
 
 @router.get("/")
 async def dashboard(request: Request, actor: SignedIn) -> HTMLResponse:
-    """Show the appliance at a glance, and how to connect a client."""
+    """Show the appliance at a glance."""
     async with installation(request).snapshot(actor) as work:
         status = await system.status(work)
         refused = (await refusals.page(work, RefusalFilter(), Paging(limit=5))).items
     return _page("dashboard.html", actor.who, status=status, refused=refused)
+
+
+@router.get("/connect")
+async def connect(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Say how to connect a client, with this gateway's names filled in."""
+    async with installation(request).snapshot(actor) as work:
+        names = (await system.status(work)).gateway_names
+    return _page("connect.html", actor.who, names=names)
 
 
 @router.get("/ca.pem")

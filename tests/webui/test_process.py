@@ -51,7 +51,7 @@ def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
                 time.sleep(0.1)
         assert answer.json() == {"status": "ok"}
         process.send_signal(signal.SIGTERM)
-        process.wait(5)
+        assert process.wait(5) == 0
     finally:
         process.kill()
         process.communicate()
