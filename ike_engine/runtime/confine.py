@@ -167,6 +167,7 @@ def _topmost(paths: Iterable[Path]) -> list[Path]:
 def _cover(cover: Path, needed: dict[Path, bool], uid: int, gid: int) -> None:
     """Cover ``cover`` by an empty directory with only the ``needed`` trees in it."""
     # Opened before they vanish below the cover; a mount follows /proc/self/fd to where they are.
+    os.umask(0o022)
     sources: list[tuple[Path, bool, int]] = []
     for tree, writable in sorted(needed.items()):
         # A clone made under umask 077: stand in for the directory itself, show what is in it.

@@ -140,8 +140,8 @@ async def test_what_cannot_be_read_is_told_with_the_remedy(tmp_path: Path, capfd
     assert f"the service user (uid 61234) cannot write in {data}" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("clone_mode", [0o755, 0o700])
-def test_a_clone_below_a_private_home_runs(tmp_path: Path, clone_mode: int) -> None:
+@pytest.mark.parametrize(("clone_mode", "umask"), [(0o755, 0o022), (0o700, 0o077)])
+def test_a_clone_below_a_private_home_runs(tmp_path: Path, clone_mode: int, umask: int) -> None:
     """A clone and its environment under a 0700 home, the clone itself perhaps made under umask 077."""
     clone = tmp_path / "home" / "coati"
     shutil.copytree(TREE / "ike_engine", clone / "ike_engine", ignore=shutil.ignore_patterns("__pycache__"))
@@ -150,6 +150,7 @@ def test_a_clone_below_a_private_home_runs(tmp_path: Path, clone_mode: int) -> N
     (packages / "clone.pth").write_text(f"{clone}\n")
     clone.chmod(clone_mode)
     clone.parent.chmod(0o700)
+    os.umask(umask)
     keeper = f"""
 import asyncio
 from ike_engine.runtime.children import Child, ChildSpec, python_module
