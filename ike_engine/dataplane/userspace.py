@@ -49,8 +49,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-BURST = 64
-"""Packets taken from one side before the others have their turn; also the kernel's UDP_MAX_SEGMENTS."""
+BURST = 16
+"""Packets taken from one side before the others have their turn, and the most that leave in one send.
+
+Four times as many would save a tenth of our CPU time, but come at once at a client whose socket buffer (212,992 octets
+by default in Linux) holds some ninety and which takes 25 microseconds for each: it would lose the ends of bursts.
+"""
 
 _LARGEST_PACKET = 65535
 _LARGEST_RUN = 65000  # octets in one UDP_SEGMENT send, headers left aside

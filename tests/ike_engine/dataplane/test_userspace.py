@@ -30,7 +30,7 @@ from ike_engine.dataplane.interface import (
     UpdatePath,
 )
 from ike_engine.dataplane.order_messages import decode, encode
-from ike_engine.dataplane.userspace import EspProcess, runs
+from ike_engine.dataplane.userspace import BURST, EspProcess, runs
 from ike_engine.path import Address, Path
 from tests.ike_engine.dataplane.samples import SUITES, child_sa, inner
 
@@ -340,5 +340,5 @@ def test_runs_are_what_udp_segment_can_carry(sizes: list[int]) -> None:
     for run in cut:
         assert len({len(datagram) for datagram in run[:-1]}) <= 1
         assert len(run[-1]) <= len(run[0])
-        assert len(run) <= 64
+        assert len(run) <= BURST
         assert len(run) == 1 or sum(map(len, run)) <= 65535 - 28
