@@ -79,18 +79,16 @@ async def serve(settings: Settings) -> None:
         _compile()
     stop = stop_wanted()
     with closing(_listen(settings.listen)) as panel:
-        password = await _prepare(settings, account)
         if account is None:
+            password = await _prepare(settings, account)
             again = f"sudo ./coati --data-dir {settings.data_dir} serve"
             _announce(settings, password, f"off: it needs root. To switch it on with this data: {again}")
             await attend(stop, gateway=None, esp=None, others=(_web(settings, panel, None),))
         else:
-            await _serve_everything(settings, account, panel, password, stop)
+            await _serve_everything(settings, account, panel, stop)
 
 
-async def _serve_everything(
-    settings: Settings, account: Account, panel: socket.socket, password: str | None, stop: asyncio.Event
-) -> None:
+async def _serve_everything(settings: Settings, account: Account, panel: socket.socket, stop: asyncio.Event) -> None:
     kind, reason = choose_data_plane(_wanted(settings.data_plane))
     address = str(settings.ike_address)
     ports = Ports(
@@ -100,6 +98,8 @@ async def _serve_everything(
     )
     keeper = Keeper(ports, kind)
     try:
+        # Only now: a password that is shown once must not be made by a start that fails on a port in use.
+        password = await _prepare(settings, account)
         where = f"{address}, UDP {settings.ike_port} and {settings.natt_port}; ESP: {kind.value} ({reason})"
         _announce(settings, password, where)
         await _warn_of_firewall()

@@ -189,6 +189,8 @@ def test_a_port_in_use_is_told_with_the_remedy(tmp_path: Path) -> None:
             output, _ = served.process.communicate(timeout=LONGEST_SECONDS)
     assert served.process.returncode == 1
     assert f"cannot bind UDP 127.0.0.1:{taken}: Address already in use; stop the other IKE daemon" in output
+    # The password of the first administrator is shown once: a start that fails must not have used it up.
+    assert not (tmp_path / "data" / "coati.db").exists()
 
 
 @pytest.mark.root
