@@ -12,9 +12,9 @@ has another reqid. All reqids of ours lie in one range, by which leftovers are k
 
 When a NAT changes its mapping, ports are changed in place (UPDSA does that, and keeps counters and
 replay state). A new address cannot be: the outbound SA is known by it. That one is added anew where the
-old one was, counters and sequence number carried over. XFRM_MSG_MIGRATE would do it as well, but moves
-one SA of a reqid only, and up to Linux 6.17 two packets could leave with one sequence number, which
-AES-GCM does not survive. The inbound SA is known by our address and stays.
+old one was, counters and sequence number carried over. Not by XFRM_MSG_MIGRATE, which moves one SA of a
+reqid only and clones its sequence number while the old one still sends: AES-GCM does not survive that.
+The inbound SA is known by our address and stays. docs/decisions/0021 has more.
 """
 
 from __future__ import annotations
@@ -485,7 +485,7 @@ def _idle_seconds(installed: _Installed, inbound: xfrm.StateInfo, now: float, wa
         return None
     if inbound.last_used is not None:
         return max(0.0, wall - inbound.last_used)
-    # Kernels before 6.2 do not say when: since when has the number of packets been what it is?
+    # Not every kernel says when: since when has the number of packets been what it is?
     if installed.seen is None or installed.seen[0] != inbound.packets:
         installed.seen = (inbound.packets, now)
     return now - installed.seen[1]
