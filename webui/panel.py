@@ -6,6 +6,7 @@ sent back.
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,6 +15,7 @@ from fastapi import APIRouter, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup
 from pydantic import SecretStr, ValidationError
 
 from appliance import __version__, api, problems
@@ -24,6 +26,7 @@ from appliance.dependencies import Number, installation, source
 from appliance.errors import ApplianceError
 from appliance.installation import Installation
 from appliance.models import CertificatePurpose
+from appliance.models.columns import now
 from appliance.pools import service as pools
 from appliance.profiles import service as profiles
 from appliance.refusals import service as refusals
@@ -41,12 +44,24 @@ from webui.security import COOKIE, SignedIn, SignInNeeded
 _HERE: Final = Path(__file__).parent
 _RECENT: Final = Paging(limit=100)
 
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def _since(moment: datetime | None) -> Markup:
+    """Give how long ago it was, with the exact time (UTC) to be hovered for."""
+    if moment is None:
+        return Markup("-")
+    seconds = max(0, int((now() - moment).total_seconds()))
+    words = next((f"{seconds // size} {unit} ago" for size, unit in _UNITS if seconds >= size), f"{seconds} s ago")
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(moment.isoformat(), text(moment), words)
+
+
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 _templates = Environment(
     loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
-_templates.filters.update(text=text, octets=octets)
+_templates.filters.update(text=text, octets=octets, since=_since)
 _templates.globals["version"] = __version__
 
 

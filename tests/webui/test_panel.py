@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, get_args
 
 import httpx2
@@ -10,6 +11,7 @@ from sqlalchemy import select
 
 from appliance import first_start, models
 from appliance.installation import Actor, Installation
+from appliance.models.columns import now
 from appliance.settings import Settings
 from webui import panel
 from webui.security import SignedIn
@@ -114,12 +116,13 @@ async def test_a_session_shows_its_liveness_and_is_ended_by_its_button(browser: 
             liveness="probing",
             dpd_probe=2,
             dpd_probes=5,
+            last_heard_at=now() - timedelta(minutes=2, seconds=5),
         )
         work.session.add(live)
         await work.session.flush()
         number = live.id
     page = (await browser.get("/sessions")).text
-    for shown in ("probing 2/5", "198.51.100.7:4500", "10.99.0.1", "strongSwan &lt;5.9&gt;"):
+    for shown in ("probing 2/5", "2 min ago", "198.51.100.7:4500", "10.99.0.1", "strongSwan &lt;5.9&gt;"):
         assert shown in page
     assert (await browser.post(f"/sessions/{number}/disconnect")).status_code == 303
     async with browser.installation.snapshot() as work:
