@@ -204,6 +204,17 @@ class InstallInbound:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallBoth:
+    """Install both halves at once: there is no older Child SA whose outbound half could still be wanted.
+
+    Traffic that the peer sends right behind its last message of quick mode is answered, also when it
+    overtakes that message on its way through our processes.
+    """
+
+    child: ChildSa
+
+
+@dataclass(frozen=True, slots=True)
 class InstallOutbound:
     """Install the outbound half: the peer is known to be able to receive."""
 
@@ -225,7 +236,9 @@ class MoveChildren:
     path: Path
 
 
-Output = Transmit | Ask | Withdraw | InstallInbound | InstallOutbound | RemoveChildren | MoveChildren | Event
+Output = (
+    Transmit | Ask | Withdraw | InstallInbound | InstallBoth | InstallOutbound | RemoveChildren | MoveChildren | Event
+)
 
 
 # ---- commands -------------------------------------------------------------------------------

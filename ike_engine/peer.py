@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ike_engine.actions import (
     Configuration,
+    InstallBoth,
     InstallInbound,
     InstallOutbound,
     MoveChildren,
@@ -46,11 +47,13 @@ class Child:
 
     Attributes:
         terms: How it was negotiated, for a rekey in the same terms; the protocol's own type.
+        outbound: The outbound half is installed.
         replaced: A newer one carries the traffic.
     """
 
     sa: ChildSa
     terms: Any = None
+    outbound: bool = False
     established: bool = False
     replaced: bool = False
     timers: list[Timer] = field(default_factory=list)
@@ -148,11 +151,17 @@ class Peers:
     # ---- Child SAs --------------------------------------------------------------------------------
 
     def child_inbound(self, peer: Peer, sa: ChildSa, terms: Any) -> Child:  # noqa: ANN401  the protocol's
-        """Install the inbound half: the peer may learn the SPI right after."""
+        """Install the inbound half: the peer may learn the SPI right after. The first of its kind goes in whole."""
+        child_of_a_rekey = any(self._same_networks(other.sa, sa) for other in peer.live_children)
         child = peer.children[sa.inbound_spi] = Child(sa, terms)
         self._by_spi[sa.inbound_spi] = peer
-        self._host.emit(InstallInbound(sa))
+        child.outbound = not child_of_a_rekey
+        self._host.emit(InstallInbound(sa) if child_of_a_rekey else InstallBoth(sa))
         return child
+
+    @staticmethod
+    def _same_networks(one: ChildSa, other: ChildSa) -> bool:
+        return one.local_networks == other.local_networks and one.remote_networks == other.remote_networks
 
     def child_outbound(
         self, peer: Peer, child: Child, *, ike_suite: str, mode: str, behind_nat: bool
@@ -164,13 +173,11 @@ class Peers:
         """
         sa = child.sa
         child.established = True
-        self._host.emit(InstallOutbound(sa))
+        if not child.outbound:
+            child.outbound = True
+            self._host.emit(InstallOutbound(sa))
         replaced = tuple(
-            other
-            for other in peer.live_children
-            if other is not child
-            and other.sa.local_networks == sa.local_networks
-            and other.sa.remote_networks == sa.remote_networks
+            other for other in peer.live_children if other is not child and self._same_networks(other.sa, sa)
         )
         for other in replaced:
             other.replaced = True

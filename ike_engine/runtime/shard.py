@@ -21,6 +21,7 @@ from ike_engine.actions import (
     Authenticate,
     Command,
     Configure,
+    InstallBoth,
     InstallInbound,
     InstallOutbound,
     MoveChildren,
@@ -230,6 +231,8 @@ class Shard:
                 if (task := self._answering.pop(ask_id, None)) is not None:
                     self.counters.withdrawn += 1
                     task.cancel()
+            case InstallBoth(child):
+                self._data_plane.submit(Install(child, Installing.BOTH))
             case InstallInbound(child):
                 self._data_plane.submit(Install(child, Installing.INBOUND))
             case InstallOutbound(child):

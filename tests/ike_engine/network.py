@@ -16,6 +16,7 @@ from ike_engine.actions import (
     Challenge,
     Command,
     Configure,
+    InstallBoth,
     InstallInbound,
     InstallOutbound,
     MoveChildren,
@@ -52,6 +53,7 @@ class Station:
         self.sent: list[bytes] = []
         self.open_asks: dict[int, Any] = {}
         self.moves: list[MoveChildren] = []
+        self.installs: list[Any] = []
         self.answer: Callable[[Any], Any] = lambda question: Rejected(f"no answer to {question!r}")
         self.answer_seconds = 0.0
 
@@ -128,6 +130,8 @@ class Network:
 
     def _collect(self, station: Station) -> None:
         for output in station.endpoint.take_outputs():
+            if isinstance(output, InstallInbound | InstallBoth | InstallOutbound):
+                station.installs.append(output)
             match output:
                 case Transmit():
                     station.sent.append(output.data)
@@ -140,6 +144,10 @@ class Network:
                 case InstallInbound():
                     assert output.child.inbound_spi not in station.inbound
                     station.inbound[output.child.inbound_spi] = output.child
+                case InstallBoth():
+                    assert output.child.inbound_spi not in station.inbound
+                    station.inbound[output.child.inbound_spi] = output.child
+                    station.outbound[output.child.inbound_spi] = output.child
                 case InstallOutbound():
                     station.outbound[output.child.inbound_spi] = output.child
                 case RemoveChildren():

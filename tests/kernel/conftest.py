@@ -3,7 +3,7 @@
 ``uml(script)`` boots it on this machine's own root file system (read-only), runs the shell script as
 root in it and gives what it printed. A boot takes some seconds, so a test should bring its scenarios
 together. In the guest, ``$PYTHON`` is our interpreter, the working directory is the repository, and
-``/run``, ``/tmp`` and ``/var/tmp`` are empty and writable. The guest has no network but what it makes.
+``/run`` is empty and writable, and ``TMPDIR`` is in it; all else is read-only. The guest has no network but what it makes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _INIT = """#!/bin/bash
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run LANG=C.UTF-8
 export PYTHON={python} PYTHONDONTWRITEBYTECODE=1
 mount -t proc proc /proc; mount -t sysfs sys /sys
-for place in /run /tmp /var/tmp; do mount -t tmpfs tmp $place; done
+mount -t tmpfs tmp /run; mkdir /run/tmp; export TMPDIR=/run/tmp
 mount -t tmpfs dev /dev; mkdir /dev/net /dev/shm
 for node in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0" "net/tun 10 200"; do
     set -- $node; mknod -m 666 /dev/$1 c $2 $3
@@ -64,7 +64,7 @@ def uml() -> Callable[..., str]:
     def boot(
         script: str, *, seconds: float = 90.0, modules: tuple[str, ...] = ESP_MODULES, megabytes: int = 512
     ) -> str:
-        # Not below /tmp: the guest has its own there.
+        # Not in a place for temporary files: the guest has its own.
         (REPOSITORY / "build").mkdir(exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix="uml-", dir=REPOSITORY / "build"))
         init = directory / "init"

@@ -19,6 +19,7 @@ from ike_engine.actions import (
     Configuration,
     Configure,
     Disconnect,
+    InstallBoth,
     InstallInbound,
     InstallOutbound,
     MoveChildren,
@@ -250,6 +251,15 @@ def test_outputs_are_carried_out_in_their_order() -> None:
             (b"floated", NAT_T_PATH),
             Remove((0xC0A7,)),
         ]
+
+    play(scene)
+
+
+def test_both_halves_are_one_order() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.endpoint.on[b"quick mode 1"] = stage.say(InstallBoth(CHILD), Transmit(b"quick mode 2", PATH))
+        stage.tell(b"quick mode 1")
+        assert stage.done == [Install(CHILD, Installing.BOTH), (b"quick mode 2", PATH)]
 
     play(scene)
 
