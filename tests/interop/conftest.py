@@ -144,9 +144,11 @@ class Clients:
 
 @pytest.fixture
 def gateway(running_gateway: Gateway) -> Iterator[Gateway]:
-    """The gateway, held for no client before the scenario and for none after it."""
+    """The gateway: holds nothing for clients before the scenario and nothing after it, and meets no bug meanwhile."""
     assert not running_gateway.remainder()
+    before = len(running_gateway.log())
     yield running_gateway
+    assert "Traceback" not in running_gateway.log()[before:]
     # A client that was killed is noticed by its silence only.
     patience = 2 * office.DPD_TIMEOUT_SECONDS + 5
     eventually(lambda: not running_gateway.remainder(), within=patience, what="the gateway holds nothing any more")
