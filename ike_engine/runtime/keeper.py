@@ -245,9 +245,14 @@ def _open_xfrm(ports: Ports) -> xfrm.XfrmDataPlane:
 
 
 def stop_wanted() -> asyncio.Event:
-    """Give the event that SIGTERM, SIGINT and SIGHUP set from now on, in the running loop."""
+    """Give the event that SIGTERM, SIGINT and SIGHUP set from now on, in the running loop.
+
+    What we were started to ignore (``nohup``) stays ignored.
+    """
     wanted = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue
         asyncio.get_running_loop().add_signal_handler(number, wanted.set)
     return wanted
 
