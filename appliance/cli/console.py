@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
-import click
 import typer
 from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
@@ -58,12 +57,13 @@ def _actor() -> Actor:
 def guarded(command: Callable[..., Any]) -> int:
     """Run the command line; give the exit status. What a service or a person got wrong is said in words."""
     try:
-        outcome = command(standalone_mode=False)
-    except click.exceptions.Abort:
+        outcome = command(standalone_mode=False, prog_name="coati")
+    except typer.Abort:
         complain("stopped")
         return FAILED
-    except click.ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        # Those about the words of the command show its usage too.
+        getattr(error, "show", lambda: complain(str(error)))()
         return error.exit_code
     except ValidationError as error:
         for problem in error.errors():
@@ -143,7 +143,7 @@ def confirm(question: str, *, yes: bool) -> None:
 def new_password(prompt: str, *, stdin: bool, generate: bool) -> SecretStr:
     """Get a new password: from a pipe, by typing it twice, or made up (and shown once)."""
     if stdin and generate:
-        raise click.UsageError("--password-stdin and --generate rule each other out")
+        raise typer.BadParameter("--password-stdin and --generate rule each other out")
     if generate:
         password = passwords.generate()
         say(f"password: {password}")
@@ -156,8 +156,8 @@ def read_secret(prompt: str, *, stdin: bool, twice: bool = False) -> SecretStr:
     if stdin:
         return SecretStr(sys.stdin.readline().rstrip("\r\n"))
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on; use --password-stdin")
+        raise typer.BadParameter("there is no terminal to ask on; use --password-stdin")
     secret = getpass.getpass(f"{prompt}: ")
     if twice and getpass.getpass(f"{prompt} again: ") != secret:
-        raise click.UsageError("the two are not the same")
+        raise typer.BadParameter("the two are not the same")
     return SecretStr(secret)

@@ -14,7 +14,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from appliance.database import Database
+from appliance.installation import Actor, Installation, Transaction
+from appliance.master_key import MasterKey
 from appliance.models import Base
+from appliance.settings import Settings
+from ike_engine.secret import Secret
 
 _SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _KINDS = ["sqlite", *(["postgresql"] if _SERVERS else [])]
@@ -101,3 +105,17 @@ async def database(empty_database_url: SecretStr) -> AsyncIterator[Database]:
             await session.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def installation(database: Database, tmp_path: Path) -> Installation:
+    """An installation without a row."""
+    settings = Settings(data_dir=tmp_path / "data", public_name="vpn.example.net", node_name="gw")
+    return Installation(settings, database, MasterKey(Secret(bytes(32))))
+
+
+@pytest.fixture
+async def work(installation: Installation) -> AsyncIterator[Transaction]:
+    """A transaction that is on behalf of a test, and is committed."""
+    async with installation.transaction(Actor("a test", "192.0.2.9")) as begun:
+        yield begun

@@ -1,0 +1,139 @@
+"""The command line on a real database: what people and scripts see, and that no secret is an argument."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import typer
+
+from appliance.cli import console, program
+
+PASSWORD = "correct horse battery"
+
+
+class Said(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Coati = Callable[..., Said]
+
+
+@pytest.fixture
+def coati(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Coati:
+    """Run a command; ``stdin`` is piped in."""
+    for name in [name for name in os.environ if name.startswith("COATI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COATI_DATA_DIR", str(tmp_path / "data"))
+
+    def run(*arguments: str, stdin: str = "") -> Said:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        status = console.guarded(lambda **options: typer.main.get_command(program.app)(list(arguments), **options))
+        return Said(status, *capsys.readouterr())
+
+    return run
+
+
+def test_the_life_of_a_user(coati: Coati) -> None:
+    assert (
+        coati("user", "add", "Alice", "--password-stdin", "--full-name", "Alice A", stdin=f"{PASSWORD}\n").status == 0
+    )
+    assert json.loads(coati("user", "show", "alice", "--json").out)["full_name"] == "Alice A"
+    generated = coati("user", "password", "alice", "--generate")
+    assert len(generated.out.split("password: ")[1].split()[0]) == 23
+    assert coati("user", "disable", "alice").status == 0
+    assert [user["enabled"] for user in json.loads(coati("user", "list", "--json").out)] == [False]
+    assert coati("user", "enable", "alice").status == 0
+    listed = coati("user", "list").out.splitlines()
+    assert listed[0].split()[:2] == ["NAME", "FULL"]
+    assert "Alice A" in listed[1]
+    assert coati("user", "remove", "alice", "--yes").status == 0
+    assert "add one: coati user add NAME" in coati("user", "list").out
+
+
+def test_failures_are_words_and_a_status(coati: Coati) -> None:
+    weak = coati("user", "add", "alice", "--password-stdin", stdin="alice\n")
+    assert (weak.status, weak.out) == (1, "")
+    assert weak.err.startswith("coati: the password is too weak")
+    assert coati("user", "show", "nobody") == (1, "", "coati: there is no user nobody\n")
+    assert coati("pool", "add", "x", "--network", "10.0.0.1/24").status == 2
+    assert coati("user", "add", "alice").status == 2
+    assert coati("nonsense").status == 2
+    assert "No such command" in coati("nonsense").err
+    assert "use --password-stdin" in coati("user", "add", "alice").err
+    assert "did you mean 10.0.0.0/24" in coati("pool", "add", "x", "--network", "10.0.0.1/24").err
+
+
+def test_no_command_takes_a_secret_as_an_argument() -> None:
+    found = []
+
+    def walk(command: Any) -> None:
+        for parameter in command.params:
+            names = f"{parameter.name} {' '.join(parameter.opts)}"
+            if any(word in names for word in ("password", "psk", "secret", "key")) and not getattr(
+                parameter, "is_flag", False
+            ):
+                found.append(f"{command.name}: {names}")
+        for inner in getattr(command, "commands", {}).values():
+            walk(inner)
+
+    walk(typer.main.get_command(program.app))
+    assert found == []
+
+
+def test_pools(coati: Coati) -> None:
+    assert coati("pool", "add", "office", "--network", "10.99.0.0/24", "--dns", "10.0.0.53").status == 0
+    assert coati("pool", "set", "office", "--banner", "Welcome").status == 0
+    shown = json.loads(coati("pool", "show", "office", "--json").out)
+    assert (shown["dns"], shown["banner"], shown["addresses"]) == (["10.0.0.53"], "Welcome", 254)
+    assert coati("pool", "leases", "office").status == 0
+    assert coati("pool", "remove", "office", "--yes").status == 0
+    assert json.loads(coati("pool", "list", "--json").out) == []
+
+
+def test_profiles(coati: Coati) -> None:
+    made = coati("profile", "add", "phones", "--method", "xauth-psk", "--mode", "main", "--psk-generate")
+    assert made.status == 0, made.err
+    shown = coati("profile", "show", "phones", "--json").out
+    key = next(word for word in made.out.split() if len(word) == 40)
+    assert json.loads(shown)["has_pre_shared_key"] is True
+    assert key not in shown + coati("profile", "list").out
+    assert coati("profile", "set", "phones", "--preset", "compatible").status == 0
+    assert json.loads(coati("profile", "show", "phones", "--json").out)["preset"] == "compatible"
+    assert coati("profile", "remove", "phones", "--yes").status == 0
+
+
+def test_tokens(coati: Coati) -> None:
+    made = coati("token", "create", "ci", "--scope", "write")
+    assert made.out.startswith("coati_")
+    assert made.out.strip() not in coati("token", "list", "--json").out
+    assert coati("token", "revoke", "ci").status == 0
+    assert json.loads(coati("token", "list", "--json").out)[0]["revoked_at"] is not None
+
+
+def test_sessions_and_refusals(coati: Coati) -> None:
+    assert coati("session", "list").out == "nobody is connected\n"
+    assert json.loads(coati("session", "list", "--which", "all", "--json").out) == []
+    assert coati("session", "disconnect", "1") == (1, "", "coati: there is no session 1\n")
+    assert coati("refusal", "list", "--json").out.strip() == "[]"
+
+
+def test_the_doctor_names_what_it_looked_at(coati: Coati) -> None:
+    findings = json.loads(coati("doctor", "--json").out)
+    assert {"privilege", "ESP", "forwarding", "clock", "data directory"} <= {finding["what"] for finding in findings}
+    assert all(finding["good"] or finding["remedy"] for finding in findings)
+
+
+def test_it_is_a_program(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "appliance.cli", "--version"], capture_output=True, text=True, check=True, cwd=Path.cwd()
+    )
+    assert ran.stdout.startswith("coati ")
+    assert not list(tmp_path.iterdir())
