@@ -3,7 +3,7 @@
 ``uml(script)`` boots it on this machine's own root file system (read-only), runs the shell script as
 root in it and gives what it printed. A boot takes some seconds, so a test should bring its scenarios
 together. In the guest, ``$PYTHON`` is our interpreter, the working directory is the repository, and
-``/run`` is empty and writable, and ``TMPDIR`` is in it; all else is read-only. The guest has no network but what it makes.
+``/run`` is empty and writable, with ``TMPDIR`` in it; all else is read-only. The guest has no network but what it makes.
 """
 
 from __future__ import annotations
