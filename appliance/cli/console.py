@@ -62,8 +62,11 @@ def guarded(command: Callable[..., Any]) -> int:
         complain("stopped")
         return FAILED
     except typer.TyperException as error:
-        # Those about the words of the command show its usage too.
-        getattr(error, "show", lambda: complain(str(error)))()
+        show = getattr(error, "show", None)  # those about the words of the command have it, with its usage
+        if show is None:
+            complain(str(error))
+        else:
+            show()
         return error.exit_code
     except ValidationError as error:
         for problem in error.errors():
