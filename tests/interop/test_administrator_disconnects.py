@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.interop.lab import office, proofs
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
@@ -28,6 +30,7 @@ def test_strongswan_is_told(clients: Clients, gateway: Gateway, network: Network
     assert proofs.cannot_reach(network.home_a, web_server)
 
 
+@pytest.mark.ours
 def test_vpnc_is_told(clients: Clients, gateway: Gateway, network: Network) -> None:
     client = clients.vpnc(network.home_a)
     client.start(office.ALICE, gateway.authority)

@@ -1,4 +1,4 @@
-"""Passwords and group keys that went over the wire are in no log, no file of the appliance and no process's arguments."""
+"""Passwords and group keys that went over the wire are in no log, no file of ours and no process's arguments."""
 
 from __future__ import annotations
 
