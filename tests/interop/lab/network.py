@@ -21,6 +21,8 @@ import ipaddress
 import itertools
 import json
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.interop.lab.processes import Daemon, run
@@ -28,7 +30,6 @@ from tests.interop.lab.processes import Daemon, run
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 GATEWAY = "203.0.113.1"
 NAT = "203.0.113.20"
@@ -211,7 +212,17 @@ class Network:
     def __exit__(self, *_: object) -> None:
         self._remove()
 
+    @staticmethod
+    def _remove_those_of_dead_runs() -> None:
+        """A run that was killed could not tidy up; its programs died with it, its namespaces did not."""
+        names = [line.split()[0] for line in run(["ip", "netns", "list"]).stdout.splitlines() if line.strip()]
+        for name in names:
+            found = re.match(r"ci(\d+)-\d+-", name)
+            if found and not Path(f"/proc/{found[1]}").exists():
+                run(["ip", "netns", "delete", name], check=False)
+
     def _build(self) -> None:
+        self._remove_those_of_dead_runs()
         for place in self._places:
             run(["ip", "netns", "add", place.name])
             run(["ip", "-n", place.name, "link", "set", "lo", "up"])
