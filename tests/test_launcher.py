@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +95,9 @@ def test_a_link_to_the_launcher_finds_the_clone(clone: Clone, tmp_path: Path) ->
 
 @pytest.mark.root
 def test_who_may_not_write_is_told_and_nothing_is_run(clone: Clone, tmp_path: Path) -> None:
-    for closed in (tmp_path, *tmp_path.parents[:2]):
+    for closed in (tmp_path, *tmp_path.parents):
+        if closed == Path(tempfile.gettempdir()):
+            break
         closed.chmod(0o755)
     told = clone.run("serve", by=("setpriv", "--reuid=61234", "--regid=61234", "--clear-groups"))
     assert told.returncode == 1

@@ -3,7 +3,7 @@
 ``uml(script)`` boots it on this machine's own root file system (read-only), runs the shell script as
 root in it and gives what it printed. A boot takes some seconds, so a test should bring its scenarios
 together. In the guest, ``$PYTHON`` is our interpreter, the working directory is the repository, and
-``/run`` is empty and writable, with ``TMPDIR`` in it; all else is read-only. The guest has no network but what it makes.
+``/run`` and ``TMPDIR`` are empty and writable, all else is read-only. It has no network but what it makes.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 _MODULES = Path("/usr/lib/uml/modules")
+# Where the guest may write; it must hide nothing of ours. Not in /run: each charon gets a /run of its own.
+_SCRATCH = next(
+    place
+    for place in map(Path, ("/mnt", "/media", "/srv"))
+    if place.is_dir() and not any(used.is_relative_to(place) for used in (REPOSITORY, Path(sys.prefix)))
+)
 
 _INIT = """#!/bin/bash
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run LANG=C.UTF-8
 export PYTHON={python} PYTHONDONTWRITEBYTECODE=1
 mount -t proc proc /proc; mount -t sysfs sys /sys
-mount -t tmpfs tmp /run; mkdir /run/tmp; export TMPDIR=/run/tmp
+mount -t tmpfs tmp /run; mount -t tmpfs tmp {scratch}; export TMPDIR={scratch}
 mount -t tmpfs dev /dev; mkdir /dev/net /dev/shm
 for node in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0" "net/tun 10 200"; do
     set -- $node; mknod -m 666 /dev/$1 c $2 $3
@@ -70,7 +76,12 @@ def uml() -> Callable[..., str]:
         init = directory / "init"
         init.write_text(
             _INIT.format(
-                python=sys.executable, modules=_MODULES, repository=REPOSITORY, wanted=" ".join(modules), script=script
+                python=sys.executable,
+                modules=_MODULES,
+                repository=REPOSITORY,
+                wanted=" ".join(modules),
+                script=script,
+                scratch=_SCRATCH,
             )
         )
         init.chmod(0o755)
