@@ -152,7 +152,8 @@ class Exchange:
         self.last_drop: IkeError | None = None
         self._host = host
         self._transport = transport
-        self._retransmissions = min(retransmissions, len(host.retransmit_seconds))
+        self._waits = host.retransmit_seconds  # a new policy must not shorten it under our feet
+        self._retransmissions = min(retransmissions, len(self._waits))
         self._finished, self._failed, self._forgotten = finished, failed, forgotten
         self._coroutine: Coroutine[object, Any, Any] | None = None
         self._waiting: _AwaitMessage | _AwaitAnswer | None = None
@@ -162,6 +163,7 @@ class Exchange:
         self._undo: list[Callable[[], None]] = []
         self._attempt = 0
         self._timer: Timer | None = None
+        self._lingering: Timer | None = None
         self._deadline = host.schedule(host.now + deadline_seconds, self._expire)
 
     # ---- the vocabulary of a coroutine --------------------------------------------------------
@@ -235,19 +237,25 @@ class Exchange:
         self.resume()
 
     def discard(self) -> None:
-        """Drop it without a word: no undo, no failure; whoever does so cleans up the whole SA."""
-        if self.done:
-            return
-        if isinstance(self._waiting, _AwaitAnswer):
-            self._host.forget_ask(self._waiting.ask_id)
-            self._host.emit(Withdraw(self._waiting.ask_id))
-        if self._coroutine is not None:
-            self._coroutine.close()
-        self._undo.clear()
-        self._end()
+        """Drop it: nobody hears of it and nothing lingers, but what it began is undone."""
+        if not self.done:
+            if isinstance(self._waiting, _AwaitAnswer):
+                self._host.forget_ask(self._waiting.ask_id)
+                self._host.emit(Withdraw(self._waiting.ask_id))
+            if self._coroutine is not None:
+                self._coroutine.close()
+            self._stop()
+            self._run_undo()
+        if self._lingering is not None:
+            self._lingering.cancel()
+        self._taken.clear()
 
-    def on_datagram(self, data: bytes, path: Path) -> None:
-        """A datagram for this exchange came in; the first one starts a prepared exchange."""
+    def on_datagram(self, data: bytes, path: Path) -> bool:
+        """A datagram for this exchange came in; the first one starts a prepared exchange.
+
+        Returns:
+            Whether it was taken: new and believed, neither a duplicate nor parked nor dropped.
+        """
         if not self._started:
             self.resume()
         digest = hashlib.blake2b(data, digest_size=16).digest()
@@ -256,31 +264,32 @@ class Exchange:
                 if not self.asking:
                     for transmit in taken.replies:
                         self._host.emit(transmit)
-                return
+                return False
         if self.done:
-            return
+            return False
         if not isinstance(self._waiting, _AwaitMessage):
             if len(self._parked) < PARKED and all(data != parked for parked, _ in self._parked):
                 self._parked.append((data, path))
-            return
+            return False
         try:
             opened = self._transport.open(data, path)
         except IkeError as error:
             self._drop(error)
-            return
+            return False
         try:
             message = self._match(opened, self._waiting)
         except IkeError as error:
             if not opened.authentic:
                 self._drop(error)
-                return
+                return False
             opened.take()
             self._throw(error)
-            return
+            return True
         opened.take()
         self._taken.append(_Taken(digest, []))
         self._volley = []
         self._step(message)
+        return True
 
     def on_answer(self, ask_id: int, value: object) -> None:
         """The answer to an ask came; one that is not awaited any more is ignored."""
@@ -352,8 +361,7 @@ class Exchange:
     def _arm(self) -> None:
         if not self._volley or self._attempt >= self._retransmissions:
             return  # the deadline speaks the last word
-        wait = self._host.retransmit_seconds[self._attempt]
-        self._timer = self._host.schedule(self._host.now + wait, self._retransmit)
+        self._timer = self._host.schedule(self._host.now + self._waits[self._attempt], self._retransmit)
 
     def _retransmit(self) -> None:
         self._attempt += 1
@@ -367,25 +375,33 @@ class Exchange:
         heard = f"; last message dropped: {self.last_drop}" if self.last_drop else ""
         if self.asking:
             heard = "; the answer to a question did not come in time"
-        self._throw(TimedOut(f"{self.name}: the peer stopped answering{heard}"))
+        error = TimedOut(f"{self.name}: the peer stopped answering{heard}")
+        error.__cause__ = self.last_drop  # which may say more than that time has passed
+        self._throw(error)
 
     def _fail(self, error: IkeError) -> None:
         self._end()
-        while self._undo:
-            self._undo.pop()()
+        self._run_undo()
         if self._failed is not None:
             self._failed(error)
 
-    def _end(self) -> None:
-        """No more steps: stop the clock, withdraw, linger."""
+    def _run_undo(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+    def _stop(self) -> None:
+        """No more steps: stop the clock."""
         self.done = True
         self._deadline.cancel()
         if self._timer is not None:
             self._timer.cancel()
         self._parked.clear()
         self._coroutine = None
-        span = sum(self._host.retransmit_seconds)
-        self._host.schedule(self._host.now + span, self._forget)
+
+    def _end(self) -> None:
+        """No more steps, but duplicates are answered for a while."""
+        self._stop()
+        self._lingering = self._host.schedule(self._host.now + sum(self._waits), self._forget)
 
     def _forget(self) -> None:
         self._taken.clear()

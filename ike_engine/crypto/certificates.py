@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
 _IKE_USES: Final = {
     ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
     ExtendedKeyUsageOID.IPSEC_IKE,  # RFC 4945 section 5.1.3.12
@@ -106,6 +108,18 @@ def validate(
     except _UNREADABLE as error:
         raise InvalidCertificate(f"the certificate of {_subject(leaf)} cannot be read: {error}") from error
     return leaf
+
+
+def public_key(der: bytes) -> PublicKeyTypes:
+    """The key in a certificate that nobody has validated yet.
+
+    Raises:
+        InvalidCertificate: there is none that can be read.
+    """
+    try:
+        return _load(der).public_key()
+    except _UNREADABLE as error:
+        raise InvalidCertificate(f"the certificate's key cannot be read: {error}") from error
 
 
 def matches_name(certificate: x509.Certificate, name: str) -> bool:

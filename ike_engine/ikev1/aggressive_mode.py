@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, verify
+from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, trust, verify
 from ike_engine.ikev1.messages import AggressiveMode1, AggressiveMode2, AggressiveMode3
 from ike_engine.ikev1.nat_traversal import choose
 from ike_engine.ikev1.payloads import KeyExchange, Nonce
@@ -41,6 +41,9 @@ from ike_engine.policy import Phase1Mode
 if TYPE_CHECKING:
     from ike_engine.exchange import Exchange
     from ike_engine.ikev1.isakmp_sa import IsakmpSa
+
+BENEFIT_OF_DOUBT_SECONDS = 5.0
+"""Anybody could have written a message 2 that is not believed; so long the initiator waits for a better one."""
 
 
 async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
@@ -79,16 +82,19 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     )
 
     def authentic(m3: AggressiveMode3) -> None:
-        value = hash_i(sa, transcript, m1.identity.body)
-        verify(sa, value, m1.identity, m3.proof, m3.certificates, at=around.wall_clock())
+        verify(sa, hash_i(sa, transcript, m1.identity.body), m3.proof, m3.certificates)
 
     m3 = await x.receive(AggressiveMode3, proof=authentic)
     note_peer(sa, m3)
+    trust(sa, m1.identity, m3.certificates, at=around.wall_clock())
     evaluate_nat(sa, around, m3.nat_detections, sa.first_path)
 
 
 async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name: str, *, first: bool) -> None:
-    """The client's side: messages 1 and 3 (encrypted). Arguments as in ``main_mode.initiate``."""
+    """The client's side: messages 1 and 3 (encrypted). Arguments as in ``main_mode.initiate``.
+
+    All suites of the profile must be of one Diffie-Hellman group, that of the KE in message 1.
+    """
     offer = offer_phase_1(sa.served_by)
     dh = DiffieHellman(sa.served_by.ike_proposals[0].group, around.entropy)
     ni = Nonce(data=around.entropy(NONCE_OCTETS))
@@ -104,15 +110,16 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
         )
     )
     transcript = Transcript(b"", b"", b"")
+    doubted = False
 
     def authentic(m2: AggressiveMode2) -> None:
-        nonlocal transcript
+        nonlocal transcript, doubted
         agreed_by_responder(sa, accepted_phase_1(m2.sa, sa.served_by))
         dh.accept(m2.key_exchange.data)
         transcript = Transcript(g_xi=dh.public, g_xr=m2.key_exchange.data, sai_b=offer.body)
         make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, ni.data, m2.nonce.data)
-        value = hash_r(sa, transcript, m2.identity.body)
-        verify(sa, value, m2.identity, m2.proof, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name)
+        verify(sa, hash_r(sa, transcript, m2.identity.body), m2.proof, m2.certificates)
+        trust(sa, m2.identity, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name)
 
     m2 = await x.receive(AggressiveMode2, proof=authentic)
     note_peer(sa, m2)

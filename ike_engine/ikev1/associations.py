@@ -129,7 +129,12 @@ class Associations:
     def _find(self, header: Header, path: Path) -> IsakmpSa | None:
         """By our own cookie; a repeated message 1 does not know the responder's yet."""
         if header.responder_spi == NO_COOKIE:
-            return self._by_first_message.get((header.initiator_spi, path.remote.ip))
+            sa = self._by_first_message.get((header.initiator_spi, path.remote.ip))
+            if sa is None and header.exchange_type == ExchangeType.INFORMATIONAL:
+                # A responder that refuses our message 1 may do so before it has a cookie.
+                sa = self._by_own_cookie.get(header.initiator_spi)
+                return sa if sa is not None and sa.initiator and not sa.established else None
+            return sa
         sa = self._by_own_cookie.get(header.responder_spi)
         if sa is not None and not sa.initiator and sa.cky_i == header.initiator_spi:
             return sa
@@ -209,20 +214,19 @@ class Associations:
                 self._park(sa, data, path)
                 return
             sa.exchanges[header.message_id] = exchange
-            exchange.on_datagram(data, path)
-            if not exchange.took_anything:
+            if not exchange.on_datagram(data, path):
                 self.drop_exchange(path, exchange)
                 sa.exchanges.pop(header.message_id, None)
                 exchange.discard()
                 return
             sa.claim_message_id(header.message_id)
-        else:
-            before = exchange.dropped
-            exchange.on_datagram(data, path)
-            if exchange.dropped > before:
-                self.drop_exchange(path, exchange)
-                return
-        self._heard(sa)
+            self._heard(sa)
+            return
+        before = exchange.dropped
+        if exchange.on_datagram(data, path):
+            self._heard(sa)
+        elif exchange.dropped > before:
+            self.drop_exchange(path, exchange)
 
     def _park(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
         """# quirk: strongSwan 5.9.8, RSA aggressive: Mode Config overtakes the fragments of message 3."""
@@ -235,11 +239,12 @@ class Associations:
         for data, path in parked:
             try:
                 self.receive(Header.parse(data), data, path)
-            except Malformed as error:
+            except IkeError as error:
                 self._drop(path, str(error))
 
     def _heard(self, sa: IsakmpSa) -> None:
-        if sa.peer is not None and not sa.peer.gone and sa.peer.ike_sas[-1] is sa:
+        """Something new and authentic came: the peer lives, where the SA's path says."""
+        if sa.peer is not None and not sa.peer.gone and sa.peer.ike_sas and sa.peer.ike_sas[-1] is sa:
             self.peers.heard(sa.peer, sa.path)
 
     def _informational(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:

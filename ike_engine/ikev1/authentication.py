@@ -14,7 +14,7 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ike_engine.crypto.certificates import Purpose, matches_name, validate
+from ike_engine.crypto.certificates import Purpose, matches_name, public_key, validate
 from ike_engine.crypto.prf import prf
 from ike_engine.crypto.signatures import verify_hash
 from ike_engine.errors import AuthenticationFailed, InvalidCertificate, InvalidHash, InvalidSignature
@@ -84,26 +84,16 @@ def _local(sa: IsakmpSa) -> LocalIdentity:
     return identity
 
 
-def verify(
-    sa: IsakmpSa,
-    value: bytes,
-    identity: Identity,
-    proof: Hash | Signature,
-    certificates: Sequence[Certificate],
-    *,
-    at: datetime,
-    gateway_name: str = "",
-) -> None:
-    """Believe the peer's proof of ``value`` (its HASH), or raise.
+def verify(sa: IsakmpSa, value: bytes, proof: Hash | Signature, certificates: Sequence[Certificate]) -> None:
+    """Believe that ``proof`` was made by who took part in the Diffie-Hellman exchange and holds the key, or raise.
+
+    Whether that key is worth anything is another question: ``trust``.
 
     Args:
         sa: Whose authentication method decides what the proof must be.
         value: The HASH as we compute it.
-        identity: The peer's ID payload, which its certificate must carry.
         proof: The peer's HASH or SIG payload.
         certificates: The peer's CERT payloads, leaf first.
-        at: Now, for the validity of certificates.
-        gateway_name: Client side: the name that was asked for must be in the certificate.
 
     Raises:
         InvalidHash, InvalidSignature, InvalidCertificate, AuthenticationFailed: in words.
@@ -116,9 +106,28 @@ def verify(
         return
     if not isinstance(proof, Signature):
         raise AuthenticationFailed("a HASH where the method asks for a signature")
-    chain = [c.data for c in certificates if c.encoding == CertificateEncoding.X509_SIGNATURE]
-    if not chain:
-        raise InvalidCertificate("the peer sent no X.509 certificate")
+    if not verify_hash(public_key(_chain(certificates)[0]), value, proof.data):
+        raise InvalidSignature("the peer's signature does not verify")
+
+
+def trust(
+    sa: IsakmpSa, identity: Identity, certificates: Sequence[Certificate], *, at: datetime, gateway_name: str = ""
+) -> None:
+    """Believe that the key of a peer that signs belongs to whom it says it is, or raise.
+
+    Args:
+        sa: Gets the peer's certificate.
+        identity: The peer's ID payload, which its certificate must carry.
+        certificates: The peer's CERT payloads, leaf first.
+        at: Now, for the validity of certificates.
+        gateway_name: Client side: the name that was asked for must be in the certificate.
+
+    Raises:
+        InvalidCertificate: in words.
+    """
+    if not signs(sa, initiator=not sa.initiator):
+        return
+    chain = _chain(certificates)
     leaf = validate(
         chain,
         sa.served_by.trust_anchors,
@@ -128,6 +137,11 @@ def verify(
     )
     if gateway_name and not matches_name(leaf, gateway_name):
         raise InvalidCertificate(f"the gateway's certificate is not for {gateway_name}")
-    if not verify_hash(leaf.public_key(), value, proof.data):
-        raise InvalidSignature("the peer's signature does not verify")
     sa.certificate = chain[0]
+
+
+def _chain(certificates: Sequence[Certificate]) -> list[bytes]:
+    chain = [c.data for c in certificates if c.encoding == CertificateEncoding.X509_SIGNATURE]
+    if not chain:
+        raise InvalidCertificate("the peer sent no X.509 certificate")
+    return chain

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, verify
+from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, trust, verify
 from ike_engine.ikev1.messages import MainMode1, MainMode2, MainMode3, MainMode4, MainMode5, MainMode6
 from ike_engine.ikev1.nat_traversal import choose
 from ike_engine.ikev1.payloads import KeyExchange, Nonce
@@ -69,10 +69,12 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
 
     transcript = Transcript(g_xi=m3.key_exchange.data, g_xr=dh.public, sai_b=m1.sa.body)
     make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, m3.nonce.data, nr.data)
-    m5 = await x.receive(MainMode5)
+    m5 = await x.receive(
+        MainMode5, proof=lambda m: verify(sa, hash_i(sa, transcript, m.identity.body), m.proof, m.certificates)
+    )
     note_peer(sa, m5)
     sa.identity = m5.identity.identification
-    verify(sa, hash_i(sa, transcript, m5.identity.body), m5.identity, m5.proof, m5.certificates, at=around.wall_clock())
+    trust(sa, m5.identity, m5.certificates, at=around.wall_clock())
     identity = own_identity(sa)
     certificates, proof = prove(sa, hash_r(sa, transcript, identity.body))
     x.send(MainMode6(identity=identity, certificates=certificates, proof=proof))
@@ -118,15 +120,9 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
             everywhere=initial_contact(sa, first=first),
         )
     )
-    m6 = await x.receive(MainMode6)
+    m6 = await x.receive(
+        MainMode6, proof=lambda m: verify(sa, hash_r(sa, transcript, m.identity.body), m.proof, m.certificates)
+    )
     note_peer(sa, m6)
     sa.identity = m6.identity.identification
-    verify(
-        sa,
-        hash_r(sa, transcript, m6.identity.body),
-        m6.identity,
-        m6.proof,
-        m6.certificates,
-        at=around.wall_clock(),
-        gateway_name=gateway_name,
-    )
+    trust(sa, m6.identity, m6.certificates, at=around.wall_clock(), gateway_name=gateway_name)

@@ -277,3 +277,51 @@ def test_a_coroutine_may_wait_for_messages_and_answers_only() -> None:
 
     with pytest.raises(TypeError, match="only receive"):
         begin(Ground(), stray)
+
+
+def test_a_shorter_schedule_in_mid_exchange_is_for_the_next() -> None:
+    ground = Ground()
+    begin(ground, two_rounds)
+    ground.pass_seconds(1.5)
+    ground.sent()
+    ground.retransmit_seconds = (1.0,)
+    ground.pass_seconds(20.0)
+    assert ground.sent() == [b"one", b"one"]
+
+
+def test_a_discarded_exchange_undoes_and_leaves_no_moment_behind() -> None:
+    ground = Ground()
+    undone: list[str] = []
+
+    async def careful(x: Exchange) -> None:
+        x.on_failure(lambda: undone.append("installed"))
+        await x.ask(Verdict())
+
+    exchange, finished, failed = begin(ground, careful)
+    exchange.discard()
+    assert undone == ["installed"]
+    assert isinstance(ground.outputs[-1], Withdraw)
+    assert (finished, failed) == ([], [])
+    assert ground.timers.next() is None
+
+
+def test_an_exchange_discarded_while_it_lingers_answers_no_more() -> None:
+    ground = Ground()
+    exchange, finished, _ = begin(ground, two_rounds)
+    exchange.on_datagram(b"a", PATH)
+    exchange.on_datagram(b"b", PATH)
+    assert finished == ["done"]
+    exchange.discard()
+    ground.sent()
+    exchange.on_datagram(b"a", PATH)
+    assert ground.sent() == []
+    assert ground.timers.next() is None
+
+
+def test_only_a_new_and_believed_message_counts_as_taken() -> None:
+    ground = Ground()
+    exchange, _, _ = begin(ground, ask_then_answer)
+    assert not exchange.on_datagram(b"rubbish", PATH)
+    assert exchange.on_datagram(b"a", PATH)
+    assert not exchange.on_datagram(b"a", PATH)
+    assert not exchange.on_datagram(b"parked", PATH)
