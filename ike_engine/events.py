@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
 
+    from ike_engine.errors import IkeError
     from ike_engine.path import Path
 
 
@@ -147,6 +148,7 @@ class PeerRefused:
         offered: What the client offered, one line each.
         accepted: What the profile accepts, one line each.
         remedy: Which setting would let it in; empty when none would.
+        error: Client side: what went wrong, as its class.
     """
 
     path: Path
@@ -159,6 +161,7 @@ class PeerRefused:
     accepted: tuple[str, ...] = ()
     remedy: str = ""
     vendor_ids: tuple[str, ...] = ()
+    error: type[IkeError] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ike_engine.errors import InvalidCertificate, InvalidHash, InvalidSignature
 from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, trust, verify
 from ike_engine.ikev1.messages import AggressiveMode1, AggressiveMode2, AggressiveMode3
 from ike_engine.ikev1.nat_traversal import choose
@@ -118,8 +119,14 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
         dh.accept(m2.key_exchange.data)
         transcript = Transcript(g_xi=dh.public, g_xr=m2.key_exchange.data, sai_b=offer.body)
         make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, ni.data, m2.nonce.data)
-        verify(sa, hash_r(sa, transcript, m2.identity.body), m2.proof, m2.certificates)
-        trust(sa, m2.identity, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name)
+        try:
+            verify(sa, hash_r(sa, transcript, m2.identity.body), m2.proof, m2.certificates)
+            trust(sa, m2.identity, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name)
+        except (InvalidCertificate, InvalidHash, InvalidSignature):
+            if not doubted:
+                doubted = True
+                x.allow(BENEFIT_OF_DOUBT_SECONDS)
+            raise
 
     m2 = await x.receive(AggressiveMode2, proof=authentic)
     note_peer(sa, m2)

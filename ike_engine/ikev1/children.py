@@ -40,6 +40,8 @@ class Children:
         self._host = associations.host
         self._peers = associations.peers
         self._draw_spi = draw_spi
+        self.childless: Callable[[Peer], None] = lambda _: None
+        """Called when the last Child SA of a peer has outlived its time and nothing replaced it."""
 
     def means(self, sa: IsakmpSa) -> quick_mode.Means:
         """What quick mode needs to make a Child SA of the SA's peer."""
@@ -97,8 +99,10 @@ class Children:
         # (docs/decisions/0030-rekeying-vpnc.md): better it ends, and its user sees that.
         if not child.replaced and peer.ike_sas and peer.ike_sas[-1].vpnc:
             self.close(peer, Goodbye.EXPIRED, "the Child SA's lifetime is over and no rekey succeeded", tell=True)
-        else:
-            self._delete(peer, child, "lifetime over")
+            return
+        self._delete(peer, child, "lifetime over")
+        if not peer.children:
+            self.childless(peer)
 
     def _retire(self, peer: Peer, child: Child) -> None:
         self._delete(peer, child, "replaced")
@@ -137,8 +141,10 @@ class Children:
                 self._peers.remove_child(peer, child, "deleted by the peer")
 
     def install_failed(self, peer: Peer, child: Child, reason: str) -> None:
-        """The data plane could not install it: no peer may believe that it works."""
+        """The data plane could not install it: no peer may believe that it works. A client has nothing else to try."""
         self._delete(peer, child, f"the data plane refused it: {reason}")
+        if not peer.children and peer.ike_sas and peer.ike_sas[-1].initiator:
+            self.close(peer, Goodbye.FAILED, f"the data plane refused the Child SA: {reason}", tell=True)
 
     # ---- endings -----------------------------------------------------------------------------------------
 

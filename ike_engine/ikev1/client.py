@@ -7,6 +7,7 @@ It renews both phases before they end and carries the Child SAs over to the new 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ike_engine.errors import (
     IkeError,
     InvalidExchangeType,
     InvalidIdInformation,
+    NoProposalChosen,
     PeerFailed,
     TimedOut,
 )
@@ -30,6 +32,7 @@ from ike_engine.wire import vendor_ids
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ike_engine.crypto.suites import DhGroup
     from ike_engine.ikev1.associations import Associations
     from ike_engine.ikev1.children import Children
     from ike_engine.ikev1.envelope import Phase2Transport
@@ -37,9 +40,13 @@ if TYPE_CHECKING:
     from ike_engine.ikev1.payloads import Identity, Notification
     from ike_engine.path import Path
     from ike_engine.peer import Peer
+    from ike_engine.policy import Profile
 
 REKEY_AT = 0.85
 """Part of the ISAKMP SA's lifetime after which a new phase 1 begins."""
+
+REKEY_AGAIN_AFTER = 0.03
+"""Part of the lifetime after which a phase 1 that failed is tried again while the old SA still serves."""
 
 RETIRE_SECONDS = 5.0
 """How long the old ISAKMP SA stays after a new one took over."""
@@ -48,6 +55,34 @@ RENEW_SECONDS = 2.0
 """A gateway that deletes a Child SA usually deletes the ISAKMP SA next; if not, we make a new Child SA."""
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
+
+_ANOTHER_GROUP_MAY_DO = ("NO-PROPOSAL-CHOSEN", "INVALID-KEY-INFORMATION")
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One phase 1 of ours.
+
+    Attributes:
+        further: Aggressive mode: Diffie-Hellman groups to try when the gateway will not have this one's.
+    """
+
+    order: Connect
+    further: tuple[DhGroup, ...] = ()
+
+
+def groups_of(profile: Profile) -> tuple[DhGroup, ...]:
+    """The Diffie-Hellman groups of a profile, in its order of preference."""
+    return tuple(dict.fromkeys(proposal.group for proposal in profile.ike_proposals))
+
+
+def restricted(profile: Profile, group: DhGroup) -> Profile:
+    """``profile`` with the suites of one group only.
+
+    In aggressive mode the KE payload leaves with the offer, so every transform must have its group (RFC 2409
+    section 5.2).
+    """
+    return replace(profile, ike_proposals=tuple(p for p in profile.ike_proposals if p.group is group))
 
 
 class Client:
@@ -58,20 +93,28 @@ class Client:
         self._host = associations.host
         self._peers = associations.peers
         self._children = children
-        self._orders: dict[int, Connect] = {}
+        self._attempts: dict[int, _Attempt] = {}
+        children.childless = self._childless
 
     def connect(self, order: Connect) -> None:
         """Begin; the outcome is an event, ``PeerConnected`` or ``PeerRefused``."""
-        self._begin(order, order.path, None)
+        self._begin(order, order.path, None, groups_of(order.profile))
 
     # ---- phase 1 ------------------------------------------------------------------------------------
 
-    def _begin(self, order: Connect, path: Path, renewed: Peer | None) -> None:
+    def _begin(self, order: Connect, path: Path, renewed: Peer | None, groups: tuple[DhGroup, ...]) -> None:
+        """Start phase 1.
+
+        Args:
+            groups: Diffie-Hellman groups to try one after the other in aggressive mode.
+        """
         sa = self._all.initiate(path)
         sa.profile, sa.nat_t_path = order.profile, order.nat_t_path
         sa.mode = Phase1Mode.MAIN if Phase1Mode.MAIN in order.profile.modes else Phase1Mode.AGGRESSIVE
         sa.peer = renewed
-        self._orders[sa.number] = order
+        if sa.mode is Phase1Mode.AGGRESSIVE:
+            sa.profile = restricted(order.profile, groups[0])
+        self._attempts[sa.number] = _Attempt(order, groups[1:])
         module = main_mode if sa.mode is Phase1Mode.MAIN else aggressive_mode
         sa.phase_1 = self._all.phase_1_exchange(
             sa,
@@ -132,7 +175,7 @@ class Client:
 
     def phase_2(self, sa: IsakmpSa, exchange_type: int, transport: Phase2Transport) -> Exchange | None:
         """Xauth, a pushed configuration, or a rekey."""
-        order, peer = self._orders[sa.number], sa.peer
+        order, peer = self._attempts[sa.number].order, sa.peer
         if peer is None:
             return None
         if exchange_type == ExchangeType.TRANSACTION and not sa.authorized:
@@ -239,6 +282,10 @@ class Client:
         peer = sa.peer
         if peer is None or peer.configuration is None:
             return
+        if self._all.policy.force_encapsulation and not sa.encapsulated:
+            refusal = NoProposalChosen("the gateway has no NAT traversal, and ESP must travel in UDP here")
+            self._failed(sa, Stage.QUICK_MODE, refusal)
+            return
         profile = sa.served_by
         own = IPv4Network(peer.configuration.address)
         group = profile.pfs_groups[0] if profile.require_pfs and profile.pfs_groups else None
@@ -259,8 +306,11 @@ class Client:
     # ---- staying ----------------------------------------------------------------------------------------
 
     def _rekey(self, sa: IsakmpSa, order: Connect) -> None:
-        if sa.peer is not None and not sa.peer.gone:
-            self._begin(order, sa.peer.path, sa.peer)
+        if sa.peer is None or sa.peer.gone:
+            return
+        known = sa.agreed.group
+        others = tuple(group for group in groups_of(order.profile) if group is not known)
+        self._begin(order, sa.peer.path, sa.peer, (known, *others))
 
     def _retire(self, sa: IsakmpSa) -> None:
         self._children.delete_isakmp(sa)
@@ -273,7 +323,7 @@ class Client:
         self._remove(sa)
 
     def _remove(self, sa: IsakmpSa) -> None:
-        self._orders.pop(sa.number, None)
+        self._attempts.pop(sa.number, None)
         self._all.remove(sa)
 
     # ---- news from the gateway ------------------------------------------------------------------------------
@@ -294,10 +344,15 @@ class Client:
         if peer is not None and not peer.children:
             sa.timers["renew"] = self._host.schedule(self._host.now + RENEW_SECONDS, lambda: self._renew(sa))
 
+    def _childless(self, peer: Peer) -> None:
+        """The last Child SA is gone, and it was not the gateway that deleted it: nothing renewed it in time."""
+        if peer.connected and peer.ike_sas and peer.ike_sas[-1].initiator:
+            self._renew(peer.ike_sas[-1])
+
     def _renew(self, sa: IsakmpSa) -> None:
-        order = self._orders.get(sa.number)
-        if order is not None and sa.peer is not None and not sa.peer.children:
-            self._make_child(sa, order)
+        attempt = self._attempts.get(sa.number)
+        if attempt is not None and sa.peer is not None and not sa.peer.children:
+            self._make_child(sa, attempt.order)
 
     def isakmp_deleted(self, sa: IsakmpSa) -> None:
         """The gateway ends the stay, unless we have a newer ISAKMP SA."""
@@ -318,19 +373,47 @@ class Client:
     def _failed(self, sa: IsakmpSa, stage: Stage, error: IkeError) -> None:
         if sa.closing:
             return
-        peer = sa.peer
         if error.notify is not None:
             self._children.report_failure(sa, error)
-        if peer is not None and peer.connected:
-            # A renewal failed: the old SA still serves, and the next moment may be better.
-            if (peer.ike_sas and peer.ike_sas[-1] is not sa) or len(peer.ike_sas) > 1:
-                self._children.delete_isakmp(sa)
-                self._remove(sa)
-            return
+        attempt = self._attempts[sa.number]
+        if stage is Stage.PHASE_1 and attempt.further and sa.complaint in _ANOTHER_GROUP_MAY_DO:
+            self._remove(sa)
+            self._begin(attempt.order, sa.first_path, sa.peer, attempt.further)
+        elif sa.peer is not None and sa.peer.connected:
+            self._renewal_failed(sa, sa.peer, stage, error)
+        else:
+            self._refused(sa, stage, error)
+
+    def _refused(self, sa: IsakmpSa, stage: Stage, error: IkeError) -> None:
+        peer = sa.peer
         self._host.emit(
-            PeerRefused(path=sa.path, stage=stage, reason=str(error), profile=sa.served_by.name, remedy=error.remedy)
+            PeerRefused(
+                path=sa.path,
+                stage=stage,
+                reason=str(error),
+                profile=sa.served_by.name,
+                remedy=error.remedy,
+                error=type(disbelief if isinstance(disbelief := error.__cause__, IkeError) else error),
+            )
         )
         self._children.delete_isakmp(sa)
         if peer is not None:
             self._children.close(peer, Goodbye.FAILED, str(error), tell=False)
         self._remove(sa)
+
+    def _renewal_failed(self, sa: IsakmpSa, peer: Peer, stage: Stage, error: IkeError) -> None:
+        """While an older SA still serves, the next moment may be better; without any the stay is over."""
+        if stage is Stage.QUICK_MODE:
+            if not peer.children:
+                self._children.close(peer, Goodbye.FAILED, f"no new Child SA: {error}", tell=True)
+            return
+        self._children.delete_isakmp(sa)
+        self._remove(sa)
+        if not peer.ike_sas:
+            self._children.close(peer, Goodbye.FAILED, str(error), tell=False)
+            return
+        old = peer.ike_sas[-1]
+        attempt = self._attempts.get(old.number)
+        if attempt is not None:
+            order, wait = attempt.order, REKEY_AGAIN_AFTER * old.lifetime_seconds
+            old.timers["rekey"] = self._host.schedule(self._host.now + wait, lambda: self._rekey(old, order))

@@ -48,9 +48,12 @@ class DeadPeerDetection:
 
     def _look(self, sa: IsakmpSa) -> None:
         peer = sa.peer
-        if peer is None or peer.gone or sa.closing or peer.ike_sas[-1] is not sa:
+        if peer is None or peer.gone or sa.closing:
             return
         profile = sa.served_by
+        if peer.ike_sas[-1] is not sa:  # a newer one is probed; should it fail, this one is the newest again
+            self._wait(sa, self._host.now + profile.dpd_interval_seconds)
+            return
         quiet_until = peer.last_heard + profile.dpd_interval_seconds
         if sa.dpd_unanswered and peer.last_heard > sa.dpd_sent_at:
             self._alive(sa, peer)

@@ -44,6 +44,8 @@ ASKED = (
     Mode.UNITY_PFS,
 )
 FIRST_UNITY = Mode.UNITY_BANNER
+LONGEST_TEXT = 4_000
+"""Characters of a banner or a list of names that a client takes from a gateway."""
 
 Configured = Callable[[Attributes], Awaitable[Configuration]]
 
@@ -112,13 +114,13 @@ async def accept_push(x: Exchange) -> Configuration:
     return decode(message.attributes)
 
 
-def text(request: Attributes, number: int) -> str:
-    """A text attribute as printable characters; empty when it is not there."""
+def text(request: Attributes, number: int, *, limit: int = 128, also: str = "") -> str:
+    """A text attribute as printable characters (and those of ``also``); empty when it is not there."""
     attribute = request.get(number)
     if attribute is None:
         return ""
     decoded = attribute.octets.decode("utf-8", "replace").rstrip("\0")
-    return "".join(character for character in decoded if character.isprintable())[:128]
+    return "".join(character for character in decoded if character.isprintable() or character in also)[:limit]
 
 
 # ---- values -----------------------------------------------------------------------------------------
@@ -190,8 +192,8 @@ def decode(attributes: Attributes) -> Configuration:
         domain=text(attributes, Mode.UNITY_DEF_DOMAIN),
         split_include=tuple(networks.get(Mode.UNITY_SPLIT_INCLUDE, ())),
         split_exclude=tuple(networks.get(Mode.UNITY_LOCAL_LAN, ())),
-        split_dns=tuple(name for name in text(attributes, Mode.UNITY_SPLITDNS_NAME).split(",") if name),
-        banner=text(attributes, Mode.UNITY_BANNER),
+        split_dns=tuple(filter(None, text(attributes, Mode.UNITY_SPLITDNS_NAME, limit=LONGEST_TEXT).split(","))),
+        banner=text(attributes, Mode.UNITY_BANNER, limit=LONGEST_TEXT, also="\n\t"),
         save_password=saved is not None and saved.number == 1,
     )
 

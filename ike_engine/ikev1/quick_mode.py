@@ -29,6 +29,7 @@ from ike_engine.ikev1.payloads import Identity, KeyExchange, Nonce, Notification
 from ike_engine.ikev1.phase_1 import DiffieHellman
 from ike_engine.ikev1.proposals import EspChoice, Lifetime, choose_esp, offer_esp
 from ike_engine.secret import Secret
+from ike_engine.traffic_selectors import narrow, network_of
 from ike_engine.wire.attributes import Attribute, encode_attributes
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ async def initiate(
 
     Args:
         terms: Selectors and PFS group to ask for.
-        networks: Ours and the peer's, as installed.
+        networks: Ours and the peer's, as installed; a peer that answers with a narrower selector of its own
+            (strongSwan does) carries no more than that.
         proposals: What to offer; a rekey offers one, the old.
     """
     spi = means.draw_spi()
@@ -219,12 +221,23 @@ async def initiate(
         g_xy = dh.g_xy
     lifetime = limits(sa.served_by, _announced_lifetime(m2) or choice.lifetime)
     nonces = ni + m2.nonce.data
-    child = _child(sa, choice, spi, nonces, g_xy, networks, lifetime)
+    child = _child(sa, choice, spi, nonces, g_xy, (networks[0], _agreed_networks(m2, networks[1])), lifetime)
     means.install_inbound(child, terms)
     x.on_failure(lambda: means.withdraw(spi))
     transport.prefix, transport.nonces = b"\0", nonces
     x.send(QuickMode3())
     return spi
+
+
+def _agreed_networks(m2: QuickMode2, wanted: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+    """What of the peer's networks it agreed to carry; no identities in its answer: all of them."""
+    if len(m2.identities) != 2:
+        return wanted
+    said = network_of(m2.identities[1].identification)
+    agreed = narrow(said, wanted)
+    if not agreed:
+        raise InvalidIdInformation(f"the peer answered with {said}, which we did not ask for")
+    return agreed
 
 
 def _announced_lifetime(m2: QuickMode2) -> Lifetime | None:
