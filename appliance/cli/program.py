@@ -10,6 +10,7 @@ from appliance import __version__
 from appliance.cli import (
     administrators,
     authority,
+    connect,
     console,
     doctor,
     pools,
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(serve.serve)
+app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.add_typer(users.app, name="user")
 app.add_typer(pools.app, name="pool")

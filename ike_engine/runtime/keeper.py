@@ -75,9 +75,9 @@ class Ports:
             self.esp: socket.socket | None = None
             if userspace_esp:
                 # Was alone so far: a group of another Coati would have let us in, each to lose half of its datagrams.
+                alone = Address(*self.nat_t.getsockname())
                 self.nat_t.close()
-                self.nat_t = opened.enter_context(closing(_bind(nat_t, shared=True)))
-                self.esp = opened.enter_context(closing(_bind(Address(*self.nat_t.getsockname()), shared=True)))
+                self.nat_t, self.esp = (opened.enter_context(closing(_bind(alone, shared=True))) for _ in range(2))
                 steering.steer((self.nat_t, self.esp), steering.program(shards=1, marked=True, esp=True))
             self._opened = opened.pop_all()
 

@@ -137,14 +137,21 @@ class UdpSocket:
 
         What cannot be sent is counted: to IKE it is a datagram lost on the way.
         """
+        self._transmit((NON_ESP_MARKER, message) if self.nat_t else (message,), path)
+
+    def keep_alive(self, path: Path) -> None:
+        """Send a NAT keepalive (RFC 3948 section 2.3): it keeps our mapping in the NAT, and nobody answers it."""
+        self._transmit((KEEPALIVE,), path)
+
+    def _transmit(self, octets: tuple[bytes, ...], path: Path) -> None:
         source = self._sources.get(path.local.ip)
         if source is None:
             source = self._remember_source(path.local.ip)
         try:
-            self._sock.sendmsg((NON_ESP_MARKER, message) if self.nat_t else (message,), source, 0, path.remote)
+            self._sock.sendmsg(octets, source, 0, path.remote)
         except OSError as error:
             self.counters.send_errors += 1
-            self._tell_once(error, f"sending {len(message)} octets to {path.remote}")
+            self._tell_once(error, f"sending {sum(map(len, octets))} octets to {path.remote}")
         else:
             self.counters.sent += 1
 

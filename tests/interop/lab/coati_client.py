@@ -1,0 +1,139 @@
+"""Our own client: ``coati connect``, with a resolv.conf of its own."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from tests.interop.lab import network, office
+from tests.interop.lab.processes import Daemon, eventually
+
+if TYPE_CHECKING:
+    from tests.interop.lab.network import Place
+    from tests.interop.lab.strongswan import Login
+
+_ROOT = Path(__file__).resolve().parents[3]
+_OWN_RESOLV_CONF = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+NAME_SERVERS_BEFORE = "# as the machine had it\nnameserver 192.0.2.53\n"
+
+
+class CoatiClient:
+    """One ``coati connect`` in one place."""
+
+    _instances = itertools.count()
+
+    def __init__(self, place: Place, directory: Path) -> None:
+        self.place = place
+        self._directory = directory / f"coati-client-{next(self._instances)}"
+        self._directory.mkdir()
+        self._directory.chmod(0o755)
+        self.resolv_conf = self._directory / "resolv.conf"
+        self.resolv_conf.write_text(NAME_SERVERS_BEFORE)
+        self._daemon: Daemon
+        self.virtual_ip = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(
+        self, login: Login, authority: Path | None, *more: str, user: str = "", gateway: str = network.GATEWAY
+    ) -> None:
+        """Start it; it connects at once.
+
+        Args:
+            login: Who logs in and how.
+            authority: PEM file of the CA to trust.
+            more: Further arguments.
+            user: Account of this machine to run as, in place of root.
+            gateway: What is typed as its name.
+        """
+        secrets = [login.user.password]
+        arguments = ["--user", login.user.name, "--method", login.method, "--mode", login.mode]
+        arguments += ["--ike", login.ike, "--esp", login.esp, "--gateway-name", office.GATEWAY_NAME]
+        if login.method == "psk":
+            arguments += ["--psk-stdin"] + (["--group", login.group] if login.mode == "aggressive" else [])
+            secrets.insert(0, office.GROUP_KEY)
+        else:
+            arguments += ["--ca", str(authority)]
+        if login.credential is not None:
+            arguments += ["--cert", str(login.credential.certificate), "--key", str(login.credential.key)]
+        command = [sys.executable, "-m", "appliance.cli", "connect", gateway, "--password-stdin", "--verbose"]
+        as_user = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
+        self._daemon = self.place.daemon(
+            "coati connect",
+            *("unshare", "-m", "sh", "-c", _OWN_RESOLV_CONF, str(self.resolv_conf)),
+            *as_user,
+            *command,
+            *arguments,
+            *more,
+            log=self._directory / "log",
+            stdin="\n".join([*secrets, ""]),
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT)},
+        )
+
+    def wait_connected(self, *, times: int = 1, within: float = 15) -> None:
+        """Wait until it has been connected so many times.
+
+        Raises:
+            Failed: with its output, when it is not in time.
+        """
+
+        def look() -> list[str]:
+            found = re.findall(r"^  address +([\d.]+) on", self.log(), re.MULTILINE)
+            return found if len(found) >= times else []
+
+        self.virtual_ip = self._daemon.wait_for(look, within=within, what=f"connected {times} times")[-1]
+
+    def connect(self, login: Login, authority: Path | None, *more: str) -> None:
+        """Start it and wait until the tunnel is up."""
+        self.start(login, authority, *more)
+        self.wait_connected()
+
+    def wait(self, *, within: float = 15) -> int:
+        """Wait for its end; give its exit status."""
+        return self._daemon.wait(within)
+
+    def pids(self) -> list[int]:
+        """Its processes: the keeper, the client and esp."""
+        return [self._daemon.pid, *_descendants(self._daemon.pid)]
+
+    def child(self, words: str) -> int:
+        """Pid of the child whose command line holds these words."""
+
+        def find() -> int:
+            for pid in _descendants(self._daemon.pid):
+                if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                    return pid
+            return 0
+
+        return eventually(find, within=5, what=f"a process {words}")
+
+    def disconnect(self) -> int:
+        """SIGTERM, as Ctrl-C; give its exit status."""
+        self.place.run("kill", "-TERM", str(self._daemon.pid))
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL to the keeper: nothing is put back."""
+        self._daemon.kill()
+
+    def stop(self) -> None:
+        """End it if it still runs."""
+        if hasattr(self, "_daemon"):
+            self._daemon.stop(grace=10)
+
+    def log(self) -> str:
+        return self._daemon.output() if hasattr(self, "_daemon") else ""
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        found += [int(child), *_descendants(int(child))]
+    return found
