@@ -131,6 +131,11 @@ class Exchange:
         finished: Called with the coroutine's result.
         failed: Called with the error after the undo stack has run.
         forgotten: Called when the lingering ends and the exchange can be dropped from its SA.
+
+    Attributes:
+        done: It runs no more.
+        taken: How many messages were taken; one that began with rubbish may be thrown away.
+        dropped: How many were not believed, and in ``last_drop`` why the last of them.
     """
 
     def __init__(
@@ -147,6 +152,7 @@ class Exchange:
     ) -> None:
         self.name = name
         self.done = False
+        self.taken = 0
         self._started = False
         self.dropped = 0
         self.last_drop: IkeError | None = None
@@ -207,11 +213,6 @@ class Exchange:
     def asking(self) -> bool:
         """Whether an answer is awaited."""
         return isinstance(self._waiting, _AwaitAnswer)
-
-    @property
-    def took_anything(self) -> bool:
-        """Whether a message was taken: one that began with rubbish may be thrown away."""
-        return bool(self._taken)
 
     def repeat(self) -> None:
         """Send the last volley again, also when all is done: nobody else would if its last message got lost."""
@@ -286,6 +287,7 @@ class Exchange:
             self._throw(error)
             return True
         opened.take()
+        self.taken += 1
         self._taken.append(_Taken(digest, []))
         self._volley = []
         self._step(message)

@@ -47,14 +47,20 @@ class Child:
 
     Attributes:
         terms: How it was negotiated, for a rekey in the same terms; the protocol's own type.
+        begun: When its negotiation began.
+        established_at: When it was done.
         outbound: The outbound half is installed.
+        rekeying: We are making one to replace it.
         replaced: A newer one carries the traffic.
     """
 
     sa: ChildSa
     terms: Any = None
+    begun: float = 0.0
+    established_at: float = 0.0
     outbound: bool = False
     established: bool = False
+    rekeying: bool = False
     replaced: bool = False
     timers: list[Timer] = field(default_factory=list)
 
@@ -150,14 +156,18 @@ class Peers:
 
     # ---- Child SAs --------------------------------------------------------------------------------
 
-    def child_inbound(self, peer: Peer, sa: ChildSa, terms: Any) -> Child:  # noqa: ANN401  the protocol's
+    def child_inbound(self, peer: Peer, sa: ChildSa, terms: Any, begun: float) -> Child:  # noqa: ANN401  the protocol's
         """Install the inbound half: the peer may learn the SPI right after. The first of its kind goes in whole."""
         child_of_a_rekey = any(self._same_networks(other.sa, sa) for other in peer.live_children)
-        child = peer.children[sa.inbound_spi] = Child(sa, terms)
+        child = peer.children[sa.inbound_spi] = Child(sa, terms, begun)
         self._by_spi[sa.inbound_spi] = peer
         child.outbound = not child_of_a_rekey
         self._host.emit(InstallInbound(sa) if child_of_a_rekey else InstallBoth(sa))
         return child
+
+    def siblings(self, peer: Peer, child: Child) -> Iterator[Child]:
+        """Those of the peer's that carry traffic for the same networks, ``child`` among them."""
+        return (other for other in peer.live_children if self._same_networks(other.sa, child.sa))
 
     @staticmethod
     def _same_networks(one: ChildSa, other: ChildSa) -> bool:
@@ -169,15 +179,18 @@ class Peers:
         """Install the outbound half; the first Child SA connects the peer.
 
         Returns:
-            The Child SAs that it replaces: same networks, older.
+            The Child SAs that it replaces: same networks, and there when its negotiation began. Of two rekeys
+            that crossed neither replaces the other: each side could take another for the older.
         """
         sa = child.sa
-        child.established = True
+        child.established, child.established_at = True, self._host.now
         if not child.outbound:
             child.outbound = True
             self._host.emit(InstallOutbound(sa))
         replaced = tuple(
-            other for other in peer.live_children if other is not child and self._same_networks(other.sa, sa)
+            other
+            for other in peer.live_children
+            if other is not child and other.established_at <= child.begun and self._same_networks(other.sa, sa)
         )
         for other in replaced:
             other.replaced = True
@@ -288,6 +301,9 @@ class Peers:
             return
         child = peer.children[report.inbound_spi]
         if isinstance(report, PathObserved):
+            for sa in peer.ike_sas:  # IKE shares the flow of ESP in UDP: its old mapping is as dead
+                if sa.path.nat_t:
+                    sa.path = report.path
             self.heard(peer, report.path)
         elif isinstance(report, Expired) and self.expired is not None:
             self.expired(peer, child, report.hard)

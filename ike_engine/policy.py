@@ -190,14 +190,25 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds on what strangers can make us hold."""
+    """Bounds on what strangers can make us hold, and users.
+
+    Attributes:
+        half_open: SAs in phase 1; when there are so many, the oldest that never answered makes way.
+        logging_in: SAs whose phase 1 is done but whose user is not yet known.
+        reassemblies: Messages of which fragments are missing; half of them for peers that have an SA.
+        children_per_peer: Child SAs of one peer, replaced ones included.
+    """
 
     half_open: int = 5_000
     half_open_per_source: int = 64
+    logging_in: int = 20_000
+    logging_in_per_source: int = 512
     exchange_seconds: float = 30.0
     reassembly_octets: int = 65_535
     reassembly_seconds: float = 10.0
     reassemblies: int = 1_024
+    reassemblies_per_source: int = 64
+    children_per_peer: int = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ is counted and dropped.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,8 +14,9 @@ from ike_engine.errors import IkeError, Malformed
 from ike_engine.events import DatagramDropped
 from ike_engine.exchange import OWNED, Exchange, Host
 from ike_engine.ikev1 import informational
+from ike_engine.ikev1.crowd import Crowd
 from ike_engine.ikev1.envelope import Phase1Transport, Phase2Transport
-from ike_engine.ikev1.fragmentation import Reassembly
+from ike_engine.ikev1.fragmentation import Reassemblies
 from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType, ProtocolId
@@ -34,9 +34,19 @@ if TYPE_CHECKING:
 
 NO_COOKIE = bytes(8)
 PARKED = 4
+LONGEST_PARKED = 4_096
+"""Octets of a message that came too early: nobody knows yet who wrote it."""
 MODES = {ExchangeType.IDENTITY_PROTECTION: Phase1Mode.MAIN, ExchangeType.AGGRESSIVE: Phase1Mode.AGGRESSIVE}
 
+LONGEST_FIRST_MESSAGE = 16_384
+"""Octets; ten times what any client sends. What it holds is kept until phase 1 is over."""
+
 Run = Callable[[Exchange], Coroutine[object, Any, Any]]
+
+
+def _never_answered(sa: IsakmpSa) -> bool:
+    """Whether nothing but message 1 came, which may carry a stranger's address."""
+    return not sa.initiator and (sa.phase_1 is None or sa.phase_1.taken < 2)
 
 
 class Role(Protocol):
@@ -87,8 +97,9 @@ class Associations:
         self._draw_cookie = draw_cookie
         self._by_own_cookie: dict[bytes, IsakmpSa] = {}
         self._by_first_message: dict[tuple[bytes, str], IsakmpSa] = {}
-        self._half_open: Counter[str] = Counter()
-        self._reassemblies: dict[tuple[bytes, bytes, Path, int], Reassembly] = {}
+        self._half_open: Crowd[IsakmpSa] = Crowd()
+        self._logging_in: Crowd[IsakmpSa] = Crowd()
+        self._reassemblies = Reassemblies()
         self._numbers = 0
 
     def __len__(self) -> int:
@@ -97,7 +108,7 @@ class Associations:
     @property
     def half_open(self) -> int:
         """SAs whose phase 1 is not done."""
-        return self._half_open.total()
+        return len(self._half_open)
 
     # ---- datagrams --------------------------------------------------------------------------------
 
@@ -149,40 +160,42 @@ class Associations:
         fragment = payloads[0]
         if not isinstance(fragment, Fragment):
             raise Malformed("no fragment")
-        limits = self.policy.limits
-        oldest = self.host.now - limits.reassembly_seconds
+        sa = self._find(header, path)
+        known = sa is not None and sa.path.remote.ip == path.remote.ip
         key = (header.initiator_spi, header.responder_spi, path, fragment.identifier)
-        reassembly = self._reassemblies.get(key)
-        if reassembly is None or reassembly.started < oldest:
-            if len(self._reassemblies) >= limits.reassemblies:
-                self._reassemblies = {k: r for k, r in self._reassemblies.items() if r.started >= oldest}
-                if len(self._reassemblies) >= limits.reassemblies:
-                    raise Malformed("too many messages in reassembly")
-            reassembly = self._reassemblies[key] = Reassembly(self.host.now)
-        whole = reassembly.add(fragment, limits.reassembly_octets)
-        if whole is not None:
-            del self._reassemblies[key]
-        return whole
+        return self._reassemblies.add(key, path.remote.ip, fragment, self.host.now, self.policy.limits, known=known)
 
     def _first_message(self, header: Header, data: bytes, path: Path) -> None:
         mode = MODES.get(header.exchange_type)  # type: ignore[call-overload]
         if mode is None or header.initiator_spi == NO_COOKIE or header.flags & Flags.ENCRYPTION:
             self._drop(path, "no first message of a known exchange")
             return
-        limits = self.policy.limits
-        if self.half_open >= limits.half_open:
-            self._drop(path, "too many half-open SAs")
+        if header.length > LONGEST_FIRST_MESSAGE:
+            self._drop(path, f"a first message of {header.length} octets")
             return
-        if self._half_open[path.remote.ip] >= limits.half_open_per_source:
-            self._drop(path, "too many half-open SAs from this address")
+        if not self._room_for(path.remote.ip):
+            self._drop(path, "too many half-open SAs")
             return
         sa = self._new(header.initiator_spi, self._draw_cookie(), path, initiator=False)
         sa.mode = mode
         exchange = sa.phase_1 = self.gateway.phase_1(sa)
         exchange.on_datagram(data, path)
-        if not exchange.took_anything:
+        if not exchange.taken:
             self.drop_exchange(path, exchange)
             self.remove(sa)
+
+    def _room_for(self, source: str) -> bool:
+        """Whether one more may try: who never answered makes way, who is at work stays."""
+        limits = self.policy.limits
+        if not self._logging_in.room_for(source, limits.logging_in, limits.logging_in_per_source):
+            return False
+        if self._half_open.room_for(source, limits.half_open, limits.half_open_per_source):
+            return True
+        silent = self._half_open.oldest(source, limits.half_open_per_source, _never_answered)
+        if silent is None:
+            return False
+        self.remove(silent)
+        return True
 
     def _phase_1(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         if sa.phase_1 is None or header.message_id:
@@ -195,7 +208,7 @@ class Associations:
         sa.phase_1.on_datagram(data, path)
         if sa.phase_1.dropped > before:
             self.drop_exchange(path, sa.phase_1)
-            if learning and not sa.phase_1.took_anything:
+            if learning and not sa.phase_1.taken:
                 sa.cky_r = NO_COOKIE
 
     def _phase_2(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
@@ -204,8 +217,8 @@ class Associations:
             if not header.message_id or header.exchange_type not in (ExchangeType.TRANSACTION, ExchangeType.QUICK):
                 self._drop(path, f"no exchange of type {header.exchange_type}")
                 return
-            if header.message_id in sa.used_message_ids:
-                self._drop(path, "message id used before")
+            if not sa.takes_message_id(header.message_id):
+                self._drop(path, "message id used before, or too many")
                 return
             role = self.client if sa.initiator else self.gateway
             transport = Phase2Transport(sa, header.exchange_type, header.message_id) if sa.established else None
@@ -230,7 +243,7 @@ class Associations:
 
     def _park(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
         """# quirk: strongSwan 5.9.8, RSA aggressive: Mode Config overtakes the fragments of message 3."""
-        if len(sa.parked) < PARKED and all(data != parked for parked, _ in sa.parked):
+        if len(sa.parked) < PARKED and len(data) <= LONGEST_PARKED and all(data != parked for parked, _ in sa.parked):
             sa.parked.append((data, path))
 
     def unpark(self, sa: IsakmpSa) -> None:
@@ -251,8 +264,8 @@ class Associations:
         if not header.flags & Flags.ENCRYPTION or not sa.established:
             self._clear_informational(sa, header, data, path)
             return
-        if header.message_id in sa.used_message_ids:
-            self._drop(path, "message id used before")
+        if not sa.takes_message_id(header.message_id):
+            self._drop(path, "message id used before, or too many")
             return
         opened = Phase2Transport(sa, ExchangeType.INFORMATIONAL, header.message_id).open(data, path)
         message = Informational.match(opened.payloads)
@@ -311,7 +324,7 @@ class Associations:
         self._by_own_cookie[cky_i if initiator else cky_r] = sa
         if not initiator:
             self._by_first_message[cky_i, path.remote.ip] = sa
-        self._half_open[path.remote.ip] += 1
+        self._half_open.add(sa.number, path.remote.ip, sa)
         return sa
 
     def initiate(self, path: Path) -> IsakmpSa:
@@ -319,15 +332,16 @@ class Associations:
         return self._new(self._draw_cookie(), NO_COOKIE, path, initiator=True)
 
     def established(self, sa: IsakmpSa) -> None:
-        """Phase 1 is done."""
+        """Phase 1 is done. A client has yet to log in."""
         sa.established = True
-        self._no_longer_half_open(sa)
+        self._half_open.remove(sa.number)
+        if not sa.initiator:
+            self._logging_in.add(sa.number, sa.first_path.remote.ip, sa)
 
-    def _no_longer_half_open(self, sa: IsakmpSa) -> None:
-        source = sa.first_path.remote.ip
-        self._half_open[source] -= 1
-        if self._half_open[source] <= 0:
-            del self._half_open[source]
+    def authorized(self, sa: IsakmpSa) -> None:
+        """The login was accepted."""
+        sa.authorized = True
+        self._logging_in.remove(sa.number)
 
     def remove(self, sa: IsakmpSa) -> None:
         """Nothing more is sent or received under this SA. Its exchanges end; their failures are not news."""
@@ -335,8 +349,8 @@ class Associations:
             return
         sa.closing = True
         sa.stop_timers()
-        if not sa.established:
-            self._no_longer_half_open(sa)
+        self._half_open.remove(sa.number)
+        self._logging_in.remove(sa.number)
         for exchange in (sa.phase_1, *sa.exchanges.values()):
             if exchange is not None:
                 exchange.discard()

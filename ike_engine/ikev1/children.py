@@ -28,6 +28,9 @@ INITIATOR_REKEYS_AT = 0.8
 RESPONDER_REKEYS_AT = 0.9
 """Parts of the lifetime after which either side renews: the initiator goes first, so that they do not cross."""
 
+REKEY_AGAIN_AFTER = 0.03
+"""Part of the lifetime after which a rekey that failed is tried again."""
+
 REPLACED_SECONDS = 20.0
 """How long a replaced Child SA is kept for packets under way, and for the initiator of the rekey to delete it."""
 
@@ -44,11 +47,12 @@ class Children:
         """Called when the last Child SA of a peer has outlived its time and nothing replaced it."""
 
     def means(self, sa: IsakmpSa) -> quick_mode.Means:
-        """What quick mode needs to make a Child SA of the SA's peer."""
+        """What quick mode needs to make a Child SA of the SA's peer, from now on."""
+        begun = self._host.now
 
         def install(child: ChildSa, terms: quick_mode.Terms) -> None:
             if sa.peer is not None:
-                self._peers.child_inbound(sa.peer, child, terms)
+                self._peers.child_inbound(sa.peer, child, terms, begun)
 
         def withdraw(spi: int) -> None:
             if sa.peer is not None and spi in sa.peer.children:
@@ -91,7 +95,7 @@ class Children:
             self._soft(peer, child)
 
     def _soft(self, peer: Peer, child: Child) -> None:
-        if not child.replaced and peer.ike_sas:
+        if child.sa.inbound_spi in peer.children and not child.replaced and peer.ike_sas:
             self.rekey(peer.ike_sas[-1], child)
 
     def _hard(self, peer: Peer, child: Child) -> None:
@@ -101,7 +105,7 @@ class Children:
             self.close(peer, Goodbye.EXPIRED, "the Child SA's lifetime is over and no rekey succeeded", tell=True)
             return
         self._delete(peer, child, "lifetime over")
-        if not peer.children:
+        if not any(peer.live_children):
             self.childless(peer)
 
     def _retire(self, peer: Peer, child: Child) -> None:
@@ -115,11 +119,25 @@ class Children:
         self._peers.remove_child(peer, child, reason)
 
     def rekey(self, sa: IsakmpSa, child: Child) -> None:
-        """A new Child SA in the terms of the old; one that fails is tried again by the hard end at the latest."""
-        terms = child.terms
+        """A new Child SA in the terms of the old; one that fails is tried again while the old one lives."""
+        peer = sa.peer
+        if peer is None or any(other.rekeying for other in self._peers.siblings(peer, child)):
+            return  # what is being made will replace this one too
+        terms, lifetime = child.terms, child.sa.lifetime_seconds
         networks = (child.sa.local_networks, child.sa.remote_networks)
+        child.rekeying = True
+
+        def over() -> None:
+            child.rekeying = False
+
+        def again(_: IkeError) -> None:
+            at = self._host.now + REKEY_AGAIN_AFTER * lifetime
+            if at + self._all.policy.limits.exchange_seconds > child.established_at + lifetime:
+                return  # it would not be done in time
+            child.timers.append(self._host.schedule(at, lambda: self._soft(peer, child)))
 
         def run(x: Exchange, transport: Phase2Transport) -> Coroutine[object, Any, int]:
+            x.on_failure(over)
             return quick_mode.initiate(x, sa, transport, self.means(sa), terms, networks, (EspProposal(terms.suite),))
 
         self._all.begin(
@@ -128,7 +146,7 @@ class Children:
             "quick mode",
             run,
             finished=lambda spi: self.established(sa, spi),
-            failed=lambda _: None,
+            failed=again,
         )
 
     def deleted_by_peer(self, sa: IsakmpSa, spis: tuple[int, ...]) -> None:

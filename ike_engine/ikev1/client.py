@@ -234,7 +234,7 @@ class Client:
         peer = sa.peer
         if peer is None:
             return
-        sa.authorized = True
+        self._all.authorized(sa)
         sa.timers.pop("login").cancel()
         lifetime = min(sa.lifetime_seconds, sa.served_by.isakmp_lifetime_seconds)
         now = self._host.now

@@ -8,13 +8,22 @@ nothing: look at next payload 132 before anything else, and never decrypt such a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ike_engine.errors import Malformed
 from ike_engine.ikev1.numbers import PayloadType
 from ike_engine.ikev1.payloads import Fragment
 from ike_engine.wire.chain import encode_chain
 from ike_engine.wire.header import HEADER_OCTETS, Header, encode_message
+
+if TYPE_CHECKING:
+    from ike_engine.path import Path
+    from ike_engine.policy import Limits
+
+Key = tuple[bytes, bytes, "Path", int]
+"""Both cookies, the way and the identifier: what the fragments of one message have in common."""
 
 OVERHEAD = 20 + 8 + 4 + HEADER_OCTETS + 8
 """IPv4, UDP, non-ESP marker, ISAKMP header, fragment header."""
@@ -92,3 +101,56 @@ class Reassembly:
         if not self.last or len(self.pieces) < self.last:
             return None
         return b"".join(self.pieces[number] for number in range(1, self.last + 1))
+
+
+class Reassemblies:
+    """All messages in reassembly. Fragments may come before there is any state for their cookies.
+
+    What is held is bounded in octets, seconds and number, in all and per source; half of the room is for
+    peers that have an SA.
+    """
+
+    def __init__(self) -> None:
+        self._reassemblies: dict[Key, tuple[str, Reassembly]] = {}  # the oldest first
+        self._sources: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._reassemblies)
+
+    def add(
+        self, key: Key, source: str, fragment: Fragment, now: float, limits: Limits, *, known: bool
+    ) -> bytes | None:
+        """Add a fragment to its message; gives the whole message once nothing is missing.
+
+        Args:
+            source: Address that it came from.
+            known: There is an SA of these cookies with that address.
+
+        Raises:
+            Malformed: the fragment contradicts earlier ones, or there is no room.
+        """
+        self._forget_before(now - limits.reassembly_seconds)
+        entry = self._reassemblies.get(key)
+        if entry is None:
+            room = limits.reassemblies if known else limits.reassemblies // 2
+            if len(self) >= room or self._sources[source] >= limits.reassemblies_per_source:
+                raise Malformed("too many messages in reassembly")
+            self._sources[source] += 1
+            entry = self._reassemblies[key] = (source, Reassembly(now))
+        whole = entry[1].add(fragment, limits.reassembly_octets)
+        if whole is not None:
+            self._forget(key)
+        return whole
+
+    def _forget_before(self, moment: float) -> None:
+        while self._reassemblies:
+            key, (_, oldest) = next(iter(self._reassemblies.items()))
+            if oldest.started >= moment:
+                return
+            self._forget(key)
+
+    def _forget(self, key: Key) -> None:
+        source, _ = self._reassemblies.pop(key)
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]

@@ -21,6 +21,7 @@ from ike_engine.errors import (
     ConfigurationRefused,
     IkeError,
     InvalidIdInformation,
+    NoProposalChosen,
     Superseded,
     TimedOut,
 )
@@ -48,6 +49,9 @@ AGGRESSIVE_RETRANSMISSIONS = 4
 
 CONNECT_SECONDS = 120.0
 """How long a client that logged in may take to its first Child SA."""
+
+VPNC_LIFETIME_SECONDS = 2_147_483
+"""What vpnc offers; a longer offer under its name is not its."""
 
 ACKNOWLEDGE_SECONDS = 10.0
 """How long we wait for a refused client to acknowledge the refusal."""
@@ -195,15 +199,17 @@ class Gateway:
         peer = self._take_over(sa, accepted)
         if peer is None:
             peer = self._peers.add(accepted.user, accepted.claim, sa.served_by, description)
+        if not peer.connected:
             sa.timers["connect"] = self._host.schedule(
                 self._host.now + CONNECT_SECONDS, lambda: self._never_connected(sa)
             )
         sa.peer = peer
-        sa.authorized = True
+        self._all.authorized(sa)
         peer.ike_sas.append(sa)
         self._peers.heard(peer, sa.path)
         # quirk: vpnc 0.5.3 does not survive a rekey: what it offered (24 days) is kept.
-        lifetime = sa.lifetime_seconds if sa.vpnc else min(sa.lifetime_seconds, sa.served_by.isakmp_lifetime_seconds)
+        limit = VPNC_LIFETIME_SECONDS if sa.vpnc else sa.served_by.isakmp_lifetime_seconds
+        lifetime = min(sa.lifetime_seconds, limit)
         sa.timers["lifetime"] = self._host.schedule(self._host.now + lifetime, lambda: self._expired(sa))
         self._host.emit(
             IsakmpSaEstablished(
@@ -225,6 +231,7 @@ class Gateway:
                 ExchangeType.TRANSACTION,
                 "Mode Config",
                 lambda x, _: mode_config.push(x, sa, lambda request: self._configure(x, sa, request)),
+                finished=lambda _: self._configured(peer),
                 failed=lambda error: self._configuration_failed(sa, error),
             )
         self._all.unpark(sa)
@@ -269,17 +276,17 @@ class Gateway:
         peer = sa.peer
         if not sa.authorized or peer is None:
             return None
+        if peer.configured and peer.configuration is None:
+            return None  # Mode Config is still being answered: it is asked for once
         if exchange_type == ExchangeType.TRANSACTION:
             return self._all.exchange(
                 sa,
                 transport,
                 "Mode Config",
                 lambda x, _: mode_config.respond(x, sa, lambda request: self._configure(x, sa, request)),
-                finished=lambda _: self._all.unpark(sa),
+                finished=lambda _: self._configured(peer),
                 failed=lambda error: self._configuration_failed(sa, error),
             )
-        if peer.configured and peer.configuration is None:
-            return None  # Mode Config is still being answered
         return self._all.exchange(
             sa,
             transport,
@@ -316,6 +323,10 @@ class Gateway:
             peer.configuration = answer
         return peer.configuration
 
+    def _configured(self, peer: Peer) -> None:
+        for sa in list(peer.ike_sas):
+            self._all.unpark(sa)
+
     def _configuration_failed(self, sa: IsakmpSa, error: IkeError) -> None:
         peer = sa.peer
         if peer is None or (peer.configuration is not None and not isinstance(error, ConfigurationRefused)):
@@ -324,13 +335,16 @@ class Gateway:
         self._refused(sa, Stage.MODE_CONFIG, error)
         self._children.close(peer, Goodbye.FAILED, str(error), tell=True)
 
-    @staticmethod
-    def _select(peer: Peer, identities: Sequence[Identity]) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
+    def _select(
+        self, peer: Peer, identities: Sequence[Identity]
+    ) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
         """Our networks and the client's, from IDci and IDcr.
 
         A Unity client asks for 0.0.0.0/0 whatever the split networks: that is accepted as said, and what
         is installed is what the peer may reach.
         """
+        if len(peer.children) >= self._all.policy.limits.children_per_peer:
+            raise NoProposalChosen(f"the client has {len(peer.children)} Child SAs, which is enough")
         configuration = peer.configuration
         if configuration is None:
             raise InvalidIdInformation(

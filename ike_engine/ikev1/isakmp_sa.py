@@ -6,8 +6,9 @@ Exchanges read and write it; what happens when is in the role that owns it (``ga
 
 from __future__ import annotations
 
+import bisect
 import functools
-from collections import OrderedDict
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,28 @@ if TYPE_CHECKING:
     from ike_engine.peer import Peer
     from ike_engine.timers import Timer
 
-REMEMBERED_MESSAGE_IDS = 1_024
+MOST_MESSAGE_IDS = 1 << 20
+"""More phase 2 exchanges than an honest peer begins in the lifetime of an ISAKMP SA (DPD for half a year)."""
+
+
+class MessageIds:
+    """Message ids of phase 2 that were used, 4 octets each: one forgotten could be replayed as if it were new."""
+
+    __slots__ = ("_in_order",)
+
+    def __init__(self) -> None:
+        self._in_order = array("I")
+
+    def __len__(self) -> int:
+        return len(self._in_order)
+
+    def __contains__(self, message_id: int) -> bool:
+        at = bisect.bisect_left(self._in_order, message_id)
+        return at < len(self._in_order) and self._in_order[at] == message_id
+
+    def add(self, message_id: int) -> None:
+        """Remember one."""
+        bisect.insort_left(self._in_order, message_id)
 
 
 @functools.lru_cache(maxsize=512)
@@ -82,7 +104,7 @@ class IsakmpSa:
     peer: Peer | None = None
     phase_1: Exchange | None = None
     exchanges: dict[int, Exchange] = field(default_factory=dict)
-    used_message_ids: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    used_message_ids: MessageIds = field(default_factory=MessageIds)
     parked: list[tuple[bytes, Path]] = field(default_factory=list)
     timers: dict[str, Timer] = field(default_factory=dict)
     dpd_sequence: int = 0
@@ -141,13 +163,15 @@ class IsakmpSa:
         """Whether ESP travels in UDP: a NAT was found."""
         return self.nat.found and self.nat_traversal is not None
 
+    def takes_message_id(self, message_id: int) -> bool:
+        """Whether the peer may begin an exchange under it: it is new, and there were not too many."""
+        return message_id not in self.used_message_ids and len(self.used_message_ids) < MOST_MESSAGE_IDS
+
     def claim_message_id(self, message_id: int) -> bool:
         """Remember a phase 2 message id; ``False`` when it was used before."""
         if message_id in self.used_message_ids:
             return False
-        self.used_message_ids[message_id] = None
-        if len(self.used_message_ids) > REMEMBERED_MESSAGE_IDS:
-            self.used_message_ids.popitem(last=False)
+        self.used_message_ids.add(message_id)
         return True
 
     def stop_timers(self) -> None:

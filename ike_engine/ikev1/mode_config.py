@@ -44,6 +44,9 @@ ASKED = (
     Mode.UNITY_PFS,
 )
 FIRST_UNITY = Mode.UNITY_BANNER
+LONGEST_HOSTNAME = 255
+"""Octets of a client's own name that travel back to it."""
+
 LONGEST_TEXT = 4_000
 """Characters of a banner or a list of names that a client takes from a gateway."""
 
@@ -66,7 +69,7 @@ async def respond(x: Exchange, sa: IsakmpSa, configure: Configured) -> Configura
     reply = Attributes(
         type=TransactionType.REPLY,
         identifier=request.identifier,
-        attributes=tuple(encode(configuration, sa, wanted, hostname.octets if hostname else b"")),
+        attributes=tuple(encode(configuration, sa, wanted, hostname.octets[:LONGEST_HOSTNAME] if hostname else b"")),
     )
     x.send(Transaction(attributes=reply))
     return configuration

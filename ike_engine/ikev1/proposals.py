@@ -80,7 +80,12 @@ PUBLIC_OCTETS = {
     DhGroup.MODP_4096: 512,
     DhGroup.ECP_256: 64,
     DhGroup.ECP_384: 96,
+    DhGroup.ECP_521: 132,
 }
+
+
+RESERVED_SPIS = 255
+"""RFC 4303 section 2.1; in UDP, SPI 0 would even make IKE of an ESP packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +400,8 @@ def _esp_choices(sa: SecurityAssociation) -> Iterator[EspChoice]:
             if encapsulated is None:
                 continue
             spi = int.from_bytes(proposal.spi, "big")
+            if spi <= RESERVED_SPIS:
+                continue
             yield EspChoice(offer.suite, spi, group, encapsulated, offer.lifetime, proposal, transform)
 
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from ike_engine.policy import EspProposal, Profile
 
 NONCE_OCTETS = 32
+UNREACHABLE_KILOBYTES = 1 << 42
+"""A limit of 4 exbibytes or more is none; in octets it would not fit into what a kernel counts with."""
+
 # quirk: vpnc 0.5.3 answers our rekey in the copy of our own message: of a nonce longer than 20 octets it replaces the
 # first 20 and sends the rest back, but makes its keys of those 20 alone (docs/decisions/0030-rekeying-vpnc.md).
 VPNC_NONCE_OCTETS = 20
@@ -86,7 +89,7 @@ def limits(profile: Profile, offered: Lifetime) -> Lifetime:
     """Our lifetime and the offered one, whichever is shorter."""
     seconds = min(offered.seconds or profile.child_lifetime_seconds, profile.child_lifetime_seconds)
     kilobytes = min(filter(None, (offered.kilobytes, profile.child_lifetime_kilobytes)), default=0)
-    return Lifetime(seconds, kilobytes)
+    return Lifetime(seconds, kilobytes if kilobytes < UNREACHABLE_KILOBYTES else 0)
 
 
 def _child(

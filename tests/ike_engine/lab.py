@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from ipaddress import IPv4Address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,9 +16,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ike_engine.actions import Configuration, Connect, Credentials
 from ike_engine.crypto.signatures import PrivateKey
 from ike_engine.identities import Identification
+from ike_engine.ikev1.envelope import Phase2Transport
+from ike_engine.ikev1.numbers import ExchangeType
+from ike_engine.path import Address, Path
 from ike_engine.policy import Authentication, IkeProposal, LocalIdentity, Phase1Mode, Policy, Profile
 from ike_engine.secret import Secret
-from tests.ike_engine.network import NOW, Network, Station, Weather, passwords, path
+from tests.ike_engine.network import CLIENT, NOW, Network, Station, Weather, passwords, path
+
+if TYPE_CHECKING:
+    from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.ikev1.messages import Ikev1Message
 
 GATEWAY_NAME = "vpn.example.test"
 CONFIGURATION = Configuration(address=IPv4Address("10.77.0.2"), dns=(IPv4Address("10.1.0.53"),))
@@ -131,3 +138,54 @@ def pair(
         gateway_name=GATEWAY_NAME if method is not Authentication.XAUTH_PSK else "",
     )
     return Pair(network, g, c, order)
+
+
+# ---- what an engine would not do by itself ----------------------------------------------------------
+
+
+def newest_sa(station: Station) -> IsakmpSa:
+    """The ISAKMP SA that ``station`` made last and still has."""
+    return list(station.endpoint._ikev1._by_own_cookie.values())[-1]
+
+
+def pending(station: Station) -> int:
+    """How many moments its endpoint waits for."""
+    return sum(timer.action is not None for _, _, timer in station.endpoint._timers._heap)
+
+
+def sealed(
+    sa: IsakmpSa,
+    message: Ikev1Message,
+    message_id: int = 0xDB,
+    exchange_type: ExchangeType = ExchangeType.INFORMATIONAL,
+) -> list[bytes]:
+    """``message`` as the first of an exchange under the keys of ``sa``."""
+    return [transmit.data for transmit in Phase2Transport(sa, exchange_type, message_id).seal(message)]
+
+
+def say(
+    lab: Pair,
+    message: Ikev1Message,
+    message_id: int = 0xDB,
+    exchange_type: ExchangeType = ExchangeType.INFORMATIONAL,
+    *,
+    sa: IsakmpSa | None = None,
+    source: Address | None = None,
+) -> None:
+    """Have the client say something of its own to the gateway, at once, whatever the weather."""
+    sa = sa or newest_sa(lab.client)
+    way = Path(sa.path.remote, source or sa.path.local, sa.path.nat_t)
+    for data in sealed(sa, message, message_id, exchange_type):
+        lab.network.deliver(lab.gateway, data, way)
+
+
+def translated(lab: Pair, public: str = "203.0.113.20", port: int = 40_000) -> None:
+    """Put the client behind a NAT: its two flows leave from ``port`` and ``port`` + 1 of ``public``."""
+    lab.network.at[public] = lab.client
+
+    def nat(sender: Station, data: bytes, way: Path) -> tuple[bytes, Path]:
+        if sender is lab.client:
+            return data, way._replace(local=Address(public, port + way.nat_t))
+        return data, way._replace(remote=Address(CLIENT, 4500 if way.nat_t else 500))
+
+    lab.network.hook = nat
