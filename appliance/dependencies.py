@@ -1,17 +1,20 @@
-"""What routes of the API ask for: one transaction, on behalf of a token that may do it.
+"""What routes of the API are made of: a permission, one transaction, and the version of what they answer with.
 
-Every route names its permission in its signature: ``Reading`` or ``Writing``; a test walks all routes.
+Every route names its permission in its signature: ``Reading``, ``Writing`` or ``Owning``; a test walks all routes.
 """
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Final
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Depends, Path, Request, Security
+from fastapi import APIRouter, Depends, Path, Request, Response, Security
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from appliance.errors import Forbidden, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Scope
+from appliance.schema import version
 from appliance.tokens import service as tokens
 
 _BEARER: Final = "bearer "
@@ -19,6 +22,15 @@ _BEARER: Final = "bearer "
 _DOCUMENTED: Final = Security(
     HTTPBearer(auto_error=False, scheme_name="token", description="Made by: coati token create NAME --scope write")
 )
+_EXPECTED: Final = "If-Match"
+_IF_MATCH: Final = {
+    "name": _EXPECTED,
+    "in": "header",
+    "description": "The ETag that you have seen: if somebody else changed the thing since, nothing happens (412).",
+    "schema": {"type": "string"},
+}
+
+T = TypeVar("T")
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")]
 
@@ -41,31 +53,77 @@ async def _actor(request: Request, needed: Scope) -> Actor:
     token = await tokens.recognise(installation(request), header[len(_BEARER) :].strip())
     if token is None:
         raise Unauthenticated("the token is unknown, expired or revoked", remedy="make one: coati token create")
-    if needed not in token.scopes and Scope.WRITE not in token.scopes:
-        raise Forbidden(f"the token {token.name} has not the scope {needed}")
+    if not any(scope.includes(needed) for scope in token.scopes):
+        raise Forbidden(
+            f"the token {token.name} has not the scope {needed}",
+            remedy=f"take one that has: coati token create NAME --scope {needed}",
+        )
     return Actor(f"token {token.name}", source(request))
 
 
-class _Reads:
-    """Needs the scope ``read``; a consistent view."""
+class Permission:
+    """Lets in who has the scope: to a consistent view, or to a transaction that is committed before the answer leaves.
+
+    Attributes:
+        needed: The scope.
+    """
+
+    def __init__(self, needed: Scope, *, changes: bool) -> None:
+        self.needed: Final = needed
+        self.changes: Final = changes
 
     async def __call__(self, request: Request, _: Annotated[object, _DOCUMENTED]) -> AsyncIterator[Transaction]:
-        actor = await _actor(request, Scope.READ)
-        async with installation(request).snapshot(actor) as work:
+        """Give the transaction."""
+        actor = await _actor(request, self.needed)
+        opened = (
+            installation(request).transaction(actor, expected=request.headers.get(_EXPECTED, ""))
+            if self.changes
+            else installation(request).snapshot(actor)
+        )
+        async with opened as work:
             yield work
 
 
-class _Writes:
-    """Needs the scope ``write``; committed before the answer leaves."""
-
-    async def __call__(self, request: Request, _: Annotated[object, _DOCUMENTED]) -> AsyncIterator[Transaction]:
-        actor = await _actor(request, Scope.WRITE)
-        async with installation(request).transaction(actor) as work:
-            yield work
+Reading = Annotated[Transaction, Depends(Permission(Scope.READ, changes=False), scope="function")]
+Writing = Annotated[Transaction, Depends(Permission(Scope.WRITE, changes=True), scope="function")]
+Owning = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=True), scope="function")]
 
 
-READS, WRITES = _Reads(), _Writes()
-PERMISSIONS: Final = (READS, WRITES)
+class _Route(APIRoute):
+    """Puts the version of the one thing that it answers with into ``ETag``; says in the document who takes it."""
 
-Reading = Annotated[Transaction, Depends(READS, scope="function")]
-Writing = Annotated[Transaction, Depends(WRITES, scope="function")]
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
+        if "}" in path and set(options.get("methods") or ()) & {"PUT", "PATCH", "DELETE"}:
+            options["openapi_extra"] = {"parameters": [_IF_MATCH]} | (options.get("openapi_extra") or {})
+        super().__init__(path, endpoint, **options)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            answer = await handle(request)
+            if "}" in self.path and answer.status_code < 300 and answer.body:
+                shown = json.loads(bytes(answer.body))
+                if isinstance(shown, dict) and "items" not in shown:
+                    answer.headers["ETag"] = version(shown)
+            return answer
+
+        return handler
+
+
+MADE: Final[dict[int | str, dict[str, Any]]] = {201: {"description": "It is new"}}
+
+
+def made(answer: Response, defined: tuple[T, bool]) -> T:
+    """Answer with what a service defined: 201 if it is new, else 200."""
+    shown, new = defined
+    if new:
+        answer.status_code = 201
+    return shown
+
+
+class Noun(APIRouter):
+    """The routes of one noun, below ``/api/v1/<noun>``."""
+
+    def __init__(self, noun: str, *, tag: str = "") -> None:
+        super().__init__(prefix=f"/{noun}", tags=[tag or noun], route_class=_Route)

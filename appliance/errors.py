@@ -47,6 +47,13 @@ class InUse(ApplianceError):
     status = 409
 
 
+class LostUpdate(ApplianceError):
+    """It changed since whoever asks has seen it."""
+
+    kind = "lost-update"
+    status = 412
+
+
 class Invalid(ApplianceError):
     """The input is not acceptable."""
 

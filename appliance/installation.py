@@ -1,15 +1,19 @@
 """One installation: its settings, its database and its master key, as every process opens them."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance.data_directory import prepare
 from appliance.database import Database
+from appliance.errors import LostUpdate
 from appliance.master_key import MasterKey
+from appliance.schema import version
 from appliance.settings import Settings
 
 
@@ -34,11 +38,30 @@ class Transaction:
         session: The database transaction; committed when the work is done, rolled back if it fails.
         actor: Who asked.
         installation: Where.
+        expected: The version (``schema.version``) that whoever asked wants to change; empty: any.
     """
 
     session: AsyncSession
     actor: Actor
     installation: "Installation"
+    expected: str = ""
+
+    def expect(self, present: BaseModel | None) -> None:
+        """Go on only if a thing still is as whoever asked has seen it.
+
+        Args:
+            present: The thing as the API shows it, before the change; ``None`` if it is not there.
+
+        Raises:
+            LostUpdate: somebody else changed it since.
+        """
+        if not self.expected or (present is not None and self.expected == "*"):
+            return
+        if present is None or version(present) not in re.split(r"\s*,\s*", self.expected):
+            raise LostUpdate(
+                "somebody else changed it since you looked",
+                remedy="look again, lay your change over what is there now, and send its new version",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +96,15 @@ class Installation:
             await database.close()
 
     @asynccontextmanager
-    async def transaction(self, actor: Actor) -> AsyncIterator[Transaction]:
-        """Work that may write: committed at the end, rolled back by an exception."""
+    async def transaction(self, actor: Actor, *, expected: str = "") -> AsyncIterator[Transaction]:
+        """Work that may write: committed at the end, rolled back by an exception.
+
+        Args:
+            actor: Who asks.
+            expected: The version of the thing that it is to change; empty: any.
+        """
         async with self.database.transaction() as session:
-            yield Transaction(session, actor, self)
+            yield Transaction(session, actor, self, expected)
 
     @asynccontextmanager
     async def snapshot(self, actor: Actor = Actor("")) -> AsyncIterator[Transaction]:

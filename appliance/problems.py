@@ -1,7 +1,7 @@
 """Failures as ``application/problem+json`` (RFC 9457): a stable type, the field, and what to do."""
 
 import http
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import structlog
@@ -55,22 +55,49 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(failure, answer)
 
 
-def problem(status: int, kind: str, detail: str, **more: object) -> JSONResponse:
-    """Give the answer; empty members are left out."""
-    members: dict[str, Any] = {
-        "type": f"{_TYPE}{kind}",
-        "title": http.HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        **{name: value for name, value in more.items() if value},
-    }
-    return JSONResponse(members, status, media_type=MEDIA_TYPE)
+def described(error: ApplianceError | RequestValidationError | ValidationError) -> ProblemDocument:
+    """Give what a service refused, or what was not valid, as a problem."""
+    if isinstance(error, ApplianceError):
+        return _document(error.status, error.kind, str(error), field=error.field, remedy=error.remedy)
+    wrong = [
+        FieldProblem(
+            field=".".join(str(part) for part in each["loc"] if part not in ("body", "query", "path")),
+            detail=each["msg"].removeprefix("Value error, "),
+        )
+        for each in error.errors()
+    ]
+    detail = "; ".join(f"{each.field}: {each.detail}" if each.field else each.detail for each in wrong) or "not valid"
+    return _document(422, "invalid", detail, field=wrong[0].field if wrong else "", errors=wrong)
+
+
+def problem(status: int, kind: str, detail: str, *, remedy: str = "") -> JSONResponse:
+    """Give a problem as an answer."""
+    return _answer(_document(status, kind, detail, remedy=remedy))
+
+
+def _document(
+    status: int, kind: str, detail: str, *, field: str = "", remedy: str = "", errors: Sequence[FieldProblem] = ()
+) -> ProblemDocument:
+    return ProblemDocument(
+        type=f"{_TYPE}{kind}",
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        field=field,
+        remedy=remedy,
+        errors=list(errors),
+    )
+
+
+def _answer(document: ProblemDocument) -> JSONResponse:
+    members = {name: value for name, value in document.model_dump(mode="json").items() if value}
+    return JSONResponse(members, document.status, media_type=MEDIA_TYPE)
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, ApplianceError):
         raise error
-    answer = problem(error.status, error.kind, str(error), field=error.field, remedy=error.remedy)
+    answer = _answer(described(error))
     if isinstance(error, TooManyAttempts):
         answer.headers["Retry-After"] = str(error.retry_after_seconds)
     if error.status == http.HTTPStatus.UNAUTHORIZED:
@@ -81,16 +108,7 @@ def _refused(_request: Request, error: Exception) -> JSONResponse:
 def _invalid(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError | ValidationError):
         raise error
-    wrong = [
-        {
-            "field": ".".join(str(part) for part in each["loc"] if part not in ("body", "query", "path")),
-            "detail": each["msg"].removeprefix("Value error, "),
-        }
-        for each in error.errors()
-    ]
-    first = wrong[0] if wrong else {"field": "", "detail": "not valid"}
-    detail = "; ".join(f"{each['field']}: {each['detail']}" if each["field"] else each["detail"] for each in wrong)
-    return problem(422, "invalid", detail, field=first["field"], errors=wrong)
+    return _answer(described(error))
 
 
 def _http(_request: Request, error: Exception) -> JSONResponse:

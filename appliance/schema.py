@@ -1,8 +1,22 @@
-"""The base of what goes in and out of services: validated values, one page of a list."""
+"""The base of what goes in and out of services: validated values, one page of a list, its order, a thing's version."""
 
-from typing import Annotated, Generic, TypeVar
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 T = TypeVar("T")
 
@@ -15,7 +29,13 @@ class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, from_attributes=True)
 
 
-class Paging(Schema):
+class Filter(Schema):
+    """Which things are wanted; its ``sort``, if it has one, says in which order."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Paging(Filter):
     """Which part of a list is wanted."""
 
     limit: Annotated[int, Field(ge=1, le=LARGEST_PAGE, description="At most so many items.")] = 100
@@ -30,3 +50,58 @@ class Page(Schema, Generic[T]):
 
     items: list[T]
     total: Annotated[int, Field(description="How many there are in all.")]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this moment is out of reach") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Since = Annotated[Moment | None, Field(description="Only from this moment on, for example 2026-01-31T08:00:00Z.")]
+Until = Annotated[Moment | None, Field(description="Only before this moment.")]
+
+
+class SortableBy:
+    """Marks a filter's ``sort``: names of columns, the foremost first, ``-`` before one turns it round.
+
+    ``sort: Annotated[str, SortableBy("started_at", "user")] = "-started_at"``
+    """
+
+    def __init__(self, *fields: str) -> None:
+        self.fields: Final = fields
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        return core_schema.no_info_after_validator_function(self._known, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        field = f"-?({'|'.join(self.fields)})"
+        return handler(schema) | {
+            "pattern": f"^{field}(,{field})*$",
+            "description": f"Order, for example {self.fields[0]} or -{self.fields[-1]},{self.fields[0]}; "
+            f"by {', '.join(self.fields)}.",
+        }
+
+    def _known(self, sort: str) -> str:
+        for word in sort.split(","):
+            if word.removeprefix("-") not in self.fields:
+                raise ValueError(
+                    f"cannot sort by {word!r}; write some of {', '.join(self.fields)}, - before it to turn"
+                )
+        return sort
+
+
+def version(shown: BaseModel | Mapping[str, Any]) -> str:
+    """Give the version of a thing as a weak entity tag (RFC 9110 section 8.8.3).
+
+    It is weak because what others do to a thing (log in as it, take an address of it) is shown along with it
+    and is no new version of it: ``changed_at`` counts where there is one, the whole content elsewhere.
+
+    Args:
+        shown: The thing as the API shows it, without what is secret.
+    """
+    content = shown.model_dump(mode="json") if isinstance(shown, BaseModel) else shown
+    basis = content.get("changed_at") or json.dumps(content, sort_keys=True)
+    return f'W/"{hashlib.sha256(basis.encode()).hexdigest()[:20]}"'

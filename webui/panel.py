@@ -215,7 +215,7 @@ async def configuration(request: Request, actor: SignedIn) -> HTMLResponse:
 async def list_changes(request: Request, actor: SignedIn) -> HTMLResponse:
     """Show who changed what."""
     async with installation(request).snapshot(actor) as work:
-        page = await audit.page(work, _RECENT)
+        page = await audit.page(work, paging=_RECENT)
     return _page("audit.html", actor.who, page=page)
 
 

@@ -2,17 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from appliance.audit import service
-from appliance.audit.schemas import AuditEntryView
-from appliance.dependencies import Reading
+from appliance.audit.schemas import AuditEntryView, AuditFilter
+from appliance.dependencies import Noun, Reading
 from appliance.schema import Page, Paging
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = Noun("audit")
+
+
+class _Wanted(AuditFilter, Paging):
+    """Filter and page together, as query parameters."""
 
 
 @router.get("")
-async def list_changes(work: Reading, paging: Annotated[Paging, Query()]) -> Page[AuditEntryView]:
-    """List changes, the latest first."""
-    return await service.page(work, paging)
+async def list_changes(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[AuditEntryView]:
+    """List changes, by themselves the latest first."""
+    return await service.page(work, wanted, wanted)

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
+from appliance.audit.schemas import AuditFilter
 from appliance.models import AuditEntry
 from appliance.schema import Paging
 
 
-async def page(session: AsyncSession, paging: Paging) -> tuple[Sequence[AuditEntry], int]:
-    """Give the latest entries first, and how many there are."""
-    rows = await session.scalars(
-        select(AuditEntry).order_by(AuditEntry.id.desc()).limit(paging.limit).offset(paging.offset)
-    )
-    return rows.all(), await session.scalar(select(func.count()).select_from(AuditEntry)) or 0
+async def page(session: AsyncSession, wanted: AuditFilter, paging: Paging) -> tuple[Sequence[AuditEntry], int]:
+    """Give entries, and how many there are."""
+    matches = [
+        *listing.containing(wanted.text, AuditEntry.who, AuditEntry.deed, AuditEntry.target, AuditEntry.source),
+        *listing.equal(AuditEntry.who, wanted.who),
+        *listing.equal(AuditEntry.target, wanted.target),
+        *([AuditEntry.deed.startswith(wanted.deed, autoescape=True)] if wanted.deed else []),
+        *listing.between(AuditEntry.at, wanted.since, wanted.until),
+    ]
+    return await listing.page(session, AuditEntry, matches, wanted.sort, paging)

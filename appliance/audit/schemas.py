@@ -1,9 +1,23 @@
 """Audit entries as they are shown."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from appliance.schema import Schema
+from pydantic import Field
+
+from appliance.schema import Filter, Schema, Since, SortableBy, Until
+
+
+class AuditFilter(Filter):
+    """Which entries to list, and in which order."""
+
+    text: Annotated[str, Field(description="Only those with this in who, deed, target or source.")] = ""
+    who: Annotated[str, Field(description="Only what this one did, for example: token ci.")] = ""
+    deed: Annotated[str, Field(description="Only deeds that begin so, for example: user. or user.remove.")] = ""
+    target: Annotated[str, Field(description="Only what was done to the thing of this name.")] = ""
+    since: Since = None
+    until: Until = None
+    sort: Annotated[str, SortableBy("at", "who", "deed", "target")] = "-at"
 
 
 class AuditEntryView(Schema):

@@ -3,16 +3,16 @@
 from pydantic import BaseModel
 
 from appliance.audit import repository
-from appliance.audit.schemas import AuditEntryView
+from appliance.audit.schemas import AuditEntryView, AuditFilter
 from appliance.installation import Transaction
 from appliance.models import AuditEntry
-from appliance.schema import Page, Paging
+from appliance.schema import EVERYTHING, Page, Paging
 
 
 def record(
     work: Transaction, deed: str, target: str, *, before: BaseModel | None = None, after: BaseModel | None = None
 ) -> None:
-    """Write down a change.
+    """Write down a change; what is after as it was before is none.
 
     Args:
         work: The transaction that makes the change.
@@ -21,6 +21,8 @@ def record(
         before: The thing before as the API shows it, so without secrets; ``None`` if it is new.
         after: The thing after; ``None`` if it is gone.
     """
+    if before is not None and before == after:
+        return
     work.session.add(
         AuditEntry(
             who=work.actor.who,
@@ -33,7 +35,9 @@ def record(
     )
 
 
-async def page(work: Transaction, paging: Paging) -> Page[AuditEntryView]:
-    """List the log, the latest entry first."""
-    rows, total = await repository.page(work.session, paging)
+async def page(
+    work: Transaction, wanted: AuditFilter = AuditFilter(), paging: Paging = EVERYTHING
+) -> Page[AuditEntryView]:
+    """List the log, by itself the latest entry first."""
+    rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[AuditEntryView.model_validate(row) for row in rows], total=total)

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from appliance.certificates import service
 from appliance.certificates.schemas import CertificateView
-from appliance.dependencies import Reading, Writing
+from appliance.dependencies import Owning, Reading
 from appliance.models import CertificatePurpose
 from appliance.schema import Page
 
@@ -24,6 +24,6 @@ async def show_certificate(work: Reading, purpose: CertificatePurpose) -> Certif
 
 
 @router.post("/renew")
-async def renew_certificates(work: Writing) -> list[CertificateView]:
+async def renew_certificates(work: Owning) -> list[CertificateView]:
     """Issue new certificates to gateway and panel under the same authority."""
     return await service.renew(work)

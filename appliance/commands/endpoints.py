@@ -1,12 +1,25 @@
-"""``/api/v1/commands``: what became of an order."""
+"""``/api/v1/commands``: what became of orders for gateways."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import Query
 
 from appliance.commands import service
-from appliance.commands.schemas import CommandView
-from appliance.dependencies import Number, Reading
+from appliance.commands.schemas import CommandFilter, CommandView
+from appliance.dependencies import Noun, Number, Reading
+from appliance.schema import Page, Paging
 
-router = APIRouter(prefix="/commands", tags=["sessions"])
+router = Noun("commands")
+
+
+class _Wanted(CommandFilter, Paging):
+    """Filter and page together, as query parameters."""
+
+
+@router.get("")
+async def list_commands(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[CommandView]:
+    """List orders, by themselves the latest first."""
+    return await service.page(work, wanted, wanted)
 
 
 @router.get("/{command_id}")

@@ -1,9 +1,21 @@
 """Commands as they are shown."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from appliance.models import CommandOutcome, Verb
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, SortableBy
+
+
+class CommandFilter(Filter):
+    """Which orders to list, and in which order."""
+
+    node: Annotated[str, Field(description="Only those for this gateway.")] = ""
+    verb: Verb | None = None
+    outcome: CommandOutcome | None = None
+    sort: Annotated[str, SortableBy("created_at", "node", "finished_at")] = "-created_at"
 
 
 class CommandView(Schema):

@@ -1,10 +1,19 @@
 """Telling gateways what to do: a row is the order, the change feed carries it there."""
 
 from appliance.commands import repository
-from appliance.commands.schemas import CommandView
+from appliance.commands.schemas import CommandFilter, CommandView
 from appliance.errors import NotFound
 from appliance.installation import Transaction
 from appliance.models import Command, Session, Verb
+from appliance.schema import EVERYTHING, Page, Paging
+
+
+async def page(
+    work: Transaction, wanted: CommandFilter = CommandFilter(), paging: Paging = EVERYTHING
+) -> Page[CommandView]:
+    """List orders, by themselves the latest first."""
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=[CommandView.model_validate(row) for row in rows], total=total)
 
 
 async def order(work: Transaction, verb: Verb, about: Session, reason: str) -> CommandView:

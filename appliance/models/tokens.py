@@ -10,10 +10,20 @@ from appliance.models.columns import Base, Key, Name, now
 
 
 class Scope(enum.StrEnum):
-    """What a token may be used for."""
+    """What one may do; each includes those before it.
+
+    ``read`` sees everything but secrets. ``write`` runs the place: users, sessions, pools, profiles.
+    ``own`` also decides whom to trust: administrators, tokens, authorities, realms, settings, backups.
+    """
 
     READ = "read"
     WRITE = "write"
+    OWN = "own"
+
+    def includes(self, other: "Scope") -> bool:
+        """Whether who has this one may do what the other allows."""
+        order = list(Scope)
+        return order.index(self) >= order.index(other)
 
 
 class Token(Base):

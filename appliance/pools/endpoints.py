@@ -2,20 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query, Response
 
-from appliance.dependencies import Reading, Writing
+from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.pools import service
-from appliance.pools.schemas import LeaseView, NewPool, PoolChange, PoolView
+from appliance.pools.schemas import LeaseView, NewPool, PoolChange, PoolDefinition, PoolFilter, PoolView
 from appliance.schema import Page, Paging
 
-router = APIRouter(prefix="/pools", tags=["pools"])
+router = Noun("pools")
+
+
+class _Wanted(PoolFilter, Paging):
+    """Filter and page together, as query parameters."""
 
 
 @router.get("")
-async def list_pools(work: Reading) -> Page[PoolView]:
-    """List all pools."""
-    return await service.page(work)
+async def list_pools(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[PoolView]:
+    """List pools, by themselves the oldest first."""
+    return await service.page(work, wanted, wanted)
 
 
 @router.post("", status_code=201)
@@ -36,6 +40,12 @@ async def list_leases(
 ) -> Page[LeaseView]:
     """List a pool's addresses and who has them, or had them last."""
     return await service.leases(work, name, paging, taken_only=taken_only)
+
+
+@router.put("/{name}", responses=MADE)
+async def define_pool(work: Writing, name: str, wanted: PoolDefinition, answer: Response) -> PoolView:
+    """Have a pool so, whether it is there or not. What is so already changes nothing."""
+    return made(answer, await service.define(work, name, wanted))
 
 
 @router.patch("/{name}")

@@ -7,8 +7,10 @@ from ipaddress import IPv4Address
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
 from appliance.models import Lease, Pool, Profile
 from appliance.models.columns import NEVER
+from appliance.pools.schemas import PoolFilter
 from appliance.schema import Paging
 
 # Below the number of variables that one SQLite statement may have.
@@ -19,6 +21,11 @@ async def find(session: AsyncSession, name: str) -> Pool | None:
     """Give one pool by name."""
     found: Pool | None = await session.scalar(select(Pool).where(Pool.name == name))
     return found
+
+
+async def page(session: AsyncSession, wanted: PoolFilter, paging: Paging) -> tuple[Sequence[Pool], int]:
+    """Give pools, and how many there are."""
+    return await listing.page(session, Pool, listing.containing(wanted.text, Pool.name), wanted.sort, paging)
 
 
 async def all_pools(session: AsyncSession) -> Sequence[Pool]:
@@ -46,10 +53,7 @@ async def leases(
     of_interest = [Lease.pool_id == pool_id, Lease.taken_at.is_not(None)]
     if taken_only:
         of_interest.append(Lease.free_since.is_(None))
-    rows = await session.scalars(
-        select(Lease).where(*of_interest).order_by(Lease.address).limit(paging.limit).offset(paging.offset)
-    )
-    return rows.all(), await session.scalar(select(func.count()).select_from(Lease).where(*of_interest)) or 0
+    return await listing.page(session, Lease, of_interest, "address", paging)
 
 
 async def addresses(session: AsyncSession, pool_id: int) -> dict[IPv4Address, datetime | None]:

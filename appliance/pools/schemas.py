@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from appliance.names import DomainName, PlainName, domain_name
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, SortableBy
 
 
 def _network(value: object) -> object:
@@ -73,11 +73,23 @@ class PoolChange(Schema):
         return self
 
 
-class NewPool(PoolChange):
+class PoolDefinition(PoolChange):
+    """A pool as it shall be: what is left out takes its default."""
+
+    networks: PoolNetworks
+
+
+class NewPool(PoolDefinition):
     """A pool to be."""
 
     name: PlainName
-    networks: PoolNetworks
+
+
+class PoolFilter(Filter):
+    """Which pools to list, and in which order."""
+
+    text: Annotated[str, Field(description="Only those with this in their name.")] = ""
+    sort: Annotated[str, SortableBy("id", "name", "changed_at")] = "id"
 
 
 class PoolView(Schema):

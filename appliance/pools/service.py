@@ -10,8 +10,16 @@ from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import Pool
 from appliance.pools import repository
-from appliance.pools.schemas import LeaseView, NewPool, PoolChange, PoolView, settings_of
-from appliance.schema import Page, Paging
+from appliance.pools.schemas import (
+    LeaseView,
+    NewPool,
+    PoolChange,
+    PoolDefinition,
+    PoolFilter,
+    PoolView,
+    settings_of,
+)
+from appliance.schema import EVERYTHING, Page, Paging
 
 # An address is a row from the beginning: enough for any gateway, and added in a second.
 MOST_ADDRESSES = 65_536
@@ -22,11 +30,11 @@ def addresses_of(networks: Sequence[IPv4Network]) -> list[IPv4Address]:
     return [address for network in networks for address in network.hosts()]
 
 
-async def page(work: Transaction) -> Page[PoolView]:
-    """List all pools, the oldest (that profiles without one of their own use) first."""
+async def page(work: Transaction, wanted: PoolFilter = PoolFilter(), paging: Paging = EVERYTHING) -> Page[PoolView]:
+    """List pools, by themselves the oldest (that profiles without one of their own use) first."""
     usage = await repository.usage(work.session)
-    pools = await repository.all_pools(work.session)
-    return Page(items=[_view(pool, usage.get(pool.id, (0, 0))) for pool in pools], total=len(pools))
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=[_view(pool, usage.get(pool.id, (0, 0))) for pool in rows], total=total)
 
 
 async def show(work: Transaction, name: str) -> PoolView:
@@ -62,11 +70,13 @@ async def change(work: Transaction, name: str, wanted: PoolChange) -> PoolView:
 
     Raises:
         NotFound: there is no such pool.
+        LostUpdate: somebody else changed it since.
         InUse: an address that would go is taken.
         Invalid: its networks are too large or overlap another pool's, or the change does not fit the rest.
     """
     pool = await find(work, name)
     before = await _show(work, pool)
+    work.expect(before)
     try:
         whole = PoolChange.model_validate(settings_of(before) | wanted.model_dump(mode="python", exclude_unset=True))
     except ValidationError as error:
@@ -82,6 +92,20 @@ async def change(work: Transaction, name: str, wanted: PoolChange) -> PoolView:
     return after
 
 
+async def define(work: Transaction, name: str, wanted: PoolDefinition) -> tuple[PoolView, bool]:
+    """Have a pool so, whether it is there or not; tells also whether it is new.
+
+    Raises:
+        LostUpdate, InUse, Invalid: as ``add`` and ``change`` do.
+    """
+    whole = wanted.model_dump(mode="python")
+    new = NewPool(**whole | {"name": name})
+    if await repository.find(work.session, new.name) is None:
+        work.expect(None)
+        return await add(work, new), True
+    return await change(work, new.name, PoolChange(**whole)), False
+
+
 async def remove(work: Transaction, name: str) -> None:
     """Remove a pool.
 
@@ -91,6 +115,7 @@ async def remove(work: Transaction, name: str) -> None:
     """
     pool = await find(work, name)
     view = await _show(work, pool)
+    work.expect(view)
     if profiles := await repository.profiles_of(work.session, pool.id):
         raise InUse(
             f"pool {name} serves the profiles {', '.join(profiles)}", remedy="give these profiles another pool first"

@@ -1,19 +1,25 @@
 """``/api/v1/profiles``."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from appliance.dependencies import Reading, Writing
+from fastapi import Query, Response
+
+from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.profiles import service
-from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileView
-from appliance.schema import Page
+from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileDefinition, ProfileFilter, ProfileView
+from appliance.schema import Page, Paging
 
-router = APIRouter(prefix="/profiles", tags=["profiles"])
+router = Noun("profiles")
+
+
+class _Wanted(ProfileFilter, Paging):
+    """Filter and page together, as query parameters."""
 
 
 @router.get("")
-async def list_profiles(work: Reading) -> Page[ProfileView]:
-    """List profiles in the order in which they are tried."""
-    return await service.page(work)
+async def list_profiles(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[ProfileView]:
+    """List profiles, by themselves in the order in which they are tried."""
+    return await service.page(work, wanted, wanted)
 
 
 @router.post("", status_code=201)
@@ -26,6 +32,12 @@ async def add_profile(work: Writing, new: NewProfile) -> ProfileView:
 async def show_profile(work: Reading, name: str) -> ProfileView:
     """Show one profile, without its group key."""
     return await service.show(work, name)
+
+
+@router.put("/{name}", responses=MADE)
+async def define_profile(work: Writing, name: str, wanted: ProfileDefinition, answer: Response) -> ProfileView:
+    """Have a profile so, whether it is there or not. What is so already changes nothing."""
+    return made(answer, await service.define(work, name, wanted))
 
 
 @router.patch("/{name}")

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
 from appliance.models import Pool, Profile
+from appliance.profiles.schemas import ProfileFilter
+from appliance.schema import Paging
 
 
 async def find(session: AsyncSession, name: str) -> Profile | None:
@@ -14,9 +17,10 @@ async def find(session: AsyncSession, name: str) -> Profile | None:
     return found
 
 
-async def all_profiles(session: AsyncSession) -> Sequence[Profile]:
-    """Give all profiles in the order of preference."""
-    return (await session.scalars(select(Profile).order_by(Profile.position, Profile.id))).all()
+async def page(session: AsyncSession, wanted: ProfileFilter, paging: Paging) -> tuple[Sequence[Profile], int]:
+    """Give profiles, and how many there are."""
+    matches = [*listing.containing(wanted.text, Profile.name), *listing.equal(Profile.enabled, wanted.enabled)]
+    return await listing.page(session, Profile, matches, wanted.sort, paging)
 
 
 async def pool_names(session: AsyncSession) -> dict[int, str]:

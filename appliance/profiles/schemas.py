@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from appliance.models import Preset
 from appliance.names import PlainName
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, SortableBy
 from ike_engine.crypto.suites import DhGroup
 from ike_engine.policy import Authentication, EspProposal, IkeProposal, Phase1Mode
 
@@ -117,6 +117,18 @@ class ProfileChange(Schema):
         if self.preset is Preset.CUSTOM and not (self.ike_proposals and self.esp_proposals):
             raise ValueError("the preset custom needs ike_proposals and esp_proposals")
         return self
+
+
+class ProfileDefinition(ProfileChange):
+    """A profile as it shall be: what is left out takes its default, but the group key stays."""
+
+
+class ProfileFilter(Filter):
+    """Which profiles to list, and in which order."""
+
+    text: Annotated[str, Field(description="Only those with this in their name.")] = ""
+    enabled: Annotated[bool | None, Field(description="Only those that serve clients, or do not.")] = None
+    sort: Annotated[str, SortableBy("position", "name", "changed_at")] = "position"
 
 
 class NewProfile(ProfileChange):

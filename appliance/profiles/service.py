@@ -11,18 +11,27 @@ from appliance.installation import Transaction
 from appliance.models import Profile
 from appliance.pools import service as pools
 from appliance.profiles import presets, repository
-from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileView, settings_of
-from appliance.schema import Page
+from appliance.profiles.schemas import (
+    NewProfile,
+    ProfileChange,
+    ProfileDefinition,
+    ProfileFilter,
+    ProfileView,
+    settings_of,
+)
+from appliance.schema import EVERYTHING, Page, Paging
 from ike_engine.policy import Authentication
 
 KEY_PURPOSE: Final = "profiles.pre_shared_key"
 
 
-async def page(work: Transaction) -> Page[ProfileView]:
-    """List all profiles in the order of preference."""
-    rows = await repository.all_profiles(work.session)
+async def page(
+    work: Transaction, wanted: ProfileFilter = ProfileFilter(), paging: Paging = EVERYTHING
+) -> Page[ProfileView]:
+    """List profiles, by themselves in the order of preference."""
+    rows, total = await repository.page(work.session, wanted, paging)
     names = await repository.pool_names(work.session)
-    return Page(items=[_view(row, names) for row in rows], total=len(rows))
+    return Page(items=[_view(row, names) for row in rows], total=total)
 
 
 async def show(work: Transaction, name: str) -> ProfileView:
@@ -60,11 +69,13 @@ async def change(work: Transaction, name: str, wanted: ProfileChange) -> Profile
     """Change a profile. Established SAs keep what they were made with.
 
     Raises:
+        LostUpdate: somebody else changed it since.
         Invalid: the change does not fit the rest.
         NotFound: there is no such profile, or no such pool.
     """
     profile = await _find(work, name)
     before = await show(work, name)
+    work.expect(before)
     laid_over = settings_of(before) | {
         # The view has presets resolved; what a change is laid over is what was written.
         "ike_proposals": profile.ike_proposals,
@@ -87,6 +98,21 @@ async def change(work: Transaction, name: str, wanted: ProfileChange) -> Profile
     return after
 
 
+async def define(work: Transaction, name: str, wanted: ProfileDefinition) -> tuple[ProfileView, bool]:
+    """Have a profile so, whether it is there or not; tells also whether it is new.
+
+    Raises:
+        LostUpdate, Invalid, NotFound: as ``add`` and ``change`` do.
+    """
+    unnamed = {"pre_shared_key"} - wanted.model_fields_set
+    whole = wanted.model_dump(mode="python", exclude=unnamed)
+    new = NewProfile(**whole | {"name": name})
+    if await repository.find(work.session, new.name) is None:
+        work.expect(None)
+        return await add(work, new), True
+    return await change(work, new.name, ProfileChange(**whole)), False
+
+
 async def remove(work: Transaction, name: str) -> None:
     """Remove a profile; sessions that were made with it stay.
 
@@ -94,7 +120,9 @@ async def remove(work: Transaction, name: str) -> None:
         NotFound: there is no such profile.
     """
     profile = await _find(work, name)
-    audit.record(work, "profile.remove", profile.name, before=await show(work, name))
+    before = await show(work, name)
+    work.expect(before)
+    audit.record(work, "profile.remove", profile.name, before=before)
     await work.session.delete(profile)
 
 
@@ -121,7 +149,10 @@ def _check(profile: Profile) -> None:
 
 
 def _seal(work: Transaction, profile: Profile, key: SecretStr) -> None:
-    profile.pre_shared_key = work.installation.master_key.seal(key.get_secret_value().encode(), KEY_PURPOSE)
+    master_key, octets = work.installation.master_key, key.get_secret_value().encode()
+    # Sealed anew it looks different although it is the same.
+    if profile.pre_shared_key is None or bytes(master_key.open(profile.pre_shared_key, KEY_PURPOSE)) != octets:
+        profile.pre_shared_key = master_key.seal(octets, KEY_PURPOSE)
 
 
 async def _find(work: Transaction, name: str) -> Profile:

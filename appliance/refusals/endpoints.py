@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
-from appliance.dependencies import Number, Reading
+from appliance.dependencies import Noun, Number, Reading
 from appliance.refusals import service
 from appliance.refusals.schemas import RefusalFilter, RefusalView
 from appliance.schema import Page, Paging
 
-router = APIRouter(prefix="/refusals", tags=["refusals"])
+router = Noun("refusals")
 
 
 class _Wanted(RefusalFilter, Paging):
@@ -18,7 +18,7 @@ class _Wanted(RefusalFilter, Paging):
 
 @router.get("")
 async def list_refusals(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[RefusalView]:
-    """List refused attempts, the latest first."""
+    """List refused attempts, by themselves the latest first."""
     return await service.page(work, wanted, wanted)
 
 

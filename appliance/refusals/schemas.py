@@ -5,13 +5,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, Since, SortableBy, Until
 
 
-class RefusalFilter(Schema):
-    """Which refusals to list."""
+class RefusalFilter(Filter):
+    """Which refusals to list, and in which order."""
 
     text: Annotated[str, Field(description="Only those with this in user name, identity, address or reason.")] = ""
+    stage: Annotated[str, Field(description="Only those that came so far.")] = ""
+    since: Since = None
+    until: Until = None
+    sort: Annotated[str, SortableBy("at", "peer_address", "username", "stage", "profile")] = "-at"
 
 
 class RefusalView(Schema):

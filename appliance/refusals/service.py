@@ -4,11 +4,13 @@ from appliance.errors import NotFound
 from appliance.installation import Transaction
 from appliance.refusals import repository
 from appliance.refusals.schemas import RefusalFilter, RefusalView
-from appliance.schema import Page, Paging
+from appliance.schema import EVERYTHING, Page, Paging
 
 
-async def page(work: Transaction, wanted: RefusalFilter, paging: Paging) -> Page[RefusalView]:
-    """List refusals, the latest first."""
+async def page(
+    work: Transaction, wanted: RefusalFilter = RefusalFilter(), paging: Paging = EVERYTHING
+) -> Page[RefusalView]:
+    """List refusals, by themselves the latest first."""
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[RefusalView.model_validate(row) for row in rows], total=total)
 

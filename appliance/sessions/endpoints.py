@@ -2,15 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
+from appliance.bulk import Outcomes
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import Number, Reading, Writing
+from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
 from appliance.sessions import service
-from appliance.sessions.schemas import Disconnection, SessionFilter, SessionView
+from appliance.sessions.schemas import Disconnection, Disconnections, SessionFilter, SessionView
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = Noun("sessions")
 
 
 class _Wanted(SessionFilter, Paging):
@@ -19,8 +20,14 @@ class _Wanted(SessionFilter, Paging):
 
 @router.get("")
 async def list_sessions(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[SessionView]:
-    """List sessions, the latest first."""
+    """List sessions, by themselves the live ones, the latest first."""
     return await service.page(work, wanted, wanted)
+
+
+@router.post("/disconnect", status_code=202)
+async def disconnect_sessions(work: Writing, wanted: Disconnections) -> Outcomes:
+    """Order the gateways to end many sessions, by their numbers or by a filter."""
+    return await service.disconnect_many(work, wanted)
 
 
 @router.get("/{session_id}")

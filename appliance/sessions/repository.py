@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
 from appliance.models import Session
 from appliance.schema import Paging
 from appliance.sessions.schemas import SessionFilter, Which
@@ -16,16 +17,13 @@ async def find(session: AsyncSession, session_id: int) -> Session | None:
 
 
 async def page(session: AsyncSession, wanted: SessionFilter, paging: Paging) -> tuple[Sequence[Session], int]:
-    """Give the latest first, and how many there are."""
-    conditions = _conditions(wanted)
-    rows = await session.scalars(
-        select(Session)
-        .where(*conditions)
-        .order_by(Session.started_at.desc(), Session.id.desc())
-        .limit(paging.limit)
-        .offset(paging.offset)
-    )
-    return rows.all(), await session.scalar(select(func.count()).select_from(Session).where(*conditions)) or 0
+    """Give sessions, and how many there are."""
+    return await listing.page(session, Session, _matches(wanted), wanted.sort, paging)
+
+
+async def numbers(session: AsyncSession, wanted: SessionFilter) -> Sequence[int]:
+    """Give the keys of all sessions that match."""
+    return (await session.scalars(select(Session.id).where(*_matches(wanted)).order_by(Session.id))).all()
 
 
 async def live_of_user(session: AsyncSession, user: str) -> Sequence[Session]:
@@ -48,15 +46,18 @@ async def count_live_by_user(session: AsyncSession, users: Sequence[str]) -> dic
     return dict(rows.all())
 
 
-def _conditions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.which is Which.LIVE:
-        conditions.append(Session.ended_at.is_(None))
-    elif wanted.which is Which.ENDED:
-        conditions.append(Session.ended_at.is_not(None))
-    if wanted.user:
-        conditions.append(Session.user == wanted.user.lower())
-    if wanted.text:
-        searched = (Session.user, Session.profile, Session.peer_address, Session.virtual_ip, Session.client_software)
-        conditions.append(or_(*(column.icontains(wanted.text, autoescape=True) for column in searched)))
-    return conditions
+def _matches(wanted: SessionFilter) -> list[listing.Condition]:
+    which = {
+        Which.LIVE: [Session.ended_at.is_(None)],
+        Which.ENDED: [Session.ended_at.is_not(None)],
+        Which.ALL: [],
+    }[wanted.which]
+    searched = (Session.user, Session.profile, Session.peer_address, Session.virtual_ip, Session.client_software)
+    return [
+        *which,
+        *listing.equal(Session.user, wanted.user.lower()),
+        *listing.equal(Session.profile, wanted.profile),
+        *listing.equal(Session.node, wanted.node),
+        *listing.containing(wanted.text, *searched),
+        *listing.between(Session.started_at, wanted.since, wanted.until),
+    ]

@@ -2,11 +2,11 @@
 
 import enum
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, Since, SortableBy, Until
 
 
 class Which(enum.StrEnum):
@@ -17,12 +17,23 @@ class Which(enum.StrEnum):
     ALL = "all"
 
 
-class SessionFilter(Schema):
-    """Which sessions to list."""
+class SessionFilter(Filter):
+    """Which sessions to list, and in which order."""
 
     which: Annotated[Which, Field(description="Live ones, ended ones, or all.")] = Which.LIVE
     user: Annotated[str, Field(description="Only this user's.")] = ""
+    profile: Annotated[str, Field(description="Only those of this profile.")] = ""
+    node: Annotated[str, Field(description="Only those that this gateway holds.")] = ""
     text: Annotated[str, Field(description="Only those with this in user, profile, address or client software.")] = ""
+    since: Annotated[Since, Field(description="Only those that began at this moment or later.")] = None
+    until: Annotated[Until, Field(description="Only those that began before this moment.")] = None
+    sort: Annotated[
+        str,
+        SortableBy(
+            *("started_at", "ended_at", "user", "profile", "node", "virtual_ip", "peer_address", "client_software"),
+            *("liveness", "last_heard_at", "round_trip_seconds", "octets_in", "octets_out"),
+        ),
+    ] = "-started_at"
 
 
 class SessionView(Schema):
@@ -66,3 +77,16 @@ class Disconnection(Schema):
     """Why a session is ended, for its record."""
 
     reason: Annotated[str, Field(max_length=500)] = "disconnected by the administrator"
+
+
+class Disconnections(Disconnection):
+    """Which sessions are ended, and why."""
+
+    ids: Annotated[tuple[Annotated[int, Field(ge=1, le=2**63 - 1)], ...], Field(max_length=10_000)] = ()
+    matching: Annotated[SessionFilter | None, Field(description="All live ones that match, instead of numbers.")] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.ids) == (self.matching is not None):
+            raise ValueError("name sessions by ids, or say which by matching")
+        return self

@@ -1,18 +1,21 @@
 """What may be asked of sessions: to see them and to end them. Gateways alone write them."""
 
 from appliance.audit import service as audit
+from appliance.bulk import Outcomes, outcomes
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
 from appliance.errors import InUse, NotFound
 from appliance.installation import Transaction
 from appliance.models import Session, Verb
-from appliance.schema import Page, Paging
+from appliance.schema import EVERYTHING, Page, Paging
 from appliance.sessions import repository
-from appliance.sessions.schemas import SessionFilter, SessionView
+from appliance.sessions.schemas import Disconnections, SessionFilter, SessionView, Which
 
 
-async def page(work: Transaction, wanted: SessionFilter, paging: Paging) -> Page[SessionView]:
-    """List sessions, the latest first."""
+async def page(
+    work: Transaction, wanted: SessionFilter = SessionFilter(), paging: Paging = EVERYTHING
+) -> Page[SessionView]:
+    """List sessions, by themselves the latest first."""
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[SessionView.model_validate(row) for row in rows], total=total)
 
@@ -38,6 +41,20 @@ async def disconnect(work: Transaction, session_id: int, reason: str) -> Command
         raise InUse(f"session {session_id} of {session.user} ended already ({session.goodbye})")
     audit.record(work, "session.disconnect", f"{session.id} ({session.user})")
     return await commands.order(work, Verb.DISCONNECT, session, reason)
+
+
+async def disconnect_many(work: Transaction, wanted: Disconnections) -> Outcomes:
+    """Tell the gateways to end many sessions: those that are named, or all live ones that match."""
+
+    async def do(session_id: int) -> int:
+        await disconnect(work, session_id, wanted.reason)
+        return 202
+
+    numbers = wanted.ids
+    if wanted.matching is not None:
+        live = wanted.matching.model_copy(update={"which": Which.LIVE})
+        numbers = tuple(await repository.numbers(work.session, live))
+    return await outcomes((str(number), do(number)) for number in numbers)
 
 
 async def rekey(work: Transaction, session_id: int) -> CommandView:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
 from appliance.models import Token
+from appliance.schema import Paging
+from appliance.tokens.schemas import TokenFilter
 
 
 async def find(session: AsyncSession, name: str) -> Token | None:
@@ -20,6 +23,6 @@ async def find_by_handle(session: AsyncSession, handle: str) -> Token | None:
     return found
 
 
-async def all_tokens(session: AsyncSession) -> Sequence[Token]:
-    """Give all tokens by name."""
-    return (await session.scalars(select(Token).order_by(Token.name))).all()
+async def page(session: AsyncSession, wanted: TokenFilter, paging: Paging) -> tuple[Sequence[Token], int]:
+    """Give tokens, and how many there are."""
+    return await listing.page(session, Token, listing.containing(wanted.text, Token.name), wanted.sort, paging)

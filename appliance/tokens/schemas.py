@@ -7,7 +7,7 @@ from pydantic import Field
 
 from appliance.models import Scope
 from appliance.names import PlainName
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, SortableBy
 
 
 class NewToken(Schema):
@@ -16,6 +16,13 @@ class NewToken(Schema):
     name: PlainName
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)] = (Scope.READ,)
     days: Annotated[int | None, Field(ge=1, le=3650, description="How long it is good; null: until revoked.")] = 365
+
+
+class TokenFilter(Filter):
+    """Which tokens to list, and in which order."""
+
+    text: Annotated[str, Field(description="Only those with this in their name.")] = ""
+    sort: Annotated[str, SortableBy("name", "created_at", "created_by", "expires_at", "used_at")] = "name"
 
 
 class TokenView(Schema):

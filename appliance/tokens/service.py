@@ -16,18 +16,18 @@ from appliance.errors import AlreadyExists, NotFound
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Token
 from appliance.models.columns import now
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 from appliance.tokens import repository
-from appliance.tokens.schemas import CreatedToken, NewToken, TokenView
+from appliance.tokens.schemas import CreatedToken, NewToken, TokenFilter, TokenView
 
 _FORM: Final = re.compile(r"coati_([0-9a-f]{12})_([0-9a-f]{64})([0-9a-f]{8})\Z")
 _USED_EVERY: Final = timedelta(minutes=1)
 
 
-async def page(work: Transaction) -> Page[TokenView]:
-    """List all tokens by name."""
-    rows = await repository.all_tokens(work.session)
-    return Page(items=[TokenView.model_validate(row) for row in rows], total=len(rows))
+async def page(work: Transaction, wanted: TokenFilter = TokenFilter(), paging: Paging = EVERYTHING) -> Page[TokenView]:
+    """List tokens, by themselves by name."""
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=[TokenView.model_validate(row) for row in rows], total=total)
 
 
 async def create(work: Transaction, new: NewToken) -> CreatedToken:
@@ -54,15 +54,22 @@ async def create(work: Transaction, new: NewToken) -> CreatedToken:
     return CreatedToken(**view.model_dump(), token=f"coati_{handle}_{secret}{_checksum(handle, secret)}")
 
 
+async def show(work: Transaction, name: str) -> TokenView:
+    """Show one token, without its secret.
+
+    Raises:
+        NotFound: there is no such token.
+    """
+    return TokenView.model_validate(await _find(work, name))
+
+
 async def revoke(work: Transaction, name: str) -> TokenView:
     """Make a token useless at once; its row stays on record.
 
     Raises:
         NotFound: there is no such token.
     """
-    row = await repository.find(work.session, name.strip().lower())
-    if row is None:
-        raise NotFound(f"there is no token {name}")
+    row = await _find(work, name)
     if row.revoked_at is None:
         before = TokenView.model_validate(row)
         row.revoked_at = now()
@@ -85,6 +92,13 @@ async def recognise(installation: Installation, text: str) -> TokenView | None:
         async with installation.transaction(Actor(f"token {row.name}")) as work:
             (await work.session.get_one(Token, row.id)).used_at = now()
     return TokenView.model_validate(row)
+
+
+async def _find(work: Transaction, name: str) -> Token:
+    row = await repository.find(work.session, name.strip().lower())
+    if row is None:
+        raise NotFound(f"there is no token {name}")
+    return row
 
 
 def _hash(secret: str) -> bytes:

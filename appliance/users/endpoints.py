@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query, Response
 
-from appliance.dependencies import Reading, Writing
+from appliance.bulk import Outcomes
+from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.schema import Page, Paging
 from appliance.users import service
-from appliance.users.schemas import NewUser, UserChange, UserFilter, UserView
+from appliance.users.schemas import NewUser, UserChange, UserDefinition, UserFilter, UserOperations, UserView
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = Noun("users")
 
 
 class _Wanted(UserFilter, Paging):
@@ -18,7 +19,7 @@ class _Wanted(UserFilter, Paging):
 
 @router.get("")
 async def list_users(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[UserView]:
-    """List users by name."""
+    """List users."""
     return await service.page(work, wanted, wanted)
 
 
@@ -28,10 +29,22 @@ async def add_user(work: Writing, new: NewUser) -> UserView:
     return await service.add(work, new)
 
 
+@router.post("/bulk")
+async def change_users(work: Writing, wanted: UserOperations) -> Outcomes:
+    """Define, change or remove many users; each by itself, in order, with an outcome of its own."""
+    return await service.bulk(work, wanted)
+
+
 @router.get("/{name}")
 async def show_user(work: Reading, name: str) -> UserView:
     """Show one user."""
     return await service.show(work, name)
+
+
+@router.put("/{name}", responses=MADE)
+async def define_user(work: Writing, name: str, wanted: UserDefinition, answer: Response) -> UserView:
+    """Have a user so, whether it is there or not. What is so already changes nothing."""
+    return made(answer, await service.define(work, name, wanted))
 
 
 @router.patch("/{name}")

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
 from appliance.models import User
 from appliance.schema import Paging
 from appliance.users.schemas import UserFilter
@@ -17,13 +18,12 @@ async def find(session: AsyncSession, name: str) -> User | None:
 
 
 async def page(session: AsyncSession, wanted: UserFilter, paging: Paging) -> tuple[Sequence[User], int]:
-    """Give users by name, and how many there are."""
-    searched = (User.name, User.full_name)
-    matches = [or_(*(column.icontains(wanted.text, autoescape=True) for column in searched))] if wanted.text else []
-    rows = await session.scalars(
-        select(User).where(*matches).order_by(User.name).limit(paging.limit).offset(paging.offset)
-    )
-    return rows.all(), await session.scalar(select(func.count()).select_from(User).where(*matches)) or 0
+    """Give users, and how many there are."""
+    matches = [
+        *listing.containing(wanted.text, User.name, User.full_name),
+        *listing.equal(User.enabled, wanted.enabled),
+    ]
+    return await listing.page(session, User, matches, wanted.sort, paging)
 
 
 async def count(session: AsyncSession) -> int:

@@ -3,11 +3,11 @@
 import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, SortableBy
 
 # ``\`` and ``/`` belong to ``REALM\user``; the others cannot be typed into some client or file of one.
 _NOT_IN_NAMES = re.compile(r"[\s\x00-\x1f\x7f\\/:,;\"'`<>|&*?%#=]")
@@ -49,10 +49,47 @@ class UserChange(Schema):
     password: SecretStr | None = None
 
 
-class UserFilter(Schema):
-    """Which users to list."""
+class UserDefinition(UserChange):
+    """A user as it shall be: what is left out takes its default, but the password stays."""
+
+
+class UserFilter(Filter):
+    """Which users to list, and in which order."""
 
     text: Annotated[str, Field(description="Only those with this in login name or full name.")] = ""
+    enabled: Annotated[bool | None, Field(description="Only those who may log in, or only those who may not.")] = None
+    sort: Annotated[str, SortableBy("name", "full_name", "created_at", "changed_at", "last_login_at")] = "name"
+
+
+class _Named(Schema):
+    name: LoginName
+
+
+class DefineUser(_Named, UserDefinition):
+    """Have this user so."""
+
+    do: Literal["define"]
+
+
+class ChangeUser(_Named, UserChange):
+    """Change of this user what is given."""
+
+    do: Literal["change"]
+
+
+class RemoveUser(_Named):
+    """Remove this user."""
+
+    do: Literal["remove"]
+
+
+Operation = Annotated[DefineUser | ChangeUser | RemoveUser, Field(discriminator="do")]
+
+
+class UserOperations(Schema):
+    """Many changes at once; each is done or refused by itself, in this order."""
+
+    operations: Annotated[list[Operation], Field(min_length=1, max_length=500)]
 
 
 class UserView(Schema):

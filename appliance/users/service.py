@@ -1,22 +1,36 @@
 """The rules of local users."""
 
+from typing import Any
+
 from pydantic import SecretStr
 
 from appliance import passwords
 from appliance.audit import service as audit
+from appliance.bulk import Outcomes, outcomes
 from appliance.errors import AlreadyExists, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import User
 from appliance.models.columns import now
-from appliance.schema import Page, Paging
+from appliance.schema import EVERYTHING, Page, Paging
 from appliance.sessions import repository as sessions_repository
 from appliance.sessions import service as sessions
 from appliance.users import repository
-from appliance.users.schemas import NewUser, UserChange, UserFilter, UserView
+from appliance.users.schemas import (
+    ChangeUser,
+    DefineUser,
+    NewUser,
+    Operation,
+    RemoveUser,
+    UserChange,
+    UserDefinition,
+    UserFilter,
+    UserOperations,
+    UserView,
+)
 
 
-async def page(work: Transaction, wanted: UserFilter, paging: Paging) -> Page[UserView]:
-    """List users by name."""
+async def page(work: Transaction, wanted: UserFilter = UserFilter(), paging: Paging = EVERYTHING) -> Page[UserView]:
+    """List users, by themselves by name."""
     rows, total = await repository.page(work.session, wanted, paging)
     live = await sessions_repository.count_live_by_user(work.session, [row.name for row in rows])
     return Page(items=[_view(row, live.get(row.name, 0)) for row in rows], total=total)
@@ -55,6 +69,7 @@ async def change(work: Transaction, name: str, wanted: UserChange) -> UserView:
 
     Raises:
         NotFound: there is no such user.
+        LostUpdate: somebody else changed it since.
         Invalid: the password is too weak.
     """
     password_hash = None
@@ -62,6 +77,7 @@ async def change(work: Transaction, name: str, wanted: UserChange) -> UserView:
         password_hash = await _hash(wanted.password, name, wanted.full_name)
     user = await _find(work, name)
     before = _view(user)
+    work.expect(before)
     if "full_name" in wanted.model_fields_set:
         user.full_name = wanted.full_name
     if "enabled" in wanted.model_fields_set:
@@ -77,6 +93,48 @@ async def change(work: Transaction, name: str, wanted: UserChange) -> UserView:
     return await show(work, user.name)
 
 
+async def define(work: Transaction, name: str, wanted: UserDefinition) -> tuple[UserView, bool]:
+    """Have a user so, whether it is there or not; tells also whether it is new.
+
+    Raises:
+        LostUpdate: somebody else changed it since.
+        Invalid: the password is too weak, or is missing for a new user.
+    """
+    new = NewUser(name=name, password=wanted.password or SecretStr(""), **_but_for_password(wanted))
+    async with work.installation.snapshot(work.actor) as look:  # not in ``work``: see ``_hash``
+        present = await repository.find(look.session, new.name)
+    if present is None:
+        work.expect(None)
+        if wanted.password is None:
+            raise Invalid("a new user needs a password", field="password")
+        return await add(work, new), True
+    change_of = UserChange(**_but_for_password(wanted))
+    if wanted.password is not None and not await passwords.verify(
+        present.password_hash, wanted.password.get_secret_value()
+    ):
+        change_of = change_of.model_copy(update={"password": wanted.password})
+    return await change(work, new.name, change_of), False
+
+
+async def bulk(work: Transaction, wanted: UserOperations) -> Outcomes:
+    """Do many changes, each in a transaction of its own: hashing passwords must hold nobody up."""
+
+    async def do(operation: Operation) -> int:
+        async with work.installation.transaction(work.actor) as own:
+            match operation:
+                case RemoveUser():
+                    await remove(own, operation.name)
+                    return 204
+                case ChangeUser():
+                    await change(own, operation.name, operation)
+                    return 200
+                case DefineUser():
+                    _, new = await define(own, operation.name, operation)
+                    return 201 if new else 200
+
+    return await outcomes((operation.name, do(operation)) for operation in wanted.operations)
+
+
 async def remove(work: Transaction, name: str) -> None:
     """Remove a user and disconnect it; its ended sessions stay on record.
 
@@ -84,9 +142,14 @@ async def remove(work: Transaction, name: str) -> None:
         NotFound: there is no such user.
     """
     user = await _find(work, name)
+    work.expect(_view(user))
     await work.session.delete(user)
     audit.record(work, "user.remove", user.name, before=_view(user))
     await sessions.disconnect_user(work, user.name, "the user was removed")
+
+
+def _but_for_password(wanted: UserDefinition) -> dict[str, Any]:
+    return {name: getattr(wanted, name) for name in UserChange.model_fields if name != "password"}
 
 
 async def _hash(password: SecretStr, *names: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from appliance import api, first_start
-from appliance.dependencies import PERMISSIONS
+from appliance.dependencies import Permission
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
 from appliance.settings import Settings
@@ -54,6 +54,12 @@ async def writer(app: FastAPI, installation: Installation) -> AsyncIterator[http
         yield opened
 
 
+@pytest.fixture
+async def owner(app: FastAPI, installation: Installation) -> AsyncIterator[httpx2.AsyncClient]:
+    async with await client(app, installation, Scope.OWN) as opened:
+        yield opened
+
+
 def routes(app: FastAPI) -> list[APIRoute]:
     found: list[APIRoute] = []
 
@@ -72,12 +78,12 @@ def test_every_route_names_its_permission(app: FastAPI) -> None:
     walked = routes(app)
     assert len(walked) > 25
     for route in walked:
-        calls = [dependency.call for dependency in route.dependant.dependencies]
         if route.path.endswith("/healthz"):
             continue
-        assert sum(call in PERMISSIONS for call in calls) == 1, route.path
-        changing = bool(route.methods - {"GET"})
-        assert (PERMISSIONS[1] in calls) == changing, route.path
+        calls = [dependency.call for dependency in route.dependant.dependencies]
+        (permission,) = (call for call in calls if isinstance(call, Permission))
+        assert permission.changes == bool(route.methods - {"GET"}), route.path
+        assert permission.needed is not Scope.READ or not permission.changes, route.path
 
 
 async def test_health_needs_no_token(app: FastAPI, installation: Installation) -> None:
@@ -100,6 +106,16 @@ async def test_a_reader_cannot_write(app: FastAPI, installation: Installation) -
         assert (await reader.get("/api/v1/users")).status_code == 200
         answer = await reader.post("/api/v1/users", json={"name": "alice", "password": PASSWORD})
     assert answer.status_code == 403
+
+
+async def test_whom_to_trust_is_for_owners(writer: httpx2.AsyncClient, owner: httpx2.AsyncClient) -> None:
+    new = {"name": "terraform", "scopes": ["write"]}
+    assert (await writer.post("/api/v1/tokens", json=new)).status_code == 403
+    assert (await writer.post("/api/v1/certificates/renew")).status_code == 403
+    assert (await owner.post("/api/v1/tokens", json=new)).status_code == 201
+    shown = await owner.get("/api/v1/tokens/terraform")
+    assert shown.json()["scopes"] == ["write"]
+    assert "token" not in shown.json()
 
 
 async def test_the_life_of_a_user(writer: httpx2.AsyncClient) -> None:

@@ -1,0 +1,199 @@
+"""What all nouns of the API share: pages, filters, order, versions, definitions that repeat themselves, bulk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from sqlalchemy import select
+
+from appliance import api, first_start
+from appliance.installation import Actor, Installation
+from appliance.models import Command, Revision, Scope, Session
+from appliance.settings import Settings
+from appliance.tokens import service as tokens
+from appliance.tokens.schemas import NewToken
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+HERE = Actor("a test")
+PASSWORD = "correct horse battery"
+V1 = "/api/v1"
+
+# One of each noun that can be defined by PUT: what makes it, and what changes it.
+DEFINED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "users/alice": ({"password": PASSWORD, "full_name": "Alice"}, {"full_name": "Alice Liddell"}),
+    "pools/office": ({"networks": ["10.77.0.0/24"], "dns": ["10.0.0.53"]}, {"banner": "Welcome"}),
+    "profiles/phones": (
+        {"authentication": ["xauth-psk"], "pre_shared_key": "a key for phones only", "preset": "compatible"},
+        {"enabled": False},
+    ),
+}
+
+
+@pytest.fixture
+async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as opened:
+        await first_start.ensure(opened)
+        yield opened
+
+
+@pytest.fixture
+async def client(installation: Installation) -> AsyncIterator[httpx2.AsyncClient]:
+    async with installation.transaction(HERE) as work:
+        token = await tokens.create(work, NewToken(name="ci", scopes=(Scope.OWN,)))
+    transport = httpx2.ASGITransport(app=api.create(installation))
+    headers = {"Authorization": f"Bearer {token.token}"}
+    async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as opened:
+        yield opened
+
+
+async def audited(client: httpx2.AsyncClient) -> int:
+    total: int = (await client.get(f"{V1}/audit")).json()["total"]
+    return total
+
+
+async def revisions(installation: Installation) -> dict[str, int]:
+    async with installation.snapshot() as work:
+        return {row.topic: row.number for row in await work.session.scalars(select(Revision))}
+
+
+@pytest.mark.parametrize("path", DEFINED)
+async def test_what_is_so_already_changes_nothing(
+    client: httpx2.AsyncClient, installation: Installation, path: str
+) -> None:
+    whole, change = DEFINED[path]
+    first = await client.put(f"{V1}/{path}", json=whole)
+    assert first.status_code == 201, first.text
+    before = await audited(client), await revisions(installation)
+    second = await client.put(f"{V1}/{path}", json=whole)
+    assert (second.status_code, second.json()) == (200, first.json())
+    # A password that is given to PATCH is set anew, as on the command line.
+    without = {name: value for name, value in whole.items() if name != "password"}
+    assert (await client.patch(f"{V1}/{path}", json=without)).json() == first.json()
+    assert (await audited(client), await revisions(installation)) == before
+    third = await client.put(f"{V1}/{path}", json=whole | change)
+    assert third.status_code == 200
+    assert change.items() <= third.json().items()
+    assert await audited(client) == before[0] + 1
+
+
+@pytest.mark.parametrize("path", DEFINED)
+async def test_an_update_is_not_lost(client: httpx2.AsyncClient, path: str) -> None:
+    whole, change = DEFINED[path]
+    await client.put(f"{V1}/{path}", json=whole)
+    seen = (await client.get(f"{V1}/{path}")).headers["etag"]
+    changed = await client.patch(f"{V1}/{path}", json=change, headers={"If-Match": seen})
+    assert (changed.status_code, changed.headers["etag"] == seen) == (200, False)
+    for answer in (
+        await client.patch(f"{V1}/{path}", json=change, headers={"If-Match": seen}),
+        await client.put(f"{V1}/{path}", json=whole, headers={"If-Match": seen}),
+        await client.delete(f"{V1}/{path}", headers={"If-Match": seen}),
+        await client.put(f"{V1}/{path}-of-another-name", json=whole, headers={"If-Match": seen}),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (412, "urn:coati:problem:lost-update")
+    latest = f'"something else", {changed.headers["etag"]}'
+    assert (await client.delete(f"{V1}/{path}", headers={"If-Match": latest})).status_code == 204
+
+
+async def test_every_thing_that_can_be_defined_is_among_those_above(client: httpx2.AsyncClient) -> None:
+    paths = (await client.get("/api/openapi.json")).json()["paths"]
+    assert {path.split("/")[3] for path, methods in paths.items() if "put" in methods} == {
+        path.split("/")[0] for path in DEFINED
+    }
+    for methods in paths.values():
+        for method in methods.keys() & {"put", "patch", "delete"}:
+            assert "If-Match" in [each["name"] for each in methods[method]["parameters"]]
+
+
+async def test_a_list_is_cut_and_ordered(client: httpx2.AsyncClient) -> None:
+    for name, full_name in (("carol", "A"), ("alice", "B"), ("bob", "A")):
+        await client.post(f"{V1}/users", json={"name": name, "password": PASSWORD, "full_name": full_name})
+
+    async def names(**query: Any) -> list[str]:
+        answer = await client.get(f"{V1}/users", params=query)
+        assert answer.json()["total"] == 3, answer.text
+        return [user["name"] for user in answer.json()["items"]]
+
+    assert await names() == ["alice", "bob", "carol"]
+    assert await names(sort="-name", limit=2) == ["carol", "bob"]
+    assert await names(sort="full_name,-name", offset=1) == ["bob", "alice"]
+    wrong = await client.get(f"{V1}/users", params={"sort": "name,-password_hash"})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "sort")
+    assert "created_at" in wrong.json()["detail"]
+
+
+async def test_a_user_is_not_given_a_new_password_by_the_same_one(client: httpx2.AsyncClient) -> None:
+    made = await client.put(f"{V1}/users/alice", json={"password": PASSWORD})
+    await client.put(f"{V1}/users/alice", json={"password": PASSWORD, "enabled": False})
+    assert (await client.put(f"{V1}/users/alice", json={})).json()["enabled"] is True
+    shown = (await client.get(f"{V1}/users/alice")).json()
+    assert shown["password_changed_at"] == made.json()["password_changed_at"]
+    other = await client.put(f"{V1}/users/alice", json={"password": "another horse battery"})
+    assert other.json()["password_changed_at"] != made.json()["password_changed_at"]
+    nobody = await client.put(f"{V1}/users/bob", json={})
+    assert (nobody.status_code, nobody.json()["field"]) == (422, "password")
+
+
+async def test_many_users_at_once_have_an_outcome_each(client: httpx2.AsyncClient) -> None:
+    operations = [
+        {"do": "define", "name": "alice", "password": PASSWORD},
+        {"do": "define", "name": "bob", "password": "bob"},
+        {"do": "change", "name": "alice", "enabled": False},
+        {"do": "remove", "name": "carol"},
+        {"do": "define", "name": "alice", "full_name": "Alice"},
+    ]
+    answer = await client.post(f"{V1}/users/bulk", json={"operations": operations})
+    assert answer.status_code == 200, answer.text
+    outcomes = answer.json()["outcomes"]
+    assert [each["status"] for each in outcomes] == [201, 422, 200, 404, 200]
+    assert [outcomes[1]["problem"]["field"], outcomes[3]["problem"]["type"]] == [
+        "password",
+        "urn:coati:problem:not-found",
+    ]
+    assert (answer.json()["done"], answer.json()["refused"]) == (3, 2)
+    assert [user["name"] for user in (await client.get(f"{V1}/users")).json()["items"]] == ["alice"]
+
+
+async def test_many_sessions_at_once_are_told_to_end(client: httpx2.AsyncClient, installation: Installation) -> None:
+    async with installation.transaction(HERE) as work:
+        work.session.add_all(
+            Session(
+                node="gw",
+                peer_id=number,
+                user=user,
+                profile="default",
+                authentication="hybrid-rsa",
+                mode="main",
+                peer_address="192.0.2.1",
+                peer_port=500,
+            )
+            for number, user in enumerate(("alice", "bob", "alice"), 1)
+        )
+    answer = await client.post(f"{V1}/sessions/disconnect", json={"ids": [2, 99]})
+    assert [each["status"] for each in answer.json()["outcomes"]] == [202, 404]
+    answer = await client.post(f"{V1}/sessions/disconnect", json={"matching": {"user": "alice"}, "reason": "closing"})
+    assert [each["item"] for each in answer.json()["outcomes"]] == ["1", "3"]
+    async with installation.snapshot() as work:
+        orders = (await work.session.scalars(select(Command).order_by(Command.session_id))).all()
+        assert [(order.session_id, order.reason) for order in orders][::2] == [(1, "closing"), (3, "closing")]
+    assert (await client.get(f"{V1}/commands", params={"outcome": "pending"})).json()["total"] == 3
+    assert (await client.post(f"{V1}/sessions/disconnect", json={})).status_code == 422
+
+
+async def test_the_audit_log_can_be_searched(client: httpx2.AsyncClient) -> None:
+    await client.put(f"{V1}/users/alice", json={"password": PASSWORD})
+    await client.delete(f"{V1}/users/alice")
+
+    async def deeds(**query: str) -> list[str]:
+        return [each["deed"] for each in (await client.get(f"{V1}/audit", params=query)).json()["items"]]
+
+    assert await deeds(target="alice") == ["user.remove", "user.add"]
+    assert await deeds(who="token ci", sort="at") == ["user.add", "user.remove"]
+    assert await deeds(deed="user.", until="2026-01-01T00:00:00Z") == []
+    assert "pool.add" in await deeds(text="first start", since="2026-01-01T00:00:00+02:00")
+    out_of_reach = await client.get(f"{V1}/audit", params={"since": "0001-01-01T00:00:00+14:00"})
+    assert (out_of_reach.status_code, out_of_reach.json()["field"]) == (422, "since")
