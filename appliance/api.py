@@ -11,6 +11,7 @@ from appliance.commands import endpoints as commands
 from appliance.installation import Installation
 from appliance.pools import endpoints as pools
 from appliance.profiles import endpoints as profiles
+from appliance.realms import endpoints as realms
 from appliance.refusals import endpoints as refusals
 from appliance.sessions import endpoints as sessions
 from appliance.system import endpoints as system
@@ -35,7 +36,7 @@ def create(installation: Installation) -> FastAPI:
     app.state.installation = installation
     problems.install(app)
     v1 = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
-    for noun in (users, pools, profiles, sessions, commands, refusals, tokens, certificates, audit, system):
+    for noun in (users, realms, pools, profiles, sessions, commands, refusals, tokens, certificates, audit, system):
         v1.include_router(noun.router)
     app.include_router(v1)
     app.include_router(system.health)

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from appliance.database import Database
 
 TOPICS: Final = frozenset(
-    model.__tablename__ for model in (models.User, models.Pool, models.Profile, models.Certificate, models.Command)
+    model.__tablename__
+    for model in (
+        models.User,
+        models.Realm,
+        models.Pool,
+        models.Profile,
+        models.Certificate,
+        models.Command,
+    )
 )
 _CHANNEL: Final = "coati"
 _TOUCHED: Final = "coati_topics"

@@ -20,6 +20,7 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import NewPool
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import NewProfile
+from appliance.realms import service as realms
 
 FIRST_START: Final = Actor("first start")
 _CANDIDATES: Final = tuple(
@@ -46,6 +47,7 @@ async def ensure(installation: Installation) -> Prepared:
     async with installation.transaction(FIRST_START) as work:
         await _ensure_pool(work)
         issued = await certificates.ensure(work)
+        await realms.ensure_local(work)
         await _ensure_profile(work)
     async with installation.transaction(FIRST_START) as work:
         return Prepared(await administrators.ensure_first(work), issued)

@@ -119,6 +119,12 @@ class Goodbye(enum.Enum):
     SUPERSEDED = "logged-in-again"
     FAILED = "failed"
     SHUTDOWN = "gateway-shutdown"
+    SESSION_LIMIT = "session-limit"
+    IDLE_LIMIT = "idle-limit"
+    QUOTA = "quota-used-up"
+    ACCESS_HOURS = "access-hours-over"
+    REPLACED = "replaced-by-another-session"
+    AUTHORITY = "ended-by-its-realm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

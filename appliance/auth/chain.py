@@ -1,16 +1,22 @@
-"""Asks the realms in their order: the first that knows decides, the next is asked only when one is down."""
+r"""Asks the realms in their order: the first that knows decides, the next is asked only when one is down.
+
+Which realms are asked: those of the profile that serves the client, or the one that the user names
+(``alice@corp``, ``CORP\alice``). What stands before or behind the sign and is no realm is part of
+the user's name.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, FinalVerdict, Rejected, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
     from appliance.auth.realm import Realm
     from appliance.auth.throttle import Throttle
@@ -27,7 +33,7 @@ class Chain:
     """All realms of the appliance, in the order of asking.
 
     Args:
-        realms: At least one.
+        realms: Those to begin with.
         throttle: Shared by all profiles.
         clock: Monotonic seconds.
         sleep: Waits that many seconds.
@@ -41,13 +47,23 @@ class Chain:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._realms = tuple(realms)
         self._throttle = throttle
         self._clock = clock
         self._sleep = sleep
+        self.reconfigure(realms)
+
+    def reconfigure(self, realms: Sequence[Realm], *, disabled: Collection[str] = ()) -> None:
+        """Ask these from now on.
+
+        Args:
+            realms: In the order of asking.
+            disabled: Names of the others, which somebody may still ask for.
+        """
+        self._realms = {realm.name: realm for realm in realms}
+        self._disabled = frozenset(disabled)
 
     async def authenticate(self, attempt: Attempt) -> FinalVerdict:
-        """Judge one round of a login. Never raises for what a client sent."""
+        """Judge one round of a login, ``attempt.username`` being what the client sent. Never raises for that."""
         wait = self._throttle.reserve(attempt.username, attempt.source, self._clock())
         if wait is None:
             return Rejected(
@@ -56,7 +72,7 @@ class Chain:
             )
         if wait:
             await self._sleep(wait)
-        verdict = await self._ask(attempt)
+        verdict = await self._judge(attempt)
         match verdict:
             case Accepted():
                 self._throttle.succeeded(attempt.username, attempt.source)
@@ -68,14 +84,44 @@ class Chain:
                 return Rejected(reason, remedy)
         return verdict
 
-    async def _ask(self, attempt: Attempt) -> FinalVerdict | Unavailable:
-        realms = self._realms
+    async def _judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:
+        named, user = self.split(attempt.username)
+        if named in self._disabled:
+            return Rejected(
+                f"{attempt.username!r} asks for realm {named!r}, which is disabled",
+                f"to let its users in again: coati realm set {named} --enable",
+            )
+        if named is not None and attempt.realms and named not in attempt.realms:
+            return Rejected(
+                f"{attempt.username!r} asks for realm {named!r}, which does not judge logins of profile "
+                f"{attempt.profile!r}",
+                f"if it shall: coati profile set {quote(attempt.profile)} "
+                + " ".join(f"--realm {name}" for name in (*attempt.realms, named)),
+            )
+        attempt = replace(attempt, username=user, login=attempt.username)
         if isinstance(attempt.state, _Round):  # a later round belongs to the realm that asked for it
             name, state = attempt.state
-            realms = tuple(realm for realm in realms if realm.name == name)
-            attempt = replace(attempt, state=state)
+            return await self._ask((name,), replace(attempt, state=state))
+        if named is not None:
+            return await self._ask((named,), attempt)
+        return await self._ask(attempt.realms or self._realms, attempt)
+
+    def split(self, login: str) -> tuple[str | None, str]:
+        """Give the realm that a login names, if it names one, and the user's name within it."""
+        before, backslash, after = login.partition("\\")
+        if backslash and after and self._knows(before):
+            return before.casefold(), after
+        before, at, after = login.rpartition("@")
+        if at and before and self._knows(after):
+            return after.casefold(), before
+        return None, login
+
+    def _knows(self, name: str) -> bool:
+        return name.casefold() in self._realms or name.casefold() in self._disabled
+
+    async def _ask(self, names: Iterable[str], attempt: Attempt) -> FinalVerdict | Unavailable:
         silent: list[Unavailable] = []
-        for realm in realms:
+        for realm in [self._realms[name] for name in names if name in self._realms]:
             verdict = await realm.authenticate(attempt)
             match verdict:
                 case Unavailable():
@@ -84,7 +130,18 @@ class Chain:
                     return Challenged(message, prompt, _Round(realm.name, state))
                 case _:
                     return verdict
-        return Unavailable(
-            "; ".join(verdict.reason for verdict in silent) or "no realm is configured",
-            "; ".join(verdict.remedy for verdict in silent if verdict.remedy),
-        )
+        if silent:
+            return Unavailable(
+                "; ".join(verdict.reason for verdict in silent),
+                "; ".join(dict.fromkeys(verdict.remedy for verdict in silent if verdict.remedy)),
+            )
+        return self._nobody_to_ask(attempt)
+
+    def _nobody_to_ask(self, attempt: Attempt) -> Unavailable:
+        if attempt.realms:
+            return Unavailable(
+                f"none of the realms of profile {attempt.profile!r} is in force: {', '.join(attempt.realms)}",
+                f"coati realm set {attempt.realms[0]} --enable; or let all of them judge: "
+                f"coati profile set {quote(attempt.profile)} --realm ''",
+            )
+        return Unavailable("no realm is in force: nobody can log in", "coati realm list")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Protocol
 
+from appliance.auth.realm import Health, RealmHealth, RealmTest
 from appliance.auth.verdicts import Accepted, Attempt, Claim, Rejected, Unavailable, Verdict
 
 if TYPE_CHECKING:
@@ -57,16 +59,46 @@ class LocalRealm:
     """Judges by the users table.
 
     A user who is unknown, disabled or expired costs the same argon2 work as a wrong password.
+
+    Args:
+        accounts: Where the users are.
+        passwords: Verifies passwords.
+        name: As the administrator calls it.
+        wall_clock: Aware time.
     """
 
-    name = "local"
-
     def __init__(
-        self, accounts: Accounts, passwords: RememberedPasswords, *, wall_clock: Callable[[], datetime] = _utc_now
+        self,
+        accounts: Accounts,
+        passwords: RememberedPasswords,
+        *,
+        name: str = "local",
+        wall_clock: Callable[[], datetime] = _utc_now,
     ) -> None:
+        self.name = name
         self._accounts = accounts
         self._passwords = passwords
         self._wall_clock = wall_clock
+        self._health = Health(wall_clock)
+
+    @property
+    def health(self) -> RealmHealth:
+        """Whether the users could be read."""
+        return self._health.now
+
+    async def test(self, attempt: Attempt | None) -> RealmTest:
+        """Judge a login, or see whether the users can be read."""
+        started = time.perf_counter()
+        if attempt is not None:
+            return RealmTest.of(await self.authenticate(attempt), time.perf_counter() - started)
+        try:
+            await self._accounts.find("nobody")
+        except AccountsUnavailable as failure:
+            return RealmTest(passed=False, words=f"the users cannot be read: {failure}", remedy="coati doctor")
+        return RealmTest(passed=True, words="the users can be read", round_trip_seconds=time.perf_counter() - started)
+
+    async def close(self) -> None:
+        """It holds nothing of its own."""
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         """Judge the one round that a password takes."""
@@ -74,7 +106,9 @@ class LocalRealm:
         try:
             account = await self._accounts.find(name)
         except AccountsUnavailable as failure:
-            return Unavailable(f"the users cannot be read: {failure}")
+            self._health.down(f"the users cannot be read: {failure}")
+            return Unavailable(f"realm {self.name!r}: the users cannot be read: {failure}", "coati doctor")
+        self._health.ok()
         refusal = self._refusal(name, account)
         good = await self._passwords.verify(
             account.name if account else name,

@@ -5,19 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from appliance.policy.attributes import NOTHING_SAID, AccessPolicy
+
 if TYPE_CHECKING:
     from ike_engine.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One round of a login.
+    r"""One round of a login.
 
     Attributes:
-        username: As the client sent it.
+        username: Who wants to come in; without the realm when ``login`` chose one by name.
         password: Of the first round.
         source: IP address of the client, in text.
         profile: Name of the connection profile that serves it.
+        login: As the client sent it: ``alice``, ``alice@corp`` or ``CORP\alice``; empty: the same as ``username``.
+        realms: Names of the realms that the profile lets judge, in their order; empty: all.
+        prompts: The client can show further rounds.
+        local_address: Our address that the client came to, in text.
+        station: Address and port of the client, in text.
+        vendor_ids: What the client's software said of itself.
+        attempt_id: The same in all rounds of one login, and in no other login of this process.
         answer: What the user typed in a later round, else ``None``.
         state: ``Challenged.state`` of the round before, else ``None``.
     """
@@ -26,6 +35,13 @@ class Attempt:
     password: Secret
     source: str
     profile: str
+    login: str = ""
+    realms: tuple[str, ...] = ()
+    prompts: bool = True
+    local_address: str = ""
+    station: str = ""
+    vendor_ids: tuple[str, ...] = ()
+    attempt_id: str = ""
     answer: Secret | None = None
     state: Any = None
 
@@ -37,10 +53,17 @@ class Claim:
     Attributes:
         realm: Name of the realm that accepted.
         account: Key of the local user, ``None`` when another realm knows the user.
+        groups: Groups that the realm puts the user in: the first that exists here counts, before the
+            local user's own.
+        attributes: What the realm says of this login; stronger than every level of policy.
+        accounting: The accounting's own: where to account this session, and what to echo there.
     """
 
     realm: str
     account: int | None = None
+    groups: tuple[str, ...] = ()
+    attributes: AccessPolicy = NOTHING_SAID
+    accounting: Any = None
 
 
 @dataclass(frozen=True, slots=True)

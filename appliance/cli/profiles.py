@@ -42,6 +42,7 @@ DpdInterval = Annotated[float | None, typer.Option(help="Probe after so many sil
 DpdTimeout = Annotated[float | None, typer.Option(help="Dead after so many seconds without an answer.")]
 Fragment = Annotated[int | None, typer.Option(help="Largest IKE datagram in octets before fragmentation.")]
 Patience = Annotated[float | None, typer.Option("--login-timeout", help="Seconds a user may take to type.")]
+Realm = Annotated[_Many, typer.Option(help="Realm that judges its logins, the first first; repeat; '' for all.")]
 Pool = Annotated[str | None, typer.Option(help="Address pool; '' for the oldest.")]
 
 _NAMES = {
@@ -61,6 +62,7 @@ _NAMES = {
     "dpd_interval": "dpd_interval_seconds",
     "dpd_timeout": "dpd_timeout_seconds",
     "fragment": "fragment_octets",
+    "realm": "realms",
     "patience": "xauth_timeout_seconds",
 }
 
@@ -93,6 +95,7 @@ def add(
     dpd_timeout: DpdTimeout = None,
     fragment: Fragment = None,
     patience: Patience = None,
+    realm: Realm = None,
     pool: Pool = None,
 ) -> None:
     """Add a profile."""
@@ -130,6 +133,7 @@ def set_(
     dpd_timeout: DpdTimeout = None,
     fragment: Fragment = None,
     patience: Patience = None,
+    realm: Realm = None,
     pool: Pool = None,
 ) -> None:
     """Change a profile; what is not named stays. Live sessions keep what they were made with."""

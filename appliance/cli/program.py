@@ -15,6 +15,7 @@ from appliance.cli import (
     doctor,
     pools,
     profiles,
+    realms,
     refusals,
     serve,
     sessions,
@@ -35,6 +36,7 @@ app.command()(doctor.doctor)
 app.add_typer(users.app, name="user")
 app.add_typer(pools.app, name="pool")
 app.add_typer(profiles.app, name="profile")
+app.add_typer(realms.app, name="realm")
 app.add_typer(authority.app, name="ca")
 app.add_typer(sessions.app, name="session")
 app.add_typer(refusals.app, name="refusal")

@@ -1,14 +1,12 @@
 """``coati session``: who is connected, and who was."""
 
-import time
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, orders
 from appliance.cli.console import Json
-from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
 from appliance.models import CommandOutcome
 from appliance.schema import EVERYTHING
@@ -19,9 +17,6 @@ from appliance.wording import octets
 app = typer.Typer(help="Live and ended sessions.", no_args_is_help=True)
 
 Number = Annotated[int, typer.Argument(help="Number of the session.")]
-
-_PATIENCE_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 0.1
 
 
 @app.command("list")
@@ -90,14 +85,8 @@ def rekey(number: Number) -> None:
 
 
 def _await(command: CommandView) -> None:
-    """Wait for what becomes of a command; the gateway may be away."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while command.outcome is CommandOutcome.PENDING and time.monotonic() < end:
-        time.sleep(_LOOK_SECONDS)
-        command = console.run(lambda work, number=command.id: commands.show(work, number))  # type: ignore[misc]
-    if command.outcome is CommandOutcome.PENDING:
-        console.complain(f"gateway {command.node} has not answered yet; the order stands")
-        raise typer.Exit(console.FAILED)
+    """Wait for what becomes of a command, and say it."""
+    command = orders.wait(command)
     console.say(
         f"session {command.session_id}: {command.verb.value} {command.outcome.value} {command.message}".rstrip()
     )

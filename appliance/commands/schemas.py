@@ -1,7 +1,7 @@
 """Commands as they are shown."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -30,4 +30,6 @@ class CommandView(Schema):
     created_by: str
     outcome: CommandOutcome
     message: str
+    arguments: dict[str, Any]
+    result: dict[str, Any] | None
     finished_at: datetime | None

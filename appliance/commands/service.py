@@ -1,5 +1,9 @@
 """Telling gateways what to do: a row is the order, the change feed carries it there."""
 
+from typing import Any, Final
+
+from pydantic import SecretStr
+
 from appliance.commands import repository
 from appliance.commands.schemas import CommandFilter, CommandView
 from appliance.errors import NotFound
@@ -15,6 +19,8 @@ async def page(
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[CommandView.model_validate(row) for row in rows], total=total)
 
+SECRET_PURPOSE: Final = "commands.secret"  # noqa: S105  the name of a column
+
 
 async def order(work: Transaction, verb: Verb, about: Session, reason: str) -> CommandView:
     """Order ``verb`` for a live session from the node that holds it; an order that is still pending stands."""
@@ -23,6 +29,18 @@ async def order(work: Transaction, verb: Verb, about: Session, reason: str) -> C
         command = Command(node=about.node, verb=verb, session_id=about.id, reason=reason, created_by=work.actor.who)
         work.session.add(command)
         await work.session.flush()
+    return CommandView.model_validate(command)
+
+
+async def order_from(
+    work: Transaction, verb: Verb, node: str, arguments: dict[str, Any], secret: SecretStr | None = None
+) -> CommandView:
+    """Order something that is about no session from this node; ``secret`` travels sealed, until it is carried out."""
+    command = Command(node=node, verb=verb, arguments=arguments, created_by=work.actor.who)
+    if secret is not None:
+        command.secret = work.installation.master_key.seal(secret.get_secret_value().encode(), SECRET_PURPOSE)
+    work.session.add(command)
+    await work.session.flush()
     return CommandView.model_validate(command)
 
 

@@ -56,12 +56,20 @@ class Answers:
         raise TypeError(f"a gateway cannot answer {type(question).__name__}")
 
     async def _authenticate(self, question: actions.Authenticate) -> actions.Verdict:
+        peer = question.peer
+        offer = self._offers.get(peer.profile)
         verdict = await self._chain.authenticate(
             Attempt(
                 username=question.username,
                 password=question.password,
-                source=question.peer.path.remote.ip,
-                profile=question.peer.profile,
+                source=peer.path.remote.ip,
+                profile=peer.profile,
+                realms=offer.realms if offer is not None else (),
+                prompts=offer is None or offer.prompts,
+                local_address=peer.path.local.ip,
+                station=str(peer.path.remote),
+                vendor_ids=peer.vendor_ids,
+                attempt_id=str(peer.isakmp_sa),
                 answer=question.answer,
                 state=question.state,
             )

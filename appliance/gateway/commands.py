@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from sqlalchemy import select
 
 from appliance import models
+from appliance.auth.realm import RealmTest
+from appliance.auth.verdicts import Attempt
+from appliance.commands.service import SECRET_PURPOSE
 from appliance.models import CommandOutcome, Verb
 from ike_engine.actions import Disconnect, RekeyChildren
 
@@ -16,9 +21,13 @@ if TYPE_CHECKING:
 
     from appliance.database import Database
     from appliance.gateway.projector import Projector
+    from appliance.gateway.realms import Realms
+    from appliance.master_key import MasterKey
     from ike_engine.actions import Command
 
 logger = structlog.get_logger(__name__)
+
+_LONGEST_TEST_SECONDS: Final = 60.0
 
 
 class Commands:
@@ -28,6 +37,8 @@ class Commands:
         node: Its name in the database.
         order: Hands an order to the engine.
         reload: Reads the configuration again.
+        realms: Those that can be tested.
+        master_key: Opens what commands carry sealed.
         flush: Has what is noted written, so that sessions know their keys.
     """
 
@@ -40,6 +51,8 @@ class Commands:
         order: Callable[[Command], None],
         reload: Callable[[], Awaitable[object]],
         flush: Callable[[], Awaitable[object]],
+        realms: Realms,
+        master_key: MasterKey,
     ) -> None:
         self._node = node
         self._database = database
@@ -47,6 +60,9 @@ class Commands:
         self._order = order
         self._reload = reload
         self._flush = flush
+        self._realms = realms
+        self._master_key = master_key
+        self._tests: set[asyncio.Task[None]] = set()
         self._carried_out: set[int] = set()
 
     async def carry_out(self) -> None:
@@ -61,6 +77,11 @@ class Commands:
             if command.id in self._carried_out:
                 continue
             self._carried_out.add(command.id)
+            if command.verb is Verb.TEST_REALM:  # may take as long as a server does not answer
+                task = asyncio.create_task(self._test_realm(command))
+                self._tests.add(task)
+                task.add_done_callback(self._tests.discard)
+                continue
             try:
                 outcome, message = await self._do(command, peers)
             except Exception as error:
@@ -97,3 +118,36 @@ class Commands:
             return CommandOutcome.DONE, "disconnected"
         self._order(RekeyChildren(peer_id))
         return CommandOutcome.DONE, "the rekeying has begun"
+
+    async def _test_realm(self, command: models.Command) -> None:
+        name = str(command.arguments.get("realm", ""))
+        try:
+            async with asyncio.timeout(_LONGEST_TEST_SECONDS):
+                tested = await self._realms[name].test(self._attempt(command))
+        except KeyError:
+            tested = RealmTest(
+                passed=False, words=f"realm {name!r} is not in force here", remedy=f"coati realm set {name} --enable"
+            )
+        except TimeoutError:
+            tested = RealmTest(passed=False, words=f"nothing came of it within {_LONGEST_TEST_SECONDS:.0f} s")
+        except Exception as error:
+            logger.exception("testing a realm", realm=name)
+            tested = RealmTest(passed=False, words=f"unexpected {type(error).__name__}; see the gateway's log")
+        outcome = CommandOutcome.DONE if tested.passed else CommandOutcome.FAILED
+        logger.info("realm tested", realm=name, by=command.created_by, passed=tested.passed, words=tested.words)
+        self._projector.command_finished(command.id, outcome, tested.words, asdict(tested))
+
+    def _attempt(self, command: models.Command) -> Attempt | None:
+        if command.secret is None:
+            return None
+        user = str(command.arguments.get("user", ""))
+        return Attempt(
+            username=user,
+            password=self._master_key.open(command.secret, SECRET_PURPOSE),
+            source="127.0.0.1",
+            profile=str(command.arguments.get("profile", "")),
+            login=user,
+            local_address="127.0.0.1",
+            station="127.0.0.1:0",
+            attempt_id=f"test-{command.id}",
+        )

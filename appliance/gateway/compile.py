@@ -50,10 +50,14 @@ class Offer:
 
     Attributes:
         pool_id: Key of the pool, ``None`` when there is none at all.
+        realms: Names of the realms that judge logins, in their order; empty: all.
+        prompts: The clients can show further rounds of a login.
     """
 
     pool_id: int | None
     configuration: Configuration
+    realms: tuple[str, ...] = ()
+    prompts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +239,16 @@ def _group(keyword: str) -> DhGroup:
 def _offer(profile: models.Profile, pools: Sequence[models.Pool]) -> Offer:
     pool = next((pool for pool in pools if profile.pool_id in (pool.id, None)), None)
     if pool is None:
-        return Offer(pool_id=None, configuration=Configuration(address=_NOWHERE))
+        return Offer(
+            pool_id=None,
+            configuration=Configuration(address=_NOWHERE),
+            realms=profile.realms,
+            prompts=profile.xauth_prompts,
+        )
     return Offer(
         pool_id=pool.id,
+        realms=profile.realms,
+        prompts=profile.xauth_prompts,
         configuration=Configuration(
             address=_NOWHERE,
             dns=pool.dns,

@@ -31,11 +31,12 @@ from ike_engine.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from appliance.gateway.compile import Problem
     from appliance.gateway.leases import LeaseChange, Leases
+    from appliance.gateway.observers import SessionObserver, Written
 
 logger = structlog.get_logger(__name__)
 
@@ -57,11 +58,13 @@ class Status:
         serving: It answers IKE.
         problems: What is off, and how to switch it on.
         counters: What the engine and the runtime count.
+        realms: How each realm is.
     """
 
     serving: bool = False
     problems: tuple[Problem, ...] = ()
     counters: dict[str, int] = field(default_factory=dict)
+    realms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Projector:
@@ -74,6 +77,7 @@ class Projector:
         wake: Called when there is something to write.
         query_counters: Asks the data plane for the counters of these Child SAs.
         status: How the gateway is at the moment, for its node's row.
+        observers: Who else is told.
         wall_clock, clock: Aware time, and monotonic seconds.
 
     Attributes:
@@ -92,6 +96,7 @@ class Projector:
         wake: Callable[[], None],
         query_counters: Callable[[tuple[int, ...]], None],
         status: Callable[[], Status],
+        observers: Sequence[SessionObserver] = (),
         wall_clock: Callable[[], datetime] = utc_now,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -105,6 +110,7 @@ class Projector:
         self._wake = wake
         self._query_counters = query_counters
         self._status = status
+        self._observers = tuple(observers)
         self._wall_clock = wall_clock
         self._clock = clock
         self._live: dict[int, Stay] = {}
@@ -169,16 +175,25 @@ class Projector:
             stay = self._by_spi.get(counters.inbound_spi)
             if stay is not None and stay.counted(counters, at):
                 self._noted.counted[stay] = None
+                for observer in self._observers:
+                    observer.changed(stay)
         too_late = self._clock() - _LATE_COUNTERS_SECONDS
         while self._gone_children and self._gone_children[0][0] < too_late:
             self._by_spi.pop(self._gone_children.popleft()[1], None)
         if self._noted.counted:
             self._wake()
 
-    def command_finished(self, key: int, outcome: object, message: str) -> None:
+    def command_finished(self, key: int, outcome: object, message: str, result: dict[str, Any] | None = None) -> None:
         """Tell whoever gave the command what became of it, in the transaction that tells the rest."""
         self._noted.commands.append(
-            {"row": key, "outcome": outcome, "message": message, "finished_at": self._wall_clock()}
+            {
+                "row": key,
+                "outcome": outcome,
+                "message": message,
+                "result": result,
+                "secret": None,
+                "finished_at": self._wall_clock(),
+            }
         )
         self._wake()
 
@@ -193,6 +208,7 @@ class Projector:
         """Give all changes since the last call, or ``None``."""
         noted, self._noted = self._noted, _Notes()
         noted.leases = self._leases.take_changes()
+        noted.observed += [written for observer in self._observers for written in observer.collect() if written.rows]
         if not noted.any():
             return None
         # The node's counters tell of the same as the rows beside them.
@@ -205,6 +221,7 @@ class Projector:
             "row": self._node,
             "heartbeat_at": self._wall_clock(),
             "serving": status.serving,
+            "realms": status.realms,
             "problems": [{"what": problem.what, "remedy": problem.remedy} for problem in status.problems],
             "counters": self.counters() | status.counters,
         }
@@ -219,6 +236,7 @@ class Projector:
         notes.logins |= later.logins
         notes.refusals = [*notes.refusals, *later.refusals][-_MOST_WAITING_REFUSALS:]
         notes.commands += later.commands
+        notes.observed += later.observed
         notes.heartbeat |= later.heartbeat
 
     # ---- event by event -----------------------------------------------------------------------------
@@ -227,6 +245,8 @@ class Projector:
         if (stay := self._live.get(peer_id)) is not None:
             change(stay, self._wall_clock())
             self._noted.changed[stay] = None
+            for observer in self._observers:
+                observer.changed(stay)
 
     def _on_isakmp_sa(self, event: IsakmpSaEstablished) -> None:
         if event.peer_id in self._live:
@@ -262,6 +282,8 @@ class Projector:
             else:
                 stay.child_sa(early, at)
                 self._by_spi[early.inbound_spi] = stay
+        for observer in self._observers:
+            observer.began(stay)
         self.logins += 1
         if stay.account is not None:
             self._noted.logins[stay.account] = at
@@ -295,6 +317,8 @@ class Projector:
             return
         stay.end(event.goodbye, event.reason, at)
         self._noted.changed[stay] = None
+        for observer in self._observers:
+            observer.ended(stay)
         logger.info(
             "logout",
             user=event.user,
@@ -311,6 +335,8 @@ class Projector:
         if not self._may_record_refusal():
             self.unrecorded_refusals += 1
             return
+        for observer in self._observers:
+            observer.refused(event)
         self._noted.refusals.append(
             {
                 "at": self._wall_clock(),
@@ -373,6 +399,7 @@ class _Notes:
     logins: dict[int, datetime] = field(default_factory=dict)
     refusals: list[Row] = field(default_factory=list)
     commands: list[Row] = field(default_factory=list)
+    observed: list[Written] = field(default_factory=list)
     heartbeat: bool = False
 
     def any(self) -> bool:
@@ -383,6 +410,7 @@ class _Notes:
             or self.logins
             or self.refusals
             or self.commands
+            or self.observed
             or self.heartbeat
         )
 
@@ -403,6 +431,7 @@ class Noted:
             refusals=notes.refusals,
             commands=notes.commands,
             nodes=[node_row] if node_row is not None else (),
+            observed=notes.observed,
         )
         self.write = self._rows.write
         self.write_one_by_one = self._rows.write_one_by_one

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, insert, select, update
 
 from appliance import models
 from appliance.gateway.database_thread import AWAY
@@ -17,6 +17,8 @@ from appliance.gateway.leases import LeaseRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from appliance.gateway.observers import Written
 
 logger = structlog.get_logger(__name__)
 
@@ -63,8 +65,8 @@ _CHANGE_LEASE: Final = _update(_LEASES, "id", "user", "taken_at", "free_since", 
 # A login is no change of the user: its ``changed_at`` must stay.
 _LOGGED_IN: Final = _update(_USERS, "id", "last_login_at").values(changed_at=_USERS.c.changed_at)
 _ADD_REFUSAL: Final = insert(_REFUSALS)
-_FINISH_COMMAND: Final = _update(_COMMANDS, "id", "outcome", "message", "finished_at")
-_BEAT: Final = _update(_NODES, "name", "heartbeat_at", "serving", "problems", "counters")
+_FINISH_COMMAND: Final = _update(_COMMANDS, "id", "outcome", "message", "result", "secret", "finished_at")
+_BEAT: Final = _update(_NODES, "name", "heartbeat_at", "serving", "realms", "problems", "counters")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class Rows:
         refusals: Clients turned away.
         commands: Outcomes of commands.
         nodes: The status of this gateway.
+        observed: What observers of sessions want written.
         keys: Filled in by writing: the keys of ``added``; ``None`` for a row that was refused.
     """
 
@@ -91,6 +94,7 @@ class Rows:
     refusals: Sequence[Row] = ()
     commands: Sequence[Row] = ()
     nodes: Sequence[Row] = ()
+    observed: Sequence[Written] = ()
     keys: list[int | None] = field(default_factory=list)
 
     def write(self, connection: Connection) -> None:
@@ -111,7 +115,7 @@ class Rows:
             for row in rows:
                 _write_one(connection, statement, row)
 
-    def _statements(self) -> tuple[tuple[Insert | Update, Sequence[Row]], ...]:
+    def _statements(self) -> tuple[tuple[Insert | Update | Delete, Sequence[Row]], ...]:
         return (
             (_CHANGE_SESSION, self.changed),
             (_COUNT_SESSION, self.counted),
@@ -120,6 +124,7 @@ class Rows:
             (_ADD_REFUSAL, self.refusals),
             (_FINISH_COMMAND, self.commands),
             (_BEAT, self.nodes),
+            *self.observed,
         )
 
 
@@ -129,7 +134,7 @@ def read_leases(connection: Connection) -> list[LeaseRow]:
     return [LeaseRow(*row) for row in connection.execute(select(*columns))]
 
 
-def _write_one(connection: Connection, statement: Insert | Update, row: Row) -> int | None:
+def _write_one(connection: Connection, statement: Insert | Update | Delete, row: Row) -> int | None:
     """Write one row; give its key if the statement is made to tell it and the row was written."""
     try:
         with connection.begin_nested():

@@ -21,11 +21,9 @@ from sqlalchemy import select
 import appliance
 from appliance import changes, models
 from appliance.auth.chain import Chain
-from appliance.auth.local import LocalRealm
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.auth.throttle import Throttle
 from appliance.gateway import compile as compiling
-from appliance.gateway.accounts import StoredAccounts
 from appliance.gateway.answers import Answers
 from appliance.gateway.commands import Commands
 from appliance.gateway.compile import Compiled, Problem
@@ -34,6 +32,7 @@ from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
 from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector, Status
+from appliance.gateway.realms import Realms, RealmTools
 from appliance.gateway.rows import read_leases
 from appliance.gateway.takeover import forget_old_refusals, take_over
 from appliance.models.columns import now as utc_now
@@ -48,6 +47,7 @@ from ike_engine.runtime.shard import Shard
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from appliance.gateway.observers import SessionObserver
     from appliance.installation import Installation
     from ike_engine.dataplane.interface import DataPlane
     from ike_engine.runtime.udp import UdpSocket
@@ -60,7 +60,7 @@ _FIRST_COUNTERS_SECONDS: Final = 15.0
 _LAST_COUNTERS_SECONDS: Final = 2.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
-_CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates"})
+_CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates", "realms"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +103,13 @@ class Gateway:
         self._reader = DatabaseThread(url, "database-reader", writes=False)
         self._writer = DatabaseThread(url, "database-writer", writes=True)
         self._leases = Leases()
-        realm = LocalRealm(StoredAccounts(self._reader), RememberedPasswords())
-        self._answers = Answers(Chain([realm], Throttle()), self._leases)
+        chain = Chain((), Throttle())
+        self._realms = Realms(
+            chain, RealmTools(installation=installation, reader=self._reader, passwords=RememberedPasswords())
+        )
+        self._answers = Answers(chain, self._leases)
         noted = asyncio.Event()
+        self._observers: list[SessionObserver] = []
         self._projector = Projector(
             self._node,
             self._leases,
@@ -113,6 +117,7 @@ class Gateway:
             wake=noted.set,
             query_counters=lambda spis: surroundings.data_plane.submit(QueryCounters(spis)),
             status=self._status,
+            observers=self._observers,
         )
         self._group_commit = GroupCommit(self._writer, self._projector.collect, noted)
         self._orphans = Orphans(surroundings.data_plane)
@@ -140,6 +145,8 @@ class Gateway:
             order=self._shard.command,
             reload=self._reload,
             flush=self._group_commit.flush,
+            realms=self._realms,
+            master_key=installation.master_key,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -216,6 +223,7 @@ class Gateway:
                 break
         else:
             logger.error("the last events could not be written; the next gateway will find the sessions open")
+        await self._realms.close()
         await self._reader.close()
         await self._writer.close()
 
@@ -255,6 +263,7 @@ class Gateway:
                 "mishaps": self._shard.counters.mishaps,
                 "transactions": self._writer.transactions,
             },
+            realms=self._realms.health(),
         )
 
     async def _follow_changes(self) -> None:
@@ -290,6 +299,8 @@ class Gateway:
         if "pools" in topics:  # a large pool is many rows: read in the thread, and not for every change
             self._leases.load(await self._reader.run(read_leases))
         async with self._database.snapshot() as session:
+            if "realms" in topics:
+                await self._realms.reload(session)
             rows = await compiling.read(session)
         # Reading private keys takes tens of milliseconds.
         compiled = await asyncio.to_thread(
@@ -330,4 +341,8 @@ class Gateway:
             if stay.account is None or enabled.get(stay.account):
                 continue
             what = "disabled" if stay.account in enabled else "removed"
-            self._shard.command(Disconnect(peer_id, f"user {stay.user!r} was {what}"))
+            self.disconnect(peer_id, f"user {stay.user!r} was {what}")
+
+    def disconnect(self, peer_id: int, reason: str, goodbye: Goodbye = Goodbye.ADMINISTRATOR) -> None:
+        """End a session, telling the client so; ``reason`` is for the record."""
+        self._shard.command(Disconnect(peer_id, reason, goodbye))

@@ -56,13 +56,13 @@ class Stay:
 
     Attributes:
         columns: Of the row, but for the traffic.
-        account: Key of the local user, ``None`` when another realm knows the user.
+        claim: What the realm said that let the user in; ``None`` when nothing is known of it.
         id: The row's key once it is written.
         octets: By inbound SPI; Child SAs that are gone stay, for they carried what they carried.
     """
 
     columns: dict[str, Any]
-    account: int | None = None
+    claim: Claim | None = None
     id: int | None = None
     octets: dict[int, Octets] = field(default_factory=dict)
 
@@ -98,13 +98,23 @@ class Stay:
                 "goodbye_reason": "",
                 "details": {"isakmp_sa": None, "child_sas": []},
             },
-            account=event.claim.account if isinstance(event.claim, Claim) else None,
+            claim=event.claim if isinstance(event.claim, Claim) else None,
         )
 
     @property
     def user(self) -> str:
         """Canonical name."""
         return str(self.columns["user"])
+
+    @property
+    def peer_id(self) -> int:
+        """The engine's handle."""
+        return int(self.columns["peer_id"])
+
+    @property
+    def account(self) -> int | None:
+        """Key of the local user, ``None`` when another realm knows the user."""
+        return self.claim.account if self.claim is not None else None
 
     @property
     def peer(self) -> str:

@@ -12,6 +12,7 @@ from appliance.models.commands import Command, CommandOutcome, Verb
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile
+from appliance.models.realms import Realm, RealmKind
 from appliance.models.refusals import Refusal
 from appliance.models.sessions import Session
 from appliance.models.tokens import Scope, Token
@@ -30,6 +31,8 @@ __all__ = [
     "Pool",
     "Preset",
     "Profile",
+    "Realm",
+    "RealmKind",
     "Refusal",
     "Revision",
     "Scope",

@@ -2,10 +2,12 @@
 
 import enum
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Text
+from sqlalchemy import JSON, ForeignKey, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appliance.master_key import Sealed
 from appliance.models.columns import Base, Key, Name, Word, now
 
 
@@ -15,6 +17,7 @@ class Verb(enum.StrEnum):
     DISCONNECT = "disconnect"
     REKEY = "rekey"
     RELOAD = "reload"
+    TEST_REALM = "test-realm"
 
 
 class CommandOutcome(enum.StrEnum):
@@ -29,9 +32,12 @@ class Command(Base):
     """One command for one gateway.
 
     Attributes:
-        session_id: The session that ``disconnect`` and ``rekey`` are about; ``None`` for ``reload``.
+        session_id: The session that ``disconnect`` and ``rekey`` are about; ``None`` for the others.
+        arguments: What else the verb needs to know.
+        secret: A password that the verb needs, sealed for ``commands.secret``; gone when it is carried out.
         reason: In words, for the session's goodbye.
         message: What the gateway has to say about the outcome.
+        result: What it found out.
     """
 
     __tablename__ = "commands"
@@ -42,8 +48,11 @@ class Command(Base):
     verb: Mapped[Verb] = mapped_column(Word(Verb))
     session_id: Mapped[int | None] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
+    arguments: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    secret: Mapped[Sealed | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[Name]
     outcome: Mapped[CommandOutcome] = mapped_column(Word(CommandOutcome), default=CommandOutcome.PENDING)
     message: Mapped[str] = mapped_column(Text, default="")
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     finished_at: Mapped[datetime | None]

@@ -18,6 +18,7 @@ class Node(Base):
         data_plane: The one in use: xfrm, userspace, none; empty before the choice.
         data_plane_reason: Why that one, in words.
         problems: What is off and how to switch it on: ``{"what": ..., "remedy": ...}`` each.
+        realms: How each realm is, as this gateway sees it, by name: ``auth.realm.RealmHealth``.
         counters: Datagrams dropped by reason, logins by result and the like, since its start.
     """
 
@@ -34,6 +35,7 @@ class Node(Base):
     ike_port: Mapped[int] = mapped_column(default=500)
     natt_port: Mapped[int] = mapped_column(default=4500)
     problems: Mapped[list[dict[str, str]]] = mapped_column(default=list)
+    realms: Mapped[dict[str, Any]] = mapped_column(default=dict)
     counters: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 

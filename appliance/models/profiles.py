@@ -32,6 +32,7 @@ class Profile(Base):
         ike_proposals: Words of ``policy.IkeProposal.from_text``.
         esp_proposals: Words of ``policy.EspProposal.from_text``.
         pfs_groups: Keywords of ``DhGroup``; empty: any.
+        realms: Names of the realms that judge its logins, in the order of asking; empty: all.
         pool_id: The pool that its clients get their addresses from; ``None``: the oldest pool.
     """
 
@@ -62,6 +63,7 @@ class Profile(Base):
     dpd_timeout_seconds: Mapped[float] = mapped_column(default=120.0)
     fragment_octets: Mapped[int] = mapped_column(default=576)
     xauth_timeout_seconds: Mapped[float] = mapped_column(default=120.0)
+    realms: Mapped[tuple[str, ...]] = mapped_column(default=())
     pool_id: Mapped[int | None] = mapped_column(ForeignKey("pools.id", ondelete="RESTRICT"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     changed_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)

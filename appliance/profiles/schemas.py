@@ -110,6 +110,11 @@ class ProfileChange(Schema):
     dpd_timeout_seconds: Annotated[float, Field(ge=1, le=86_400)] = 120.0
     fragment_octets: Annotated[int, Field(ge=576, le=65_535)] = 576
     xauth_timeout_seconds: Annotated[float, Field(ge=5, le=3_600)] = 120.0
+    realms: Annotated[
+        tuple[PlainName, ...],
+        AfterValidator(_without_repetition),
+        Field(max_length=50, description="Realms that judge its logins, in the order of asking; empty: all."),
+    ] = ()
     pool: Annotated[str | None, Field(description="Name of the pool; null: the oldest.")] = None
 
     @model_validator(mode="after")
@@ -164,6 +169,7 @@ class ProfileView(Schema):
     dpd_timeout_seconds: float
     fragment_octets: int
     xauth_timeout_seconds: float
+    realms: Annotated[tuple[str, ...], Field(description="Realms that judge its logins; empty: all.")]
     pool: Annotated[str | None, Field(description="Name of the pool; null: the oldest.")]
     created_at: datetime
     changed_at: datetime

@@ -19,6 +19,7 @@ from appliance.profiles.schemas import (
     ProfileView,
     settings_of,
 )
+from appliance.realms import service as realms
 from appliance.schema import EVERYTHING, Page, Paging
 from ike_engine.policy import Authentication
 
@@ -136,6 +137,7 @@ async def _apply(work: Transaction, profile: Profile, wanted: ProfileChange) -> 
         setattr(profile, field, value)
     profile.authentication = tuple(method.value for method in wanted.authentication)
     profile.modes = tuple(mode.value for mode in wanted.modes)
+    await realms.check_names(work, wanted.realms)
     profile.pool_id = None if wanted.pool is None else (await pools.find(work, wanted.pool)).id
 
 

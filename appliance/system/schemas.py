@@ -29,6 +29,7 @@ class NodeView(Schema):
     natt_port: int
     started_at: datetime
     heartbeat_at: datetime
+    realms: Annotated[dict[str, Any], Field(description="How each realm is, as it sees it.")]
     problems: list[Problem]
     counters: dict[str, Any]
 

@@ -63,6 +63,7 @@ def _node(row: Node) -> NodeView:
         natt_port=row.natt_port,
         started_at=row.started_at,
         heartbeat_at=row.heartbeat_at,
+        realms=row.realms,
         problems=[Problem(what=item.get("what", ""), remedy=item.get("remedy", "")) for item in row.problems],
         counters=row.counters,
     )

@@ -23,9 +23,9 @@ async def test_the_migrations_make_exactly_the_tables_of_the_models(database: Da
         assert await connection.run_sync(differences) == []
 
 
-async def test_the_last_migration_can_be_taken_back_and_applied_again(database: Database) -> None:
+async def test_the_migrations_can_be_taken_back_and_applied_again(database: Database) -> None:
     def down(connection: Connection) -> list[str]:
-        command.downgrade(alembic_config(connection), "-1")
+        command.downgrade(alembic_config(connection), "base")
         return inspect(connection).get_table_names()
 
     async with database.engine.connect() as connection:

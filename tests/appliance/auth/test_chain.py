@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from appliance.auth.chain import Chain
+from appliance.auth.realm import RealmHealth, RealmTest
 from appliance.auth.throttle import Throttle
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
 from ike_engine.secret import Secret
@@ -24,6 +29,13 @@ class Scripted:
         self.name = name
         self.verdicts = list(verdicts)
         self.asked: list[Attempt] = []
+        self.health = RealmHealth()
+
+    async def test(self, attempt: Attempt | None) -> RealmTest:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         self.asked.append(attempt)
@@ -66,11 +78,103 @@ async def test_a_realm_that_is_down_is_passed_over() -> None:
 
 async def test_when_all_are_down_the_administrator_reads_why() -> None:
     verdict = await chain([Scripted("first", DOWN), Scripted("second", DOWN)]).authenticate(ATTEMPT)
-    assert verdict == Rejected("the server does not answer; the server does not answer", "start it; start it")
+    assert verdict == Rejected("the server does not answer; the server does not answer", "start it")
 
 
 async def test_no_realm_at_all_is_a_refusal() -> None:
-    assert await chain([]).authenticate(ATTEMPT) == Rejected("no realm is configured")
+    refused = await chain([]).authenticate(ATTEMPT)
+    assert refused == Rejected("no realm is in force: nobody can log in", "coati realm list")
+
+
+@pytest.mark.parametrize("login", ["alice@Corp", "CORP\\alice"])
+async def test_a_user_who_names_a_realm_is_judged_by_it_alone(login: str) -> None:
+    first, corp = Scripted("first", IN), Scripted("corp", DOWN)
+    verdict = await chain([first, corp]).authenticate(replace(ATTEMPT, username=login))
+    assert verdict == Rejected("the server does not answer", "start it")
+    assert first.asked == []
+    (asked,) = corp.asked
+    assert (asked.username, asked.login) == ("alice", login)
+
+
+@pytest.mark.parametrize("login", ["alice@example.org", "HOME\\alice", "@corp", "corp\\", "alice"])
+async def test_what_names_no_realm_is_part_of_the_users_name(login: str) -> None:
+    corp = Scripted("corp", IN)
+    assert await chain([corp]).authenticate(replace(ATTEMPT, username=login)) == IN
+    assert (corp.asked[0].username, corp.asked[0].login) == (login, login)
+
+
+async def test_a_profile_chooses_its_realms_and_their_order() -> None:
+    first, second, third = Scripted("first"), Scripted("second", IN), Scripted("third", DOWN)
+    verdict = await chain([first, second, third]).authenticate(replace(ATTEMPT, realms=("third", "second")))
+    assert verdict == IN
+    assert (len(first.asked), len(third.asked)) == (0, 1)
+
+
+async def test_a_realm_that_the_profile_does_not_take_is_refused_by_name() -> None:
+    first, second = Scripted("first", IN), Scripted("second", IN)
+    attempt = replace(ATTEMPT, username="alice@second", realms=("first",))
+    verdict = await chain([first, second]).authenticate(attempt)
+    assert isinstance(verdict, Rejected)
+    assert "'second'" in verdict.reason
+    assert verdict.remedy == "if it shall: coati profile set p --realm first --realm second"
+    assert second.asked == []
+
+
+async def test_a_realm_that_is_disabled_is_refused_by_name() -> None:
+    asked = chain([])
+    asked.reconfigure([Scripted("first", IN)], disabled=["corp"])
+    verdict = await asked.authenticate(replace(ATTEMPT, username="alice@corp"))
+    assert isinstance(verdict, Rejected)
+    assert (verdict.reason, verdict.remedy) == (
+        "'alice@corp' asks for realm 'corp', which is disabled",
+        "to let its users in again: coati realm set corp --enable",
+    )
+
+
+async def test_a_profile_whose_realms_are_all_gone_is_a_refusal_that_says_so() -> None:
+    verdict = await chain([Scripted("first", IN)]).authenticate(replace(ATTEMPT, realms=("corp",)))
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "none of the realms of profile 'p' is in force: corp"
+
+
+async def test_a_round_goes_on_in_the_realm_that_was_named() -> None:
+    first, corp = Scripted("first"), Scripted("corp", Challenged("Code?", "passcode", "state"), IN)
+    asked = chain([first, corp])
+    attempt = replace(ATTEMPT, username="alice@corp")
+    challenge = await asked.authenticate(attempt)
+    assert isinstance(challenge, Challenged)
+    assert await asked.authenticate(replace(attempt, answer=Secret(b"1"), state=challenge.state)) == IN
+    assert [each.username for each in corp.asked] == ["alice", "alice"]
+
+
+async def test_two_hundred_logins_that_wait_for_a_slow_realm_keep_nobody_of_another_realm_waiting() -> None:
+    class Slow(Scripted):
+        """Answers when the test says so."""
+
+        def __init__(self) -> None:
+            super().__init__("slow")
+            self.answers = asyncio.Event()
+            self.all_asked = asyncio.Event()
+
+        async def authenticate(self, attempt: Attempt) -> Verdict:
+            self.asked.append(attempt)
+            if len(self.asked) == 200:
+                self.all_asked.set()
+            await self.answers.wait()
+            return IN
+
+    slow, fast = Slow(), Scripted("fast", *[IN] * 200)
+    asked = chain([slow, fast])
+    waiting = [
+        asyncio.create_task(asked.authenticate(replace(ATTEMPT, username=f"user{number}@slow")))
+        for number in range(200)
+    ]
+    await slow.all_asked.wait()
+    for number in range(200):
+        assert await asked.authenticate(replace(ATTEMPT, username=f"user{number}@fast")) == IN
+    assert not any(task.done() for task in waiting)
+    slow.answers.set()
+    assert await asyncio.gather(*waiting) == [IN] * 200
 
 
 async def test_the_answer_to_a_challenge_goes_to_the_realm_that_asked() -> None:

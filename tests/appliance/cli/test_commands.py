@@ -111,6 +111,21 @@ def test_profiles(coati: Coati) -> None:
     assert coati("profile", "remove", "phones", "--yes").status == 0
 
 
+def test_realms(coati: Coati) -> None:
+    assert "nobody can log in" in coati("realm", "list").out
+    assert coati("realm", "add", "local", "local").status == 0
+    assert json.loads(coati("realm", "list", "--json").out)[0]["kind"] == "local"
+    assert coati("realm", "set", "local", "--disable").status == 0
+    assert "enabled" in coati("realm", "show", "local").out
+    refused = coati("realm", "test", "local", "--user", "alice", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert refused == (1, "", "coati: realm local is disabled; coati realm set local --enable\n")
+    assert coati("realm", "set", "local", "--enable").status == 0
+    assert "no gateway serves now" in coati("realm", "test", "local").err
+    assert "colour" in coati("realm", "set", "local", "--setting", "colour=red").err
+    assert coati("realm", "order", "local").out == "local\n"
+    assert coati("realm", "remove", "local", "--yes").err.endswith("disable it: coati realm set local --disable\n")
+
+
 def test_tokens(coati: Coati) -> None:
     made = coati("token", "create", "ci", "--scope", "write")
     assert made.out.startswith("coati_")

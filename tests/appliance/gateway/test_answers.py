@@ -106,6 +106,8 @@ async def test_a_login_reaches_the_realm_with_all_that_is_known(asked: Asked) ->
         "198.51.100.7",
         "default",
     )
+    assert (attempt.realms, attempt.prompts, attempt.attempt_id) == ((), True, "1")
+    assert (attempt.local_address, attempt.station) == (PATH.local.ip, str(PATH.remote))
 
 
 async def test_a_rejection_goes_back_in_words(asked: Asked) -> None:

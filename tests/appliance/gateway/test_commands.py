@@ -8,14 +8,20 @@ import pytest
 from structlog.testing import capture_logs
 
 from appliance import models
+from appliance.auth.realm import RealmTest
+from appliance.commands.service import SECRET_PURPOSE
 from appliance.gateway.commands import Commands
+from appliance.master_key import MasterKey
 from appliance.models import CommandOutcome, Verb
 from ike_engine.actions import Command, Disconnect, RekeyChildren
 from ike_engine.events import Goodbye, PeerGone
-from tests.appliance.gateway.recording import NODE, Recorder
+from ike_engine.secret import Secret
+from tests.appliance.gateway.recording import NODE, Recorder, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from appliance.auth.verdicts import Attempt
 
 
 class Engine:
@@ -42,8 +48,20 @@ def engine(recorder: Recorder) -> Engine:
     return Engine(recorder)
 
 
+MASTER_KEY = MasterKey(Secret(bytes(32)))
+
+
+class Realms(dict[str, Any]):
+    """Realms by name."""
+
+
 @pytest.fixture
-def commands(recorder: Recorder, engine: Engine) -> Commands:
+def realms() -> Realms:
+    return Realms()
+
+
+@pytest.fixture
+def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
     return Commands(
         NODE,
         recorder.database,
@@ -51,6 +69,8 @@ def commands(recorder: Recorder, engine: Engine) -> Commands:
         order=engine.order,
         reload=engine.reload,
         flush=recorder.group_commit.flush,
+        realms=realms,  # type: ignore[arg-type]
+        master_key=MASTER_KEY,
     )
 
 
@@ -194,3 +214,75 @@ async def test_a_command_that_fails_says_so_and_the_next_is_carried_out(
         (CommandOutcome.DONE, "the configuration was read again"),
     ]
     assert [line["exc_info"] for line in lines if line["log_level"] == "error"] == [True]
+
+
+class Tried:
+    """A realm that is tried."""
+
+    def __init__(self, outcome: RealmTest | Exception) -> None:
+        self.outcome = outcome
+        self.asked: list[Attempt | None] = []
+
+    async def test(self, attempt: Attempt | None) -> RealmTest:
+        self.asked.append(attempt)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+async def finished(recorder: Recorder) -> models.Command:
+    async def done() -> bool:
+        await recorder.flush()
+        return all(row.outcome is not CommandOutcome.PENDING for row in await recorder.rows(models.Command))
+
+    await eventually(done)
+    (command,) = await recorder.rows(models.Command)
+    assert isinstance(command, models.Command)
+    return command
+
+
+async def test_a_realm_is_tried_and_the_password_is_forgotten(
+    recorder: Recorder, commands: Commands, realms: Realms, leave: Callable[..., Any]
+) -> None:
+    passed = RealmTest(passed=True, words="'alice' may come in", round_trip_seconds=0.25, facts=(("server", "a"),))
+    realms["corp"] = realm = Tried(passed)
+    sealed = MASTER_KEY.seal(b"hunter2", SECRET_PURPOSE)
+    await leave(Verb.TEST_REALM, arguments={"realm": "corp", "user": "alice", "profile": "staff"}, secret=sealed)
+    await commands.carry_out()
+    command = await finished(recorder)
+    (attempt,) = realm.asked
+    assert attempt is not None
+    assert (attempt.username, attempt.password, attempt.profile) == ("alice", b"hunter2", "staff")
+    assert (command.outcome, command.message, command.secret) == (CommandOutcome.DONE, "'alice' may come in", None)
+    assert command.result is not None
+    assert (command.result["round_trip_seconds"], command.result["facts"]) == (0.25, [["server", "a"]])
+
+
+async def test_a_realm_that_fails_its_test_or_is_not_there_is_a_failure_in_words(
+    recorder: Recorder, commands: Commands, realms: Realms, leave: Callable[..., Any]
+) -> None:
+    realms["corp"] = Tried(RealmTest(passed=False, words="no answer within 3 s", remedy="look at the server"))
+    await leave(Verb.TEST_REALM, arguments={"realm": "corp"})
+    await commands.carry_out()
+    command = await finished(recorder)
+    assert (command.outcome, command.message) == (CommandOutcome.FAILED, "no answer within 3 s")
+    assert command.result is not None
+    assert command.result["remedy"] == "look at the server"
+
+
+async def test_a_bug_in_a_realms_test_and_a_realm_that_is_gone_end_the_command_too(
+    recorder: Recorder, commands: Commands, realms: Realms, leave: Callable[..., Any]
+) -> None:
+    realms["corp"] = Tried(RuntimeError("a bug"))
+    await leave(Verb.TEST_REALM, arguments={"realm": "corp"})
+    await leave(Verb.TEST_REALM, arguments={"realm": "gone"})
+    with capture_logs():
+        await commands.carry_out()
+
+        async def done() -> bool:
+            await recorder.flush()
+            return all(row.outcome is CommandOutcome.FAILED for row in await recorder.rows(models.Command))
+
+        await eventually(done)
+    said = [message for _, message in await outcomes(recorder)]
+    assert said == ["unexpected RuntimeError; see the gateway's log", "realm 'gone' is not in force here"]

@@ -1,0 +1,1 @@
+"""Realms: the configured sources of users."""

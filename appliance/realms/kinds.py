@@ -1,0 +1,15 @@
+"""What each kind of realm needs to know: one schema a kind, without secrets."""
+
+from typing import Final
+
+from appliance.models import RealmKind
+from appliance.schema import Schema
+
+
+class LocalSettings(Schema):
+    """The local realm judges by the table of users and needs to know nothing."""
+
+
+SETTINGS: Final[dict[RealmKind, type[Schema]]] = {
+    RealmKind.LOCAL: LocalSettings,
+}
