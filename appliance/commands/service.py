@@ -19,6 +19,7 @@ async def page(
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[CommandView.model_validate(row) for row in rows], total=total)
 
+
 SECRET_PURPOSE: Final = "commands.secret"  # noqa: S105  the name of a column
 
 

@@ -1,30 +1,44 @@
-"""``/api/v1/realms``."""
+"""``/api/v1/realms``: whom to trust is for owners."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import Query, Response
 
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import Reading, Writing
+from appliance.dependencies import MADE, Noun, Owning, Reading, Writing, made
 from appliance.realms import service
-from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
-from appliance.schema import Page
+from appliance.realms.schemas import (
+    NewRealm,
+    RealmChange,
+    RealmDefinition,
+    RealmFilter,
+    RealmOrder,
+    RealmTrial,
+    RealmView,
+)
+from appliance.schema import Page, Paging
 
-router = APIRouter(prefix="/realms", tags=["realms"])
+router = Noun("realms")
+
+
+class _Wanted(RealmFilter, Paging):
+    """Filter and page together, as query parameters."""
 
 
 @router.get("")
-async def list_realms(work: Reading) -> Page[RealmView]:
-    """List realms in the order in which they are asked, and how they are."""
-    return await service.page(work)
+async def list_realms(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[RealmView]:
+    """List realms and how they are, by themselves in the order in which they are asked."""
+    return await service.page(work, wanted, wanted)
 
 
 @router.post("", status_code=201)
-async def add_realm(work: Writing, new: NewRealm) -> RealmView:
-    """Add a realm."""
+async def add_realm(work: Owning, new: NewRealm) -> RealmView:
+    """Add a realm; it is asked last."""
     return await service.add(work, new)
 
 
-@router.put("/order")
-async def order_realms(work: Writing, order: RealmOrder) -> Page[RealmView]:
+@router.post("/order")
+async def order_realms(work: Owning, order: RealmOrder) -> Page[RealmView]:
     """Set in which order realms are asked."""
     return await service.order(work, order)
 
@@ -35,19 +49,25 @@ async def show_realm(work: Reading, name: str) -> RealmView:
     return await service.show(work, name)
 
 
+@router.put("/{name}", responses=MADE)
+async def define_realm(work: Owning, name: str, wanted: RealmDefinition, answer: Response) -> RealmView:
+    """Have a realm so, whether it is there or not. What is so already changes nothing."""
+    return made(answer, await service.define(work, name, wanted))
+
+
 @router.patch("/{name}")
-async def change_realm(work: Writing, name: str, change: RealmChange) -> RealmView:
+async def change_realm(work: Owning, name: str, change: RealmChange) -> RealmView:
     """Change what is given."""
     return await service.change(work, name, change)
 
 
 @router.delete("/{name}", status_code=204)
-async def remove_realm(work: Writing, name: str) -> None:
+async def remove_realm(work: Owning, name: str) -> None:
     """Remove a realm that no profile names."""
     await service.remove(work, name)
 
 
 @router.post("/{name}/test", status_code=202)
 async def test_realm(work: Writing, name: str, trial: RealmTrial) -> CommandView:
-    """Have a gateway try a realm, with a login or without; look for the result at ``/commands/{id}``."""
+    """Have a gateway try a realm, with a login or without; the result will be at ``/commands/{id}``."""
     return await service.test(work, name, trial)

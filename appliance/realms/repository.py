@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import listing
 from appliance.models import Node, Profile, Realm
+from appliance.realms.schemas import RealmFilter
+from appliance.schema import Paging
 
 
 async def find(session: AsyncSession, name: str) -> Realm | None:
     """Give one realm by name."""
     found: Realm | None = await session.scalar(select(Realm).where(Realm.name == name))
     return found
+
+
+async def page(session: AsyncSession, wanted: RealmFilter, paging: Paging) -> tuple[Sequence[Realm], int]:
+    """Give realms, and how many there are."""
+    matches = [*listing.containing(wanted.text, Realm.name), *listing.equal(Realm.kind, wanted.kind)]
+    return await listing.page(session, Realm, matches, wanted.sort, paging)
 
 
 async def all_realms(session: AsyncSession) -> Sequence[Realm]:

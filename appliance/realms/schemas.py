@@ -7,23 +7,37 @@ from pydantic import Field, SecretStr
 
 from appliance.models import RealmKind
 from appliance.names import PlainName
-from appliance.schema import Schema
+from appliance.schema import Filter, Schema, SortableBy
 
 
 class RealmChange(Schema):
     """What to change; what is left out stays."""
 
+    kind: Annotated[RealmKind | None, Field(description="Who knows its users; it stays what it is.")] = None
     enabled: Annotated[bool, Field(description="Whether it is asked.")] = True
     settings: Annotated[
         dict[str, Any], Field(description="What its kind needs to know; settings that are left out stay.")
     ] = Field(default_factory=dict)
 
 
-class NewRealm(RealmChange):
+class RealmDefinition(RealmChange):
+    """A realm as it shall be: what is left out takes its default."""
+
+    kind: RealmKind
+
+
+class NewRealm(RealmDefinition):
     """A realm to be; it is asked last."""
 
     name: PlainName
-    kind: RealmKind
+
+
+class RealmFilter(Filter):
+    """Which realms to list, and in which order."""
+
+    text: Annotated[str, Field(description="Only those with this in their name.")] = ""
+    kind: RealmKind | None = None
+    sort: Annotated[str, SortableBy("position", "name", "changed_at")] = "position"
 
 
 class RealmOrder(Schema):

@@ -16,22 +16,23 @@ from appliance.realms.kinds import SETTINGS
 from appliance.realms.schemas import (
     NewRealm,
     RealmChange,
+    RealmDefinition,
+    RealmFilter,
     RealmHealthView,
     RealmOrder,
     RealmTrial,
     RealmView,
 )
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 from appliance.system.service import HEARTBEAT_LOST_AFTER
 
 _STEP = 10
 
 
-async def page(work: Transaction) -> Page[RealmView]:
-    """List all realms in the order of asking."""
-    rows = await repository.all_realms(work.session)
-    views = await _views(work, rows)
-    return Page(items=views, total=len(views))
+async def page(work: Transaction, wanted: RealmFilter = RealmFilter(), paging: Paging = EVERYTHING) -> Page[RealmView]:
+    """List realms, by themselves in the order of asking."""
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=await _views(work, rows), total=total)
 
 
 async def show(work: Transaction, name: str) -> RealmView:
@@ -60,7 +61,7 @@ async def add(work: Transaction, new: NewRealm) -> RealmView:
         kind=new.kind,
         enabled=new.enabled,
         position=max((row.position for row in rows), default=0) + _STEP,
-        settings=_settings(new.kind, {}, new.settings),
+        settings=_settings(new.kind, new.settings),
     )
     work.session.add(realm)
     await work.session.flush()
@@ -80,18 +81,38 @@ async def change(work: Transaction, name: str, wanted: RealmChange) -> RealmView
 
     Raises:
         NotFound: there is no such realm.
+        LostUpdate: somebody else changed it since.
         Invalid: the settings do not fit its kind.
     """
     realm = await find(work, name)
     before = await show(work, name)
+    work.expect(before)
+    if wanted.kind not in (None, realm.kind):
+        raise Invalid(f"realm {name} is of kind {realm.kind}", field="kind", remedy="remove it, or take another name")
     if "enabled" in wanted.model_fields_set:
         realm.enabled = wanted.enabled
     if "settings" in wanted.model_fields_set:
-        realm.settings = _settings(realm.kind, realm.settings, wanted.settings)
+        realm.settings = _settings(realm.kind, realm.settings | wanted.settings)
     await work.session.flush()
     after = await show(work, name)
     audit.record(work, "realm.change", realm.name, before=before, after=after)
     return after
+
+
+async def define(work: Transaction, name: str, wanted: RealmDefinition) -> tuple[RealmView, bool]:
+    """Have a realm so, whether it is there or not; tells also whether it is new.
+
+    Raises:
+        LostUpdate: somebody else changed it since.
+        AlreadyExists: it would be a second local realm.
+        Invalid: its settings do not fit its kind, or it is of another kind.
+    """
+    new = NewRealm(name=name, **wanted.model_dump(mode="python"))
+    if await repository.find(work.session, new.name) is None:
+        work.expect(None)
+        return await add(work, new), True
+    whole = {"settings": _settings(new.kind, new.settings)}
+    return await change(work, new.name, RealmChange(kind=new.kind, enabled=new.enabled, **whole)), False
 
 
 async def remove(work: Transaction, name: str) -> None:
@@ -103,6 +124,7 @@ async def remove(work: Transaction, name: str) -> None:
     """
     realm = await find(work, name)
     view = await show(work, name)
+    work.expect(view)
     if realm.kind is RealmKind.LOCAL:
         raise InUse("the local realm cannot be removed", remedy=f"disable it: coati realm set {name} --disable")
     if view.profiles:
@@ -183,12 +205,12 @@ async def check_names(work: Transaction, names: Iterable[str]) -> None:
             raise NotFound(f"there is no realm {name}", field="realms", remedy=f"there are: {', '.join(known)}")
 
 
-def _settings(kind: RealmKind, present: dict[str, object], wanted: dict[str, object]) -> dict[str, object]:
+def _settings(kind: RealmKind, wanted: dict[str, object]) -> dict[str, object]:
     schema = SETTINGS.get(kind)
     if schema is None:
         raise Invalid(f"this version of Coati has no realms of kind {kind}", field="kind")
     try:
-        return schema.model_validate(present | wanted).model_dump(mode="json")
+        return schema.model_validate(wanted).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

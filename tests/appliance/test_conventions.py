@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 from appliance import api, first_start
 from appliance.installation import Actor, Installation
-from appliance.models import Command, Revision, Scope, Session
+from appliance.models import Command, RealmKind, Revision, Scope, Session
+from appliance.realms.kinds import SETTINGS
+from appliance.schema import Schema
 from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
@@ -31,7 +33,19 @@ DEFINED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"authentication": ["xauth-psk"], "pre_shared_key": "a key for phones only", "preset": "compatible"},
         {"enabled": False},
     ),
+    "realms/corp": ({"kind": "radius", "settings": {"server": "192.0.2.1"}}, {"enabled": False}),
 }
+
+
+class _Server(Schema):
+    """Settings of a kind of realm that these tests make up: a second local one cannot be."""
+
+    server: str
+
+
+@pytest.fixture(autouse=True)
+def _another_kind_of_realm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SETTINGS, RealmKind.RADIUS, _Server)
 
 
 @pytest.fixture
