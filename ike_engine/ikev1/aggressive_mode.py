@@ -6,7 +6,7 @@
     HDR[*], [CERT], HASH_I | SIG_I, [NAT-D, NAT-D]  -->
 
 Message 3 comes in clear from some clients and encrypted from others; only an encrypted one moves
-the IV. It is sent to port 4500 when a NAT was found, but its NAT-D payloads cover the ports of
+the IV. It is sent to port 4500 when a NAT was found; its NAT-D payloads may still cover the ports of
 message 1.
 """
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from ike_engine.exchange import Exchange
     from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
+SHORT_NONCE_OCTETS = 20
+"""# quirk: vpnc 0.5.3: no IKE fragmentation: for message 2 to fit into one datagram every octet counts."""
+
 BENEFIT_OF_DOUBT_SECONDS = 5.0
 """Anybody could have written a message 2 that is not believed; so long the initiator waits for a better one."""
 
@@ -63,7 +66,7 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     vendor_ids = answering_vendor_ids(sa)
     dh = DiffieHellman(sa.agreed.group, around.entropy)
     dh.accept(m1.key_exchange.data)
-    nr = Nonce(data=around.entropy(NONCE_OCTETS))
+    nr = Nonce(data=around.entropy(SHORT_NONCE_OCTETS if sa.takes_one_certificate_only else NONCE_OCTETS))
     transcript = Transcript(g_xi=m1.key_exchange.data, g_xr=dh.public, sai_b=m1.sa.body)
     make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, m1.nonce.data, nr.data)
     identity = own_identity(sa)
@@ -88,7 +91,8 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     m3 = await x.receive(AggressiveMode3, proof=authentic)
     note_peer(sa, m3)
     trust(sa, m1.identity, m3.certificates, at=around.wall_clock())
-    evaluate_nat(sa, around, m3.nat_detections, sa.first_path)
+    # quirk: vpnc 0.5.3, libreswan 4.10: these cover the ports of message 1, racoon's those of message 3.
+    evaluate_nat(sa, around, m3.nat_detections, sa.first_path, sa.path)
 
 
 async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name: str, *, first: bool) -> None:

@@ -81,16 +81,18 @@ class NatSituation:
 
 
 def evaluate(
-    received: tuple[NatDetection, ...], hash_algorithm: HashAlgorithm, cky_i: bytes, cky_r: bytes, path: Path
+    received: tuple[NatDetection, ...], hash_algorithm: HashAlgorithm, cky_i: bytes, cky_r: bytes, *paths: Path
 ) -> NatSituation:
-    """Compare the peer's NAT-D payloads with ``path`` as we see it (RFC 3947 section 3.2).
+    """Compare the peer's NAT-D payloads with the path as we see it (RFC 3947 section 3.2).
 
-    In aggressive mode message 3 arrives on another port pair than its hashes cover: pass the path of
-    message 1.
+    Args:
+        paths: Any of which the payloads may cover. In aggressive mode message 3 arrives on another port pair than
+            message 1, and clients differ in which of the two they mean.
     """
     if not received:
         return NatSituation()
     first, *rest = (payload.data for payload in received)
-    local = first != nat_hash(hash_algorithm, cky_i, cky_r, path.local)
-    remote = nat_hash(hash_algorithm, cky_i, cky_r, path.remote) not in rest
+    hashes = [[nat_hash(hash_algorithm, cky_i, cky_r, end) for end in (path.local, path.remote)] for path in paths]
+    local = all(first != here for here, _ in hashes)
+    remote = all(there not in rest for _, there in hashes)
     return NatSituation(local, remote and bool(rest))

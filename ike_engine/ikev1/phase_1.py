@@ -138,9 +138,9 @@ def nat_detections(sa: IsakmpSa, around: Surroundings) -> tuple[NatDetection, ..
     return nat_traversal.detections(sa.nat_traversal, hash_algorithm, sa.cky_i, sa.cky_r, sa.path, fake)
 
 
-def evaluate_nat(sa: IsakmpSa, around: Surroundings, received: tuple[NatDetection, ...], covered: Path) -> None:
+def evaluate_nat(sa: IsakmpSa, around: Surroundings, received: tuple[NatDetection, ...], *covered: Path) -> None:
     """Find the NATs on the path that ``received`` covers; we pretend one when encapsulation is forced."""
-    found = nat_traversal.evaluate(received, sa.agreed.hash_algorithm, sa.cky_i, sa.cky_r, covered)
+    found = nat_traversal.evaluate(received, sa.agreed.hash_algorithm, sa.cky_i, sa.cky_r, *covered)
     if received and around.policy.force_encapsulation:
         found = nat_traversal.NatSituation(local=True, remote=found.remote)
     sa.nat = found
