@@ -92,7 +92,7 @@ class MainMode5(Ikev1Message):
 
 @dataclass(frozen=True, kw_only=True)
 class MainMode6(MainMode5):
-    """HDR*, IDir, [ CERT, ] ( HASH_R | SIG_R )"""
+    """HDR*, IDir, [ CERT, ] ( HASH_R | SIG_R ), [ CERTREQ ]"""
 
 
 @dataclass(frozen=True, kw_only=True)
