@@ -1,0 +1,255 @@
+"""The gateway's side of a stay: nothing out of turn, one peer through all of its ISAKMP SAs, and refusals in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ike_engine.actions import Accepted, Authenticate, Configure, Connect
+from ike_engine.events import (
+    ChildSaEstablished,
+    Goodbye,
+    IsakmpSaEstablished,
+    PeerConnected,
+    PeerGone,
+    PeerRefused,
+    Stage,
+)
+from ike_engine.ikev1.gateway import CONNECT_SECONDS, VPNC_LIFETIME_SECONDS
+from ike_engine.ikev1.informational import notify
+from ike_engine.ikev1.messages import Informational
+from ike_engine.ikev1.numbers import ExchangeType, NotifyType, ProtocolId
+from ike_engine.ikev1.numbers import ModeConfigAttribute as Mode
+from ike_engine.ikev1.payloads import Delete
+from ike_engine.policy import Authentication, Phase1Mode
+from ike_engine.secret import Secret
+from ike_engine.wire.attributes import Attribute
+from tests.ike_engine.ikev1.test_quick_mode import Offer, opens
+from tests.ike_engine.lab import CONFIGURATION, Pair, newest_sa, pair, passwords, say, translated
+from tests.ike_engine.network import Station, path
+from tests.ike_engine.playbook import Script
+
+if TYPE_CHECKING:
+    from ike_engine.peer import Peer
+
+QUIET = {"dpd_interval_seconds": 0}
+SHORT = {"isakmp_lifetime_seconds": 1_000, **QUIET}
+
+
+def peer_of(lab: Pair) -> Peer:
+    (peer,) = lab.gateway.endpoint._peers
+    return peer
+
+
+def asked(lab: Pair) -> list[Any]:
+    """All that the gateway asks, from now on."""
+    questions: list[Any] = []
+    answer = lab.gateway.answer
+    lab.gateway.answer = lambda question: (questions.append(question), answer(question))[1]
+    return questions
+
+
+# ---- in that order and no other --------------------------------------------------------------------------------
+
+
+def test_nothing_but_xauth_is_answered_before_the_login() -> None:
+    client = Script(pair())
+    client.hears_asked()
+    opens(client, Offer().message())
+    client.asks(Attribute(Mode.INTERNAL_IP4_ADDRESS, b""))
+    client.hears_nothing(5.0)
+    assert not client.lab.gateway.inbound
+    assert not [q for q in client.lab.gateway.open_asks.values() if isinstance(q, Configure)]
+
+
+def test_quick_mode_that_overtakes_mode_config_waits_for_it() -> None:
+    client = Script(pair())
+    client.lab.gateway.answer_seconds = 0.5
+    client.logs_in()
+    client.asks(Attribute(Mode.INTERNAL_IP4_ADDRESS, b""))
+    opens(client, Offer().message())
+    client.hears_asked()
+    client.message_id = 0x400
+    client.hears_quick_mode_2(b"initiator's nonce...")
+    assert len(client.lab.gateway.inbound) == 1
+
+
+def test_who_logs_in_and_then_asks_for_nothing_is_not_kept() -> None:
+    client = Script(pair(gateway=QUIET))
+    client.logs_in()
+    client.asks(Attribute(Mode.INTERNAL_IP4_ADDRESS, b""))
+    client.hears_asked()
+    client.waits(CONNECT_SECONDS + 1)
+    assert client.lab.gateway.one(PeerGone).goodbye is Goodbye.FAILED
+    refused = client.lab.gateway.one(PeerRefused)
+    assert (refused.stage, refused.username) == (Stage.QUICK_MODE, "alice")
+
+
+def test_a_client_that_leaves_before_the_login_is_told_of() -> None:
+    lab = pair()
+    lab.gateway.answer_seconds = 1000.0
+    lab.connect(seconds=5)
+    sa = newest_sa(lab.client)
+    say(lab, Informational(deletes=(Delete(protocol=ProtocolId.ISAKMP, spis=(sa.cky_i + sa.cky_r,)),)))
+    assert "gave up before it was logged in" in lab.gateway.one(PeerRefused).reason
+    assert not lab.gateway.open_asks
+
+
+# ---- rekeying -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", Phase1Mode)
+@pytest.mark.parametrize("method", Authentication)
+def test_a_new_phase_1_carries_the_child_sas_over(method: Authentication, mode: Phase1Mode) -> None:
+    lab = pair(method=method, mode=mode, client=SHORT, gateway=QUIET)
+    lab.connect(seconds=5)
+    questions = asked(lab)
+    before = dict(lab.gateway.inbound)
+    lab.network.run(900)
+    first, second = lab.gateway.of(IsakmpSaEstablished)
+    assert first.peer_id == second.peer_id
+    assert lab.gateway.inbound == before
+    assert len(lab.gateway.of(PeerConnected)) == 1
+    assert [type(question) for question in questions] == [Authenticate]  # logged in again, the address is kept
+    assert [sa.cky_i for sa in peer_of(lab).ike_sas] == [second.initiator_spi]
+
+
+def test_ten_rekeyings_of_both_phases_are_one_stay() -> None:
+    lab = pair(client={**SHORT, "child_lifetime_seconds": 700}, gateway=QUIET)
+    lab.connect(seconds=9_000)
+    assert len(lab.gateway.of(IsakmpSaEstablished)) >= 10
+    assert len(lab.gateway.of(ChildSaEstablished)) >= 10
+    assert len(lab.gateway.of(PeerConnected)) == 1
+    assert not lab.gateway.of(PeerGone)
+    assert set(lab.gateway.inbound) == {child.outbound_spi for child in lab.client.inbound.values()}
+    assert len(peer_of(lab).ike_sas) <= 2
+
+
+def test_a_rekey_with_a_wrong_password_leaves_the_old_sa_to_its_lifetime() -> None:
+    lab = pair(client=SHORT, gateway=QUIET)
+    lab.connect(seconds=5)
+    lab.gateway.answer = passwords({"alice": b"another now"}, CONFIGURATION)
+    lab.network.run(890)
+    assert "wrong password" in lab.gateway.of(PeerRefused)[0].reason
+    assert not lab.gateway.of(PeerGone)
+    lab.network.run(200)
+    assert lab.gateway.one(PeerGone)
+
+
+def test_a_rekey_as_another_user_is_another_stay() -> None:
+    lab = pair(client=SHORT, gateway=QUIET)
+    lab.connect(seconds=5)
+    answer = lab.gateway.answer
+    lab.gateway.answer = lambda q: Accepted("mallory") if isinstance(q, Authenticate) else answer(q)
+    lab.network.run(870)
+    first, second = lab.gateway.of(IsakmpSaEstablished)
+    assert first.peer_id != second.peer_id
+    assert not any(child.peer_id == second.peer_id for child in lab.gateway.inbound.values())
+    assert lab.gateway.one(PeerGone).user == "alice"  # the client deleted the old SA itself
+
+
+def test_the_gateway_ends_a_stay_that_nobody_renews() -> None:
+    lab = pair(gateway={"isakmp_lifetime_seconds": 300, **QUIET}, client=QUIET)
+    lab.connect(seconds=5)
+    newest_sa(lab.client).stop_timers()
+    lab.network.run(299)
+    gone = lab.gateway.one(PeerGone)
+    assert (gone.goodbye, gone.reason) == (Goodbye.EXPIRED, "the client did not renew the ISAKMP SA")
+
+
+def test_the_lifetime_that_vpnc_offers_is_kept() -> None:
+    # quirk: vpnc 0.5.3: 24 days; only it may have so long.
+    lab = pair(client={"isakmp_lifetime_seconds": VPNC_LIFETIME_SECONDS, **QUIET}, gateway=QUIET)
+    lab.connect(seconds=0.15)
+    newest_sa(lab.gateway).vpnc = True
+    lab.network.run(5)
+    assert lab.gateway.one(IsakmpSaEstablished).lifetime_seconds == VPNC_LIFETIME_SECONDS
+
+
+# ---- the same user, somewhere else ---------------------------------------------------------------------------------
+
+
+def another_client(lab: Pair, address: str, seed: int = 99) -> Station:
+    """The same user on a second device."""
+    station = Station("second", lab.client.endpoint._ikev1.policy, seed)
+    lab.network.add(station, address)
+    return station
+
+
+def order_from(lab: Pair, address: str) -> Connect:
+    """The order of the lab, for a client at another address."""
+    return replace(lab.order, path=path(address), nat_t_path=path(address, port=4500))
+
+
+def test_two_devices_of_one_user_are_two_stays() -> None:
+    lab = pair(gateway=QUIET, client=QUIET)
+    lab.connect(seconds=5)
+    second = another_client(lab, "198.51.100.8")
+    lab.network.command(second, order_from(lab, "198.51.100.8"))
+    lab.network.run(5)
+    assert lab.gateway.endpoint.peers == 2
+    assert not lab.gateway.of(PeerGone)
+
+
+def test_initial_contact_from_the_same_place_ends_the_old_stay() -> None:
+    lab = pair(gateway=QUIET, client=QUIET)
+    lab.connect(seconds=5)
+    lab.network.command(lab.client, lab.order)  # the client was restarted
+    lab.network.run(5)
+    (gone,) = lab.gateway.of(PeerGone)
+    assert gone.goodbye is Goodbye.SUPERSEDED
+    assert lab.gateway.endpoint.peers == 1
+
+
+def test_initial_contact_ends_nobody_behind_the_same_nat() -> None:
+    # quirk: Cisco clients share a group name: INITIAL-CONTACT scoped to it, or to the NAT, would end the other's stay.
+    lab = pair(gateway=QUIET, client=QUIET)
+    translated(lab)
+    lab.connect(seconds=5)
+    second = another_client(lab, "10.0.0.8")
+    first_nat = lab.network.hook
+    public = "203.0.113.20"
+
+    def nat(sender: Station, data: bytes, way: Any) -> Any:
+        if sender is second:
+            return data, way._replace(local=way.local._replace(ip=public, port=45_000 + way.nat_t))
+        if sender is lab.gateway and way.remote.port >= 45_000:
+            return data, way._replace(remote=way.remote._replace(ip="10.0.0.8", port=4500 if way.nat_t else 500))
+        return first_nat(sender, data, way)
+
+    lab.network.hook = nat
+    lab.network.command(second, order_from(lab, "10.0.0.8"))
+    lab.network.run(10)
+    assert second.of(PeerConnected)
+    assert lab.gateway.endpoint.peers == 2
+    assert not lab.gateway.of(PeerGone)
+
+
+def test_initial_contact_may_come_on_its_own_before_the_login() -> None:
+    # quirk: racoon: an informational of its own, before or between the messages of Xauth.
+    client = Script(pair(client={"dpd_interval_seconds": 0}))
+    client.hears_asked()
+    sa = newest_sa(client.lab.gateway)
+    sa.initial_contact = False
+    login = client.message_id
+    client.begin(ExchangeType.INFORMATIONAL, 0x500)
+    client.says(Informational(everywhere=(notify(NotifyType.INITIAL_CONTACT, client.sa),)))
+    assert sa.initial_contact
+    client.message_id = login
+    client.answers(Attribute(16_521, b"alice"), Attribute(16_522, b"s3cret"))
+    client.hears_asked()
+
+
+# ---- group keys -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", Phase1Mode)
+def test_a_wrong_group_key_is_told_in_words(mode: Phase1Mode) -> None:
+    lab = pair(method=Authentication.XAUTH_PSK, mode=mode, client={"pre_shared_key": Secret(b"another key"), **QUIET})
+    lab.connect(seconds=60)
+    (refused,) = lab.gateway.of(PeerRefused)
+    assert refused.stage is Stage.PHASE_1
+    assert not lab.gateway.of(IsakmpSaEstablished)
+    assert refused.remedy
