@@ -1,4 +1,4 @@
-"""The change feed: tells a process that another one changed the configuration or left a command.
+"""The change feed: tells a process what another one changed: configuration, commands, sessions and the like.
 
 PostgreSQL has LISTEN and NOTIFY. SQLite has a number that moves with every commit of another
 connection (``PRAGMA data_version``): it is cheap to watch, but says nothing about what changed, and
@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import event, select, text
+from sqlalchemy import Connection, event, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
@@ -21,19 +21,19 @@ from appliance import models
 if TYPE_CHECKING:
     from appliance.database import Database
 
-TOPICS: Final = frozenset(
-    model.__tablename__
-    for model in (
-        models.User,
-        models.Realm,
-        models.Pool,
-        models.Profile,
-        models.Certificate,
-        models.Command,
-    )
-)
+_CONFIGURED: Final = (models.User, models.Realm, models.Pool, models.Profile, models.Certificate, models.Command)
+_LIVED: Final = (models.Session, models.Refusal, models.Node)
+
+TOPICS: Final = frozenset(model.__tablename__ for model in (*_CONFIGURED, *_LIVED))
+"""What gateways follow, and what they write: pages follow both."""
 _CHANNEL: Final = "coati"
 _TOUCHED: Final = "coati_topics"
+
+_REVISIONS: Final[Any] = models.Revision.__table__
+_NOTIFY: Final = text("SELECT pg_notify(:channel, :topics)")
+_COUNT: Final = insert(_REVISIONS).on_conflict_do_update(
+    index_elements=["topic"], set_={"number": _REVISIONS.c.number + 1}
+)
 
 
 def watch(session: Session) -> None:
@@ -110,14 +110,14 @@ def _announce(session: Session) -> None:
     session.flush()  # before_commit comes before the commit's own flush
     topics = TOPICS & session.info[_TOUCHED]
     session.info[_TOUCHED] = set()
+    announce(session.connection(), topics)
+
+
+def announce(connection: Connection, topics: frozenset[str]) -> None:
+    """Tell of ``topics`` when this transaction is committed: for writers that use no ORM session."""
     if not topics:
         return
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(
-            text("SELECT pg_notify(:channel, :topics)"), {"channel": _CHANNEL, "topics": ",".join(sorted(topics))}
-        )
-        return
-    counter = insert(models.Revision).values([{"topic": topic, "number": 1} for topic in sorted(topics)])
-    session.execute(
-        counter.on_conflict_do_update(index_elements=["topic"], set_={"number": models.Revision.number + 1})
-    )
+    if connection.dialect.name == "postgresql":
+        connection.execute(_NOTIFY, {"channel": _CHANNEL, "topics": ",".join(sorted(topics))})
+    else:
+        connection.execute(_COUNT, [{"topic": topic, "number": 1} for topic in sorted(topics)])

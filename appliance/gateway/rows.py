@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, insert, select, update
 
-from appliance import models
+from appliance import changes, models
 from appliance.gateway.database_thread import AWAY
 from appliance.gateway.leases import LeaseRow
 
@@ -105,6 +105,7 @@ class Rows:
         for statement, rows in self._statements():
             if rows:
                 connection.execute(statement, rows)
+        changes.announce(connection, self._topics())
 
     def write_one_by_one(self, connection: Connection) -> None:
         """Write each by itself, leaving out and logging those that the database refuses."""
@@ -114,6 +115,15 @@ class Rows:
         for statement, rows in self._statements():
             for row in rows:
                 _write_one(connection, statement, row)
+        changes.announce(connection, self._topics())
+
+    def _topics(self) -> frozenset[str]:
+        written = {
+            models.Session.__tablename__: self.added or self.changed or self.counted,
+            models.Refusal.__tablename__: self.refusals,
+            models.Node.__tablename__: self.nodes,
+        }
+        return frozenset(topic for topic, rows in written.items() if rows)
 
     def _statements(self) -> tuple[tuple[Insert | Update | Delete, Sequence[Row]], ...]:
         return (

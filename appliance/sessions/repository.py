@@ -31,6 +31,13 @@ async def live_of_user(session: AsyncSession, user: str) -> Sequence[Session]:
     return (await session.scalars(select(Session).where(Session.user == user, Session.ended_at.is_(None)))).all()
 
 
+async def users_of(session: AsyncSession, numbers: Sequence[int]) -> Sequence[str]:
+    """Name the users of these sessions, each once."""
+    return (
+        await session.scalars(select(Session.user).where(Session.id.in_(numbers)).distinct().order_by(Session.user))
+    ).all()
+
+
 async def count_live(session: AsyncSession) -> int:
     """Count the live sessions."""
     return await session.scalar(select(func.count()).select_from(Session).where(Session.ended_at.is_(None))) or 0

@@ -1,5 +1,7 @@
 """What may be asked of sessions: to see them and to end them. Gateways alone write them."""
 
+from collections.abc import Sequence
+
 from appliance.audit import service as audit
 from appliance.bulk import Outcomes, outcomes
 from appliance.commands import service as commands
@@ -18,6 +20,11 @@ async def page(
     """List sessions, by themselves the latest first."""
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[SessionView.model_validate(row) for row in rows], total=total)
+
+
+async def numbers(work: Transaction, wanted: SessionFilter) -> Sequence[int]:
+    """Give the numbers of all sessions that match."""
+    return await repository.numbers(work.session, wanted)
 
 
 async def show(work: Transaction, session_id: int) -> SessionView:

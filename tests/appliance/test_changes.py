@@ -48,9 +48,8 @@ async def test_statements_are_announced_too(database: Database, feed: AsyncItera
     assert await _next(feed) == {"users", "profiles"}
 
 
-async def test_what_logins_write_is_not_configuration(database: Database, feed: AsyncIterator[frozenset[str]]) -> None:
+async def test_leases_are_told_by_nobody(database: Database, feed: AsyncIterator[frozenset[str]]) -> None:
     async with database.transaction() as session:
-        session.add(models.Refusal(node="n", peer_address="192.0.2.1", peer_port=500, stage="Xauth", reason="no"))
         await session.execute(update(models.Lease).values(free_since=None))
     async with database.transaction() as session:
         session.add(models.Command(node="n", verb=models.Verb.RELOAD, created_by="test"))
@@ -69,3 +68,11 @@ async def test_what_is_rolled_back_is_not_announced(database: Database, feed: As
     async with database.transaction() as session:
         session.add(models.Pool(name="p", networks=()))
     assert await _next(feed) == {"pools"}
+
+
+async def test_what_gateways_write_without_a_session_is_told_too(
+    database: Database, feed: AsyncIterator[frozenset[str]]
+) -> None:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(changes.announce, frozenset({"sessions", "nodes"}))
+    assert await _next(feed) == {"sessions", "nodes"}

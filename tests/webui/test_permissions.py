@@ -7,15 +7,15 @@ from fastapi.routing import APIRoute
 
 from appliance.installation import Installation
 from appliance.settings import Settings
-from webui import panel, security
+from webui import pages, panel, security
 
 FOR_EVERYBODY = {"/sign-in", "/ca.pem"}
 
 
 def test_every_page_is_for_administrators() -> None:
-    pages = [route for route in panel.router.routes if isinstance(route, APIRoute)]
-    assert len(pages) > 12
-    for page in pages:
+    routes = [route for noun in pages.NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
+    assert len(routes) > 40
+    for page in routes:
         guarded = security._signed_in in [dependency.call for dependency in page.dependant.dependencies]
         assert guarded != (page.path in FOR_EVERYBODY), page.path
 

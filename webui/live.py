@@ -1,0 +1,97 @@
+"""Signals: one stream of events without content, each the name of a kind of thing that changed.
+
+Pages ask again for what they show of it. One watcher feeds all streams of this process, and only
+while there is one; every stream gets a name at most once a second, however often it changes.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from appliance import changes
+from appliance.database import Database
+from webui.security import SignedIn
+
+logger = structlog.get_logger(__name__)
+
+router = APIRouter(include_in_schema=False)
+
+BEAT: Final = "beat"
+_BEAT_SECONDS: Final = 5.0
+_BETWEEN_SIGNALS_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 3.0
+
+
+class _Stream:
+    """What one browser has not been told yet."""
+
+    def __init__(self) -> None:
+        # What changed before it listened (again), nobody knows: everything is new to it.
+        self.topics: set[str] = set(changes.TOPICS)
+        self.woken = asyncio.Event()
+        self.woken.set()
+
+
+class Signals:
+    """All streams of this process, and the watcher that feeds them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._streams: set[_Stream] = set()
+        self._watcher: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def listen(self) -> AsyncIterator[frozenset[str]]:
+        """Give the names of what changed, as soon as something did; nothing every few seconds."""
+        stream = _Stream()
+        self._streams.add(stream)
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(), name="signals")
+        try:
+            while not self._closed:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stream.woken.wait(), _BEAT_SECONDS)
+                stream.woken.clear()
+                topics, stream.topics = frozenset(stream.topics), set()
+                yield topics
+                if topics:
+                    await asyncio.sleep(_BETWEEN_SIGNALS_SECONDS)
+        finally:
+            self._streams.discard(stream)
+            if not self._streams and self._watcher is not None:
+                self._watcher.cancel()
+                self._watcher = None
+
+    def close(self) -> None:
+        """End all streams: the process is about to."""
+        self._closed = True
+        for stream in self._streams:
+            stream.woken.set()
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                async with aclosing(changes.feed(self._database)) as feed:
+                    async for topics in feed:
+                        for stream in self._streams:
+                            stream.topics |= topics
+                            stream.woken.set()
+            except Exception as failure:  # noqa: BLE001  each driver has its own; a new feed tells everything again
+                logger.error("cannot follow the database; trying again", error=str(failure)[:500])  # noqa: TRY400
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+@router.get("/signals", response_class=EventSourceResponse)
+async def signals(request: Request, _actor: SignedIn) -> AsyncIterator[ServerSentEvent]:
+    """Tell what kinds of things change, as long as the browser listens."""
+    streams: Signals = request.app.state.signals
+    async for topics in streams.listen():
+        for topic in sorted(topics):
+            yield ServerSentEvent(event=topic, raw_data="")
+        yield ServerSentEvent(event=BEAT, raw_data="")

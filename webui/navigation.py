@@ -1,0 +1,39 @@
+"""Where the panel's pages stand: sections, their order, and the keys that jump there."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page in the navigation.
+
+    Attributes:
+        path: Where it is.
+        label: What it is called there.
+        key: Typed after ``g`` it jumps there.
+    """
+
+    path: str
+    label: str
+    key: str = ""
+
+
+SECTIONS: Final = {
+    "Monitor": (
+        Link("/", "Overview", "o"),
+        Link("/sessions", "Sessions", "s"),
+        Link("/refusals", "Refused clients", "r"),
+    ),
+    "Access": (
+        Link("/users", "Users", "u"),
+        Link("/profiles", "Profiles", "p"),
+        Link("/pools", "Pools", "a"),
+        Link("/connect", "Connect a client", "c"),
+    ),
+    "System": (
+        Link("/certificates", "Certificates", "k"),
+        Link("/tokens", "API tokens", "t"),
+        Link("/audit", "Changes", "h"),
+    ),
+}

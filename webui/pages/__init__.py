@@ -1,0 +1,42 @@
+"""The pages, one module a noun: each calls the services that the API calls, and holds no logic."""
+
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from webui import live
+from webui.pages import (
+    audit,
+    certificates,
+    connect,
+    overview,
+    pools,
+    profiles,
+    refusals,
+    search,
+    sessions,
+    signing_in,
+    tokens,
+    users,
+)
+
+NOUNS: Final = (
+    signing_in,
+    overview,
+    sessions,
+    refusals,
+    users,
+    profiles,
+    pools,
+    connect,
+    certificates,
+    tokens,
+    audit,
+    search,
+    live,
+)
+
+router: Final = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+for _noun in NOUNS:
+    router.include_router(_noun.router)

@@ -1,0 +1,35 @@
+"""Changes: who did what, when, from where; before and after."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from appliance.audit import service as audit
+from appliance.audit.schemas import AuditFilter
+from appliance.dependencies import installation
+from webui.listing import Listing, listing
+from webui.rendering import page
+from webui.security import SignedIn
+
+router = APIRouter(prefix="/audit")
+
+
+@router.get("")
+async def list_changes(
+    request: Request, actor: SignedIn, listed: Annotated[Listing[AuditFilter], Depends(listing(AuditFilter))]
+) -> Response:
+    """Show who changed what."""
+    async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file("changes", lambda part: audit.page(work, listed.wanted, part))
+        found = await audit.page(work, listed.wanted, listed.part)
+    return page(
+        request,
+        "audit/list.html",
+        actor,
+        page=found,
+        wanted=listed.wanted,
+        part=listed.part,
+        api=f"/audit{listed.query}",
+    )

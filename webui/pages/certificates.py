@@ -1,0 +1,50 @@
+"""Certificates: the local authority and what it issued to this appliance."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+
+from appliance.certificates import service as certificates
+from appliance.dependencies import installation
+from appliance.models import CertificatePurpose
+from webui.rendering import back, confirmation, page
+from webui.security import SignedIn
+
+router = APIRouter()
+
+
+@router.get("/ca.pem")
+async def authority(request: Request) -> PlainTextResponse:
+    """Give the CA certificate, which is no secret: clients need it before they can log in."""
+    async with installation(request).snapshot() as work:
+        pem = (await certificates.show(work, CertificatePurpose.AUTHORITY)).pem
+    headers = {"Content-Disposition": 'attachment; filename="coati-ca.pem"'}
+    return PlainTextResponse(pem, media_type="application/x-pem-file", headers=headers)
+
+
+@router.get("/certificates")
+async def list_certificates(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Show all certificates, those in use first."""
+    async with installation(request).snapshot(actor) as work:
+        found = await certificates.page(work)
+    return page(request, "certificates/list.html", actor, certificates=found.items, api="/certificates")
+
+
+@router.get("/certificates/renew")
+async def ask_to_renew(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Ask before new certificates are issued."""
+    return confirmation(
+        request,
+        actor,
+        title="Renew the gateway's and the panel's certificates?",
+        text="Clients notice nothing: the authority that they trust stays. The panel uses its new one after a restart.",
+        button="Renew",
+        back_to="/certificates",
+    )
+
+
+@router.post("/certificates/renew")
+async def renew(request: Request, actor: SignedIn) -> Response:
+    """Issue new certificates."""
+    async with installation(request).transaction(actor) as work:
+        await certificates.renew(work)
+    return back("/certificates", "New certificates were issued.")

@@ -1,0 +1,124 @@
+"""Address pools and leases."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response
+
+from appliance.dependencies import installation
+from appliance.pools import service as pools
+from appliance.pools.schemas import NewPool, PoolChange, settings_of
+from webui.forms import Form, Refused, read
+from webui.listing import Everything, Listing, listing
+from webui.rendering import back, confirmation, page
+from webui.security import SignedIn
+
+router = APIRouter(prefix="/pools")
+
+
+@router.get("")
+async def list_pools(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Show the pools and how full they are."""
+    async with installation(request).snapshot(actor) as work:
+        found = await pools.page(work)
+    return page(request, "pools/list.html", actor, pools=found.items, api="/pools")
+
+
+@router.get("/add")
+async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Ask what the new pool is."""
+    return page(request, "pools/form.html", actor, name="", taken=0, form=Form(NewPool.model_construct().model_dump()))
+
+
+@router.post("")
+async def add(request: Request, actor: SignedIn) -> Response:
+    """Add a pool."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            pool = await pools.add(work, read(sent, NewPool))
+    except Refused as error:
+        return page(request, "pools/form.html", actor, code=422, name="", taken=0, form=Form.refused(sent, error))
+    return back(_page_of(pool.name), f"Pool {pool.name} was added.")
+
+
+@router.get("/{name}")
+async def show(
+    request: Request, actor: SignedIn, name: str, listed: Annotated[Listing[Everything], Depends(listing(Everything))]
+) -> HTMLResponse:
+    """Show a pool and its leases."""
+    async with installation(request).snapshot(actor) as work:
+        pool = await pools.show(work, name)
+        leases = await pools.leases(work, name, listed.part)
+    return page(
+        request,
+        "pools/show.html",
+        actor,
+        pool=pool,
+        leases=leases,
+        part=listed.part,
+        api=f"/pools/{pool.name}/leases",
+    )
+
+
+@router.get("/{name}/change")
+async def change_form(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Show what can be changed."""
+    async with installation(request).snapshot(actor) as work:
+        pool = await pools.show(work, name)
+    return page(request, "pools/form.html", actor, name=pool.name, taken=pool.taken, form=Form(settings_of(pool)))
+
+
+@router.post("/{name}/change")
+async def change(request: Request, actor: SignedIn, name: str) -> Response:
+    """Change a pool."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            await pools.change(work, name, read(sent, PoolChange))
+    except Refused as error:
+        return page(request, "pools/form.html", actor, code=422, name=name, taken=0, form=Form.refused(sent, error))
+    return back(_page_of(name), "Saved.")
+
+
+@router.get("/{name}/remove")
+async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Ask before a pool is removed."""
+    return confirmation(
+        request,
+        actor,
+        title=f"Remove pool {name}?",
+        text="Its addresses and their history are gone for good.",
+        button="Remove",
+        back_to=_page_of(name),
+        typed=name,
+    )
+
+
+@router.post("/{name}/remove")
+async def remove(request: Request, actor: SignedIn, name: str) -> Response:
+    """Remove a pool, if its name was typed and nothing needs it."""
+    wrong = "" if str((await request.form()).get("typed", "")).strip() == name else f"Type {name} if you mean it."
+    if not wrong:
+        try:
+            async with installation(request).transaction(actor) as work:
+                await pools.remove(work, name)
+        except Refused as error:
+            wrong = next(iter(Form.refused(await request.form(), error).wrong.values()))
+        else:
+            return back("/pools", f"Pool {name} was removed.")
+    return confirmation(
+        request,
+        actor,
+        title=f"Remove pool {name}?",
+        text="Its addresses and their history are gone for good.",
+        button="Remove",
+        back_to=_page_of(name),
+        typed=name,
+        wrong=wrong,
+    )
+
+
+def _page_of(name: str) -> str:
+    return f"/pools/{quote(name, safe='')}"

@@ -1,0 +1,120 @@
+"""Sessions: who is connected or was, and ending them."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import HTMLResponse, Response
+
+from appliance.dependencies import Number, installation
+from appliance.installation import Actor
+from appliance.sessions import service as sessions
+from appliance.sessions.schemas import Disconnections, SessionFilter
+from appliance.users import service as users
+from webui.listing import Listing, listing
+from webui.rendering import back, confirmation, page
+from webui.security import SignedIn
+
+router = APIRouter(prefix="/sessions")
+
+_NAMED: Final = 3
+
+
+@router.get("")
+async def list_sessions(
+    request: Request, actor: SignedIn, listed: Annotated[Listing[SessionFilter], Depends(listing(SessionFilter))]
+) -> Response:
+    """Show who is connected, or was."""
+    wanted = listed.wanted
+    async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file("sessions", lambda part: sessions.page(work, wanted, part))
+        found = await sessions.page(work, wanted, listed.part)
+    return page(
+        request,
+        "sessions/list.html",
+        actor,
+        page=found,
+        wanted=wanted,
+        part=listed.part,
+        every=urlencode(wanted.model_dump(mode="json", exclude_defaults=True) | {"every": "true"}),
+        api=f"/sessions{listed.query}",
+    )
+
+
+@router.get("/disconnect")
+async def ask_to_disconnect(
+    request: Request,
+    actor: SignedIn,
+    listed: Annotated[Listing[SessionFilter], Depends(listing(SessionFilter))],
+    ids: Annotated[tuple[int, ...], Query()] = (),
+    *,
+    every: bool = False,
+) -> HTMLResponse:
+    """Ask before sessions are ended: those that were chosen, or all that a search finds."""
+    async with installation(request).snapshot(actor) as work:
+        if every:
+            ids = tuple(await sessions.numbers(work, listed.wanted))
+        named = [(await sessions.show(work, number)).user for number in ids[:_NAMED]]
+    if not ids:
+        return page(request, "sessions/none_chosen.html", actor)
+    return _confirm(request, actor, ids, named, typed=str(len(ids)) if every and len(ids) > 1 else "")
+
+
+@router.post("/disconnect")
+async def disconnect(
+    request: Request,
+    actor: SignedIn,
+    ids: Annotated[tuple[int, ...], Form()],
+    typed: Annotated[str | None, Form()] = None,
+    *,
+    block: Annotated[bool, Form()] = False,
+) -> Response:
+    """Order the gateways to end sessions, and keep their users from coming back if that is wanted."""
+    if typed is not None and typed.strip() != str(len(ids)):
+        return _confirm(request, actor, ids, (), typed=str(len(ids)), wrong=f"Type {len(ids)} if you mean it.")
+    async with installation(request).transaction(actor) as work:
+        ended = await sessions.disconnect_many(work, Disconnections(ids=ids))
+        blocked = await users.disable_those_of(work, ids) if block else None
+    words = [f"{ended.done} of {len(ids)} told to disconnect"]
+    for outcomes in filter(None, (ended, blocked)):
+        words += [each.problem.detail for each in outcomes.outcomes if each.problem][:_NAMED]
+    if blocked is not None:
+        words.append(f"{blocked.done} {'user' if blocked.done == 1 else 'users'} disabled")
+    return back("/sessions", "; ".join(words) + ".")
+
+
+@router.get("/{session_id}")
+async def show_session(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
+    """Show one session."""
+    async with installation(request).snapshot(actor) as work:
+        session = await sessions.show(work, session_id)
+    return page(request, "sessions/show.html", actor, session=session, api=f"/sessions/{session_id}")
+
+
+@router.post("/{session_id}/rekey")
+async def rekey(request: Request, actor: SignedIn, session_id: Number) -> Response:
+    """Order the gateway to make new Child SAs."""
+    async with installation(request).transaction(actor) as work:
+        await sessions.rekey(work, session_id)
+    return back(f"/sessions/{session_id}", "The gateway was told to rekey.")
+
+
+def _confirm(
+    request: Request, actor: Actor, ids: Sequence[int], named: Sequence[str], *, typed: str = "", wrong: str = ""
+) -> HTMLResponse:
+    who = ", ".join(named) + (f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
+    count = "" if len(ids) == 1 else f" {len(ids)} sessions"
+    return confirmation(
+        request,
+        actor,
+        title=f"Disconnect{count or f' {who}'}?",
+        text=f"{who or 'For each'}: the client is told and its address becomes free. It may log in again at once.",
+        button=f"Disconnect{count}",
+        back_to="/sessions",
+        typed=typed,
+        choices=[("block", "Disable the user as well, so that it cannot log in again")],
+        hidden=[("ids", str(number)) for number in ids],
+        wrong=wrong,
+    )

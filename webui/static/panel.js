@@ -1,0 +1,188 @@
+// What only a script can do, on pages that work without: dialogs, hot keys, the palette, copying, selecting all,
+// colours without a reload, times in the reader's zone, and the dot that says how fresh the page is.
+
+const root = document.documentElement;
+root.classList.add("scripted");
+const find = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// ---- dialogs: a confirmation page, asked for as a part ----
+
+const dialog = find("#dialog");
+
+async function ask(address) {
+  await htmx.ajax("GET", address, { target: "#dialog-content", swap: "innerHTML" });
+  dialog.showModal();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-dialog]");
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    ask(link.getAttribute("href"));
+  }
+  const opener = event.target.closest("[data-open]");
+  if (opener) find(`#${opener.dataset.open}`).showModal();
+  const closer = event.target.closest("[data-close]");
+  const around = closer?.closest("dialog");
+  if (around) {
+    event.preventDefault();
+    around.close();
+  }
+  if (event.target instanceof HTMLDialogElement) event.target.close();
+});
+
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form[data-dialog]")) {
+    event.preventDefault();
+    ask(`${event.target.action}?${new URLSearchParams(new FormData(event.target))}`);
+  }
+});
+
+// ---- copying ----
+
+const said = find("#note");
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const before = button.textContent;
+  button.textContent = "✓";
+  said.textContent = "Copied.";
+  setTimeout(() => {
+    button.textContent = before;
+    said.textContent = "";
+  }, 1500);
+});
+
+// ---- selecting ----
+
+function showBulk() {
+  const chosen = all("input[name=ids]:checked").length;
+  const bar = find(".bulk");
+  if (bar) {
+    bar.classList.toggle("some", chosen > 0);
+    const button = find("button", bar);
+    button.textContent = chosen ? `Disconnect the ${chosen} selected` : "Disconnect the selected";
+  }
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-all]"))
+    for (const box of all(`input[name=${event.target.dataset.all}]`)) box.checked = event.target.checked;
+  showBulk();
+});
+
+// ---- colours: the server keeps the choice, the page changes at once ----
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!event.target.matches("form[action='/scheme']") || !button) return;
+  event.preventDefault();
+  root.dataset.scheme = button.value;
+  for (const each of all("[name=scheme]")) each.setAttribute("aria-pressed", String(each === button));
+  fetch("/scheme", { method: "POST", headers: { "Coati-Script": "1" }, body: new URLSearchParams({ scheme: button.value }) });
+});
+
+// ---- keys ----
+
+const palette = find("#palette");
+const typing = (element) => element.matches("input, textarea, select, [contenteditable]");
+let jumping = 0;
+
+function openPalette() {
+  palette.showModal();
+  const input = find("input", palette);
+  input.select();
+  input.dispatchEvent(new CustomEvent("palette"));
+}
+
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    if (palette.open) palette.close();
+    else openPalette();
+    return;
+  }
+  if (palette.open && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+    const places = [find("input", palette), ...all("a", palette)];
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    places[(places.indexOf(document.activeElement) + step + places.length) % places.length].focus();
+    event.preventDefault();
+    return;
+  }
+  if (palette.open && event.key === "Enter" && typing(event.target)) {
+    const first = find("#palette-found a");
+    if (first) {
+      event.preventDefault();
+      first.click();
+    }
+    return;
+  }
+  if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
+  if (event.timeStamp - jumping < 1500) {
+    jumping = 0;
+    find(`a[data-key="${CSS.escape(event.key)}"]`)?.click();
+  } else if (event.key === "g") jumping = event.timeStamp;
+  else if (event.key === "?") find("#keys").showModal();
+  else if (event.key === "/") {
+    event.preventDefault();
+    (find("[data-search]") ?? find(".search input")).focus();
+  }
+});
+
+// ---- forms with something typed in are not left by accident ----
+
+let unsaved = false;
+document.addEventListener("input", (event) => {
+  if (event.target.closest("form[data-guard]")) unsaved = true;
+});
+document.addEventListener("submit", () => (unsaved = false));
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved) event.preventDefault();
+});
+
+// ---- times in the reader's zone ----
+
+const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function localise() {
+  for (const time of all("time[datetime]")) {
+    const words = local.format(new Date(time.dateTime));
+    if ("local" in time.dataset) time.textContent = words;
+    else time.title = words;
+  }
+}
+
+// ---- how fresh the page is ----
+
+const dot = find("#live-dot");
+const LATE_SECONDS = 12;
+let heard = 0;
+
+function showFreshness() {
+  if (!dot || document.hidden || !heard) return;
+  const age = Math.round((Date.now() - heard) / 1000);
+  const live = age < LATE_SECONDS;
+  dot.classList.toggle("live", live);
+  const words = live ? "live" : `last update ${age} s ago`;
+  const text = find("span", dot);
+  if (text.textContent !== words) text.textContent = words;
+}
+
+for (const news of ["htmx:sse:after:connection", "htmx:sse:before:message"])
+  document.addEventListener(news, () => {
+    heard = Date.now();
+    showFreshness();
+  });
+setInterval(showFreshness, 1000);
+
+document.addEventListener("htmx:after:swap", () => {
+  localise();
+  showBulk();
+});
+localise();
+showBulk();
+// On a phone the navigation is a drawer, closed to begin with.
+if (matchMedia("(max-width: 52rem)").matches) find(".drawer")?.removeAttribute("open");
