@@ -330,12 +330,16 @@ class Client:
 
     def notified(self, sa: IsakmpSa, notification: Notification) -> None:
         """An error before we are in ends the attempt: waiting for the deadline would help nobody."""
-        if notification.type < NotifyType.CONNECTED and not sa.authorized:
-            name = NotifyType(notification.type).name.replace("_", "-")
+        if notification.type >= NotifyType.CONNECTED:
+            return
+        name, peer = NotifyType(notification.type).name.replace("_", "-"), sa.peer
+        if not sa.authorized:
             stage = Stage.XAUTH if sa.established else Stage.PHASE_1
-            self._failed(sa, stage, PeerFailed(f"the gateway answered {name}"))
-        elif notification.type < NotifyType.CONNECTED:
-            sa.complaint = NotifyType(notification.type).name.replace("_", "-")
+        elif peer is not None and not peer.connected:
+            stage = Stage.QUICK_MODE if peer.configuration else Stage.MODE_CONFIG
+        else:
+            return
+        self._failed(sa, stage, PeerFailed(f"the gateway answered {name}"))
 
     def children_deleted(self, sa: IsakmpSa, spis: tuple[int, ...]) -> None:
         """The gateway will not send on these any more."""
@@ -358,13 +362,11 @@ class Client:
         """The gateway ends the stay, unless we have a newer ISAKMP SA."""
         peer = sa.peer
         if not sa.authorized:
-            complaint = f": {sa.complaint}" if sa.complaint else ""
-            self._failed(sa, Stage.XAUTH, PeerFailed(f"the gateway ended the login{complaint}"))
+            self._failed(sa, Stage.XAUTH, PeerFailed("the gateway ended the login"))
             return
         if peer is not None and not peer.connected:
-            complaint = f" with {sa.complaint}" if sa.complaint else ""
             stage = Stage.QUICK_MODE if peer.configuration else Stage.MODE_CONFIG
-            self._failed(sa, stage, PeerFailed(f"the gateway refused{complaint}"))
+            self._failed(sa, stage, PeerFailed("the gateway ended it"))
             return
         if peer is not None and peer.ike_sas == [sa]:
             self._children.close(peer, Goodbye.PEER_DELETED, "the gateway disconnected us", tell=False)

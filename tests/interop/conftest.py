@@ -18,6 +18,7 @@ from tests.interop.lab import network as networks
 from tests.interop.lab import office
 from tests.interop.lab.authority import Authority
 from tests.interop.lab.charon_gateway import CharonGateway
+from tests.interop.lab.coati_client import CoatiClient
 from tests.interop.lab.coati_gateway import CoatiGateway
 from tests.interop.lab.engine_gateway import EngineGateway
 from tests.interop.lab.processes import eventually
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tests.interop.lab.authority import Credential
     from tests.interop.lab.gateway import Gateway
     from tests.interop.lab.network import Network, Place
+
+AnyClient = StrongSwanClient | VpncClient | CharonCmdClient | CoatiClient
 
 _WHICH = os.environ.get("COATI_INTEROP_GATEWAY", "coati")
 _RUNNING = pytest.StashKey[object]()
@@ -110,10 +113,10 @@ class Clients:
         self._gateway = gateway
         self._before = len(gateway.log())
         self._directory = directory
-        self._made: list[StrongSwanClient | VpncClient | CharonCmdClient] = []
+        self._made: list[AnyClient] = []
         self._stack = contextlib.ExitStack()
 
-    def _add(self, client: StrongSwanClient | VpncClient | CharonCmdClient) -> None:
+    def _add(self, client: AnyClient) -> None:
         self._made.append(client)
         self._stack.enter_context(client)
 
@@ -129,6 +132,11 @@ class Clients:
 
     def charon_cmd(self, place: Place) -> CharonCmdClient:
         client = CharonCmdClient(place, self._directory)
+        self._add(client)
+        return client
+
+    def coati(self, place: Place) -> CoatiClient:
+        client = CoatiClient(place, self._directory)
         self._add(client)
         return client
 

@@ -3,7 +3,8 @@
     lan 10.77.0.2 -- 10.77.0.1 gateway 203.0.113.1 -- 203.0.113.20 nat -- 192.168.7.11 home a
                                                                        \\- 192.168.8.12 home b
 
-The clients are strongSwan's, with ESP of their own in user space; the gateway's ESP is the kernel's.
+The clients are strongSwan's, with ESP of their own in user space, and then our own, on the kernel's ESP; the gateway's
+ESP is the kernel's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 
 from tests.interop.lab import network, office
 from tests.interop.lab.authority import Authority
+from tests.interop.lab.coati_client import NAME_SERVERS_BEFORE, CoatiClient
 from tests.interop.lab.coati_gateway import CoatiGateway
 from tests.interop.lab.network import Place
 from tests.interop.lab.processes import eventually
@@ -109,4 +111,34 @@ def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, P
         alice.disconnect()
         eventually(lambda: "proto esp" not in states(place), within=20, what="alice's SAs are gone")
         assert "10.88." not in place.run("ip", "xfrm", "policy").stdout
+        eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
+
+
+def test_our_own_client_on_the_kernels_esp(
+    gateway: CoatiGateway, homes: tuple[Place, Place, Place], tmp_path: Path
+) -> None:
+    """At both ends and in between the kernel does ESP: in UDP from behind the NAT."""
+    place, home, _ = homes
+    untouched = home.links(), home.addresses(), home.run("ip", "route").stdout
+    with CoatiClient(home, tmp_path) as client:
+        client.start(Login(office.ALICE, esp="aes256gcm16"), gateway.authority, "--data-plane", "xfrm")
+        client.wait_connected(within=60)
+
+        assert answered(home) >= 4, client.log()[-3000:] + states(home) + states(place)
+        assert answered(home, 3000) >= 4
+        assert f"src {client.virtual_ip} dev" not in home.run("ip", "route", "get", network.GATEWAY).stdout
+        for end in (home, place):
+            shown = states(end)
+            assert shown.count("proto esp") == 2
+            assert "encap type espinudp" in shown
+            assert "rfc4106(gcm(aes))" in shown
+        policies = home.run("ip", "xfrm", "policy").stdout
+        assert f"src {client.virtual_ip}/32 dst 0.0.0.0/0" in policies
+        assert [session.virtual_ip for session in gateway.sessions()] == [client.virtual_ip]
+
+        assert client.disconnect() == 0, client.log()
+        assert "proto esp" not in states(home)
+        assert "10.88." not in home.run("ip", "xfrm", "policy").stdout
+        assert (home.links(), home.addresses(), home.run("ip", "route").stdout) == untouched
+        assert client.resolv_conf.read_text() == NAME_SERVERS_BEFORE
         eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")

@@ -28,7 +28,7 @@ from ike_engine.ikev1.messages import QuickMode2
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType
 from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, Identity, Notification, SecurityAssociation
 from ike_engine.ikev1.proposals import phase_1_offers
-from ike_engine.policy import Authentication, IkeProposal, Phase1Mode, Policy
+from ike_engine.policy import Authentication, EspProposal, IkeProposal, Phase1Mode, Policy
 from ike_engine.secret import Secret
 from ike_engine.traffic_selectors import identification_of
 from ike_engine.wire.chain import encode_chain, parse_chain
@@ -52,6 +52,7 @@ THREE_GROUPS = tuple(
         "aes128-sha256-modp2048",
     )
 )
+GCM = (EspProposal.from_text("aes256gcm16"),)
 PATIENT = {"dpd_interval_seconds": 0}
 
 
@@ -180,6 +181,14 @@ def test_an_exhausted_pool_is_told_with_its_stage() -> None:
 
 
 # ---- staying ---------------------------------------------------------------------------------------
+
+
+def test_algorithms_of_esp_that_the_gateway_has_not_are_told_within_seconds() -> None:
+    lab = pair(client={"esp_proposals": (EspProposal.from_text("aes256-sha512"),)}, gateway={"esp_proposals": GCM})
+    lab.connect(seconds=3)
+    refused = lab.client.one(PeerRefused)
+    assert (refused.stage, refused.error) == (Stage.QUICK_MODE, PeerFailed)
+    assert "NO-PROPOSAL-CHOSEN" in refused.reason
 
 
 def deaf_to_new_phase_1(lab: Pair) -> None:

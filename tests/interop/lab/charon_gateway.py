@@ -25,10 +25,16 @@ class CharonGateway:
         self.place = place
         self.authority = authority.file
         self._credential = authority.issue(office.GATEWAY_NAME, addresses=(network.GATEWAY,), server=True)
-        self._charon = Charon("gateway", place, directory)
+        self._directory = directory
+        self._charon: Charon
 
     def __enter__(self) -> Self:
         self.place.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        self._charon = Charon("gateway", self.place, self._directory)
         self._charon.start(
             self._configuration(),
             plugins="attr unity",
@@ -40,7 +46,11 @@ class CharonGateway:
             },
             keys=(self._credential.key,),
         )
-        return self
+
+    def restart(self) -> None:
+        """SIGKILL, and begin anew with an empty memory: its clients hear nothing of it."""
+        self._charon.kill()
+        self._start()
 
     def __exit__(self, *_: object) -> None:
         self._charon.stop()
@@ -60,16 +70,18 @@ class CharonGateway:
                 certificate, {"auth": "pubkey", "cacerts": str(self.authority)}, mode_only
             )
             connections[f"psk-{mode}"] = self._connection(psk, {"auth": "psk"}, mode_only)
-        connections["tiny"] = self._connection(
-            psk, {"auth": "psk", "id": f"keyid:{office.TINY_GROUP}"}, {"aggressive": "yes", "pools": "tiny"}
-        )
+        for group in (office.TINY_GROUP, office.APART_GROUP):
+            connections[group] = self._connection(
+                psk, {"auth": "psk", "id": f"keyid:{group}"}, {"aggressive": "yes", "pools": group}
+            )
         users = (*office.USERS,)  # charon cannot disable a user; the scenario of one needs our gateway
         logins: Section = {f"xauth-{user.name}": {"id": user.name, "secret": f'"{user.password}"'} for user in users}
         return {
             "connections": connections,
             "pools": {
                 "office": {"addrs": "-".join(office.POOL)},
-                "tiny": {"addrs": "-".join(office.TINY_POOL)},
+                office.TINY_GROUP: {"addrs": "-".join(office.TINY_POOL)},
+                office.APART_GROUP: {"addrs": office.APART_POOL, "split_exclude": office.APART_NETWORK},
             },
             "secrets": {**logins, "ike-group": {"secret": f'"{office.GROUP_KEY}"'}},
         }

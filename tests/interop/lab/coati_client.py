@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pwd
 import re
 import sys
 from pathlib import Path
@@ -55,7 +56,8 @@ class CoatiClient:
         """
         secrets = [login.user.password]
         arguments = ["--user", login.user.name, "--method", login.method, "--mode", login.mode]
-        arguments += ["--ike", login.ike, "--esp", login.esp, "--gateway-name", office.GATEWAY_NAME]
+        arguments += ["--ike", login.ike, "--esp", login.esp]
+        arguments += [] if "--gateway-name" in more else ["--gateway-name", office.GATEWAY_NAME]
         if login.method == "psk":
             arguments += ["--psk-stdin"] + (["--group", login.group] if login.mode == "aggressive" else [])
             secrets.insert(0, office.GROUP_KEY)
@@ -64,7 +66,8 @@ class CoatiClient:
         if login.credential is not None:
             arguments += ["--cert", str(login.credential.certificate), "--key", str(login.credential.key)]
         command = [sys.executable, "-m", "appliance.cli", "connect", gateway, "--password-stdin", "--verbose"]
-        as_user = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups"] if user else []
+        group = str(pwd.getpwnam(user).pw_gid) if user else ""
+        as_user = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"] if user else []
         self._daemon = self.place.daemon(
             "coati connect",
             *("unshare", "-m", "sh", "-c", _OWN_RESOLV_CONF, str(self.resolv_conf)),
@@ -114,10 +117,14 @@ class CoatiClient:
 
         return eventually(find, within=5, what=f"a process {words}")
 
-    def disconnect(self) -> int:
-        """SIGTERM, as Ctrl-C; give its exit status."""
-        self.place.run("kill", "-TERM", str(self._daemon.pid))
+    def disconnect(self, signal: str = "TERM") -> int:
+        """SIGTERM, or INT as Ctrl-C sends; give its exit status."""
+        self.place.run("kill", f"-{signal}", str(self._daemon.pid))
         return self.wait()
+
+    def kill_child(self, words: str) -> None:
+        """SIGKILL to the child whose command line holds these words."""
+        self.place.run("kill", "-KILL", str(self.child(words)))
 
     def kill(self) -> None:
         """SIGKILL to the keeper: nothing is put back."""

@@ -23,6 +23,10 @@ PROFILE = "office"
 GROUP = "staff"
 GROUP_KEY = "a group key that everybody knows"
 TINY_GROUP = "tiny"
+# A group of charon's alone: everything goes through the tunnel but this.
+APART_GROUP = "apart"
+APART_POOL = "10.90.0.0/29"
+APART_NETWORK = "198.51.100.0/24"
 
 # Silence of a client is noticed fast, so that the scenarios of dead clients are short.
 DPD_INTERVAL_SECONDS = 2
