@@ -78,7 +78,7 @@ class CoatiGateway:
             log=self.directory / "log",
             env=self._environment,
         )
-        self._daemon.wait_for(lambda: "serving" in self.log(), within=40, what="serves")
+        self._daemon.wait_for(lambda: "serving" in self.log(), within=120, what="serves")
         for user in (*office.USERS, *office.DISABLED_USERS):
             self.coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
         for user in office.DISABLED_USERS:
