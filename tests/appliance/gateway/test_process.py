@@ -44,7 +44,7 @@ class Process(NamedTuple):
     async def says(self, word: str) -> str:
         """Give the first line of its log with this word."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while line := (await self.process.stderr.readline()).decode():
                 self.log.append(line)
                 if word in line:
@@ -52,7 +52,7 @@ class Process(NamedTuple):
         raise AssertionError("it ended: " + "".join(self.log))
 
     async def ends(self) -> int:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await self.process.communicate()
             return await self.process.wait()
 
