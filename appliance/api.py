@@ -8,7 +8,9 @@ from appliance import __version__, problems
 from appliance.audit import endpoints as audit
 from appliance.certificates import endpoints as certificates
 from appliance.commands import endpoints as commands
+from appliance.groups import endpoints as groups
 from appliance.installation import Installation
+from appliance.policy import endpoints as policy
 from appliance.pools import endpoints as pools
 from appliance.profiles import endpoints as profiles
 from appliance.realms import endpoints as realms
@@ -36,8 +38,11 @@ def create(installation: Installation) -> FastAPI:
     app.state.installation = installation
     problems.install(app)
     v1 = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
-    for noun in (users, realms, pools, profiles, sessions, commands, refusals, tokens, certificates, audit, system):
+    for noun in (users, groups, policy, realms, pools, profiles):
         v1.include_router(noun.router)
+    for noun in (sessions, commands, refusals, tokens, certificates, audit, system):
+        v1.include_router(noun.router)
+    v1.include_router(policy.of_users)
     app.include_router(v1)
     app.include_router(system.health)
     _describe_problems(app)

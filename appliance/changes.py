@@ -21,7 +21,16 @@ from appliance import models
 if TYPE_CHECKING:
     from appliance.database import Database
 
-_CONFIGURED: Final = (models.User, models.Realm, models.Pool, models.Profile, models.Certificate, models.Command)
+_CONFIGURED: Final = (
+    models.User,
+    models.Group,
+    models.BasePolicy,
+    models.Realm,
+    models.Pool,
+    models.Profile,
+    models.Certificate,
+    models.Command,
+)
 _LIVED: Final = (models.Session, models.Refusal, models.Node)
 
 TOPICS: Final = frozenset(model.__tablename__ for model in (*_CONFIGURED, *_LIVED))

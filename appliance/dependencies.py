@@ -93,7 +93,7 @@ class _Route(APIRoute):
     """Puts the version of the one thing that it answers with into ``ETag``; says in the document who takes it."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
-        if "}" in path and set(options.get("methods") or ()) & {"PUT", "PATCH", "DELETE"}:
+        if set(options.get("methods") or ()) & {"PUT", "PATCH", "DELETE"}:
             options["openapi_extra"] = {"parameters": [_IF_MATCH]} | (options.get("openapi_extra") or {})
         super().__init__(path, endpoint, **options)
 
@@ -102,7 +102,7 @@ class _Route(APIRoute):
 
         async def handler(request: Request) -> Response:
             answer = await handle(request)
-            if "}" in self.path and answer.status_code < 300 and answer.body:
+            if answer.status_code < 300 and answer.body:
                 shown = json.loads(bytes(answer.body))
                 if isinstance(shown, dict) and "items" not in shown:
                     answer.headers["ETag"] = version(shown)

@@ -13,6 +13,8 @@ from appliance.cli import (
     connect,
     console,
     doctor,
+    groups,
+    policies,
     pools,
     profiles,
     realms,
@@ -34,6 +36,8 @@ app.command()(serve.serve)
 app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.add_typer(users.app, name="user")
+app.add_typer(groups.app, name="group")
+app.add_typer(policies.app, name="policy")
 app.add_typer(pools.app, name="pool")
 app.add_typer(profiles.app, name="profile")
 app.add_typer(realms.app, name="realm")

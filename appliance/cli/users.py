@@ -1,31 +1,130 @@
 """``coati user``: local users."""
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import typer
 
 from appliance.cli import console
 from appliance.cli.console import Generate, Json, PasswordStdin, Yes
+from appliance.cli.policies import Attributes, read, show_effective, show_said
+from appliance.policy import service as policies
+from appliance.policy.schemas import PolicyQuestion
 from appliance.schema import EVERYTHING
 from appliance.users import service
-from appliance.users.schemas import NewUser, UserChange, UserFilter
+from appliance.users.schemas import NewUser, PasswordQuestion, UserChange, UserFilter
 
 app = typer.Typer(help="Local users.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Login name.")]
 
 
+FullName = Annotated[str | None, typer.Option(help="For people to recognise.")]
+Expires = Annotated[
+    datetime | None, typer.Option(help="Refused from this moment on, in UTC.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"])
+]
+Never = Annotated[bool, typer.Option("--never-expires", help="Take the expiry date away.")]
+MustChange = Annotated[
+    bool | None, typer.Option("--must-change/--need-not-change", help="The next login needs a new password.")
+]
+Group = Annotated[str | None, typer.Option(help="Whose policy holds; '' for none.")]
+
+
 @app.command("add")
 def add(
     name: Name,
-    full_name: Annotated[str, typer.Option(help="For people to recognise.")] = "",
+    attributes: Attributes = None,
+    full_name: FullName = None,
+    expires: Expires = None,
+    must_change: MustChange = None,
+    group: Group = None,
     password_stdin: PasswordStdin = False,
     generate: Generate = False,
 ) -> None:
-    """Add a user; asks for the password."""
+    """Add a user; asks for the password. What is said for the user may follow as NAME=VALUE."""
+    fields = _fields(attributes, full_name, expires, must_change, group)
     password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
-    user = console.run(lambda work: service.add(work, NewUser(name=name, password=password, full_name=full_name)))
+    user = console.run(lambda work: service.add(work, NewUser(name=name, password=password, **fields)))
     console.say(f"added user {user.name}")
+
+
+@app.command("set")
+def set_(
+    name: Name,
+    attributes: Attributes = None,
+    full_name: FullName = None,
+    expires: Expires = None,
+    never_expires: Never = False,
+    must_change: MustChange = None,
+    group: Group = None,
+) -> None:
+    """Change a user; what is not named stays."""
+    fields = _fields(attributes, full_name, expires, must_change, group)
+    if never_expires:
+        fields["expires_at"] = None
+    user = console.run(lambda work: service.change(work, name, UserChange(**fields)))
+    console.say(f"user {user.name} is changed")
+    show_said(user.policy)
+
+
+def _fields(
+    attributes: list[str] | None,
+    full_name: str | None,
+    expires: datetime | None,
+    must_change: bool | None,
+    group: str | None,
+) -> dict[str, Any]:
+    fields = console.given(
+        {
+            "policy": read(attributes) if attributes else None,
+            "full_name": full_name,
+            "expires_at": expires.replace(tzinfo=UTC) if expires is not None else None,
+            "must_change_password": must_change,
+            "group": group,
+        }
+    )
+    return fields | ({"group": None} if group == "" else {})
+
+
+@app.command("policy")
+def policy(
+    name: Name,
+    profile: Annotated[str, typer.Option(help="The profile that serves the login; default: the first.")] = "",
+    json: Json = False,
+) -> None:
+    """Show what counts for a user, and where each value comes from."""
+    effective = console.run(lambda work: policies.effective(work, name, PolicyQuestion(profile=profile)))
+    if json:
+        console.show_json(effective)
+    else:
+        show_effective(effective)
+
+
+@app.command("report")
+def report(
+    older_than_days: Annotated[int, typer.Option("--older-than", help="Days after which a password is stale.")] = 365,
+    json: Json = False,
+) -> None:
+    """List users whose password is weak by today's rules, or old."""
+    question = PasswordQuestion(older_than_days=older_than_days)
+    page = console.run(lambda work: service.poor_passwords(work, question))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "user": found.user,
+                "enabled": found.enabled,
+                "last login": found.last_login_at,
+                "password": found.weaknesses,
+            }
+            for found in page.items
+        ),
+        "every password is strong and recent",
+    )
+    if page.items:
+        console.say("have one changed at the next login: coati user set NAME --must-change")
 
 
 @app.command("list")
@@ -43,6 +142,8 @@ def list_(
                 "name": user.name,
                 "full name": user.full_name,
                 "enabled": user.enabled,
+                "group": user.group,
+                "expires": user.expires_at,
                 "sessions": user.live_sessions,
                 "last login": user.last_login_at,
             }

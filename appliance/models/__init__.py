@@ -9,6 +9,7 @@ from appliance.models.audit import AuditEntry
 from appliance.models.certificates import Certificate, CertificatePurpose
 from appliance.models.columns import Base
 from appliance.models.commands import Command, CommandOutcome, Verb
+from appliance.models.groups import BasePolicy, Group
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile
@@ -16,16 +17,19 @@ from appliance.models.realms import Realm, RealmKind
 from appliance.models.refusals import Refusal
 from appliance.models.sessions import Session
 from appliance.models.tokens import Scope, Token
+from appliance.models.transfers import Transfer
 from appliance.models.users import User
 
 __all__ = [
     "Administrator",
     "AuditEntry",
     "Base",
+    "BasePolicy",
     "Certificate",
     "CertificatePurpose",
     "Command",
     "CommandOutcome",
+    "Group",
     "Lease",
     "Node",
     "Pool",
@@ -40,6 +44,7 @@ __all__ = [
     "SignIn",
     "Throttle",
     "Token",
+    "Transfer",
     "User",
     "Verb",
 ]

@@ -15,6 +15,9 @@ class Session(Base):
     Attributes:
         node: The gateway that holds its SAs.
         peer_id: The engine's handle on that gateway, unique while that gateway's process lives.
+        realm: Which realm let the user in.
+        group: The group whose policy holds; empty: none.
+        ends_at: When a limit will end it; ``None``: none will.
         authentication: ``policy.Authentication`` value.
         mode: ``policy.Phase1Mode`` value.
         identity: The client's phase 1 identity in words.
@@ -42,6 +45,9 @@ class Session(Base):
     user: Mapped[Name]
     profile: Mapped[Name]
     pool: Mapped[Name] = mapped_column(default="")
+    realm: Mapped[Name] = mapped_column(default="")
+    group: Mapped[Name] = mapped_column(default="")
+    ends_at: Mapped[datetime | None]
     authentication: Mapped[Name]
     mode: Mapped[Name]
     identity: Mapped[Line] = mapped_column(default="")

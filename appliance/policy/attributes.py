@@ -2,9 +2,9 @@
 
 import enum
 from ipaddress import IPv4Address
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, model_validator
 
 from appliance.names import DomainName, PlainName
 from appliance.policy.access_hours import AccessHours
@@ -113,9 +113,26 @@ class AccessPolicy(Schema):
             raise ValueError("split_include and split_exclude rule each other out: clients obey one of them only")
         return self
 
-    def said(self) -> dict[str, object]:
+    def said(self) -> dict[str, Any]:
         """Give what this level says, by attribute."""
         return {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
 
+    def stored(self) -> dict[str, Any]:
+        """Give what this level says as a column keeps it and the API shows it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def changed(self, change: Self) -> Self:
+        """Give this with ``change`` laid over it: what it names and leaves empty (``null``) says nothing any more.
+
+        Raises:
+            pydantic.ValidationError: the two do not fit together.
+        """
+        return type(self).model_validate(self.model_dump() | change.model_dump(exclude_unset=True))
+
+
+Said = Annotated[
+    AccessPolicy, PlainSerializer(AccessPolicy.stored, return_type=dict[str, Any]), Field(description="What is said.")
+]
+"""A policy that is shown with what it says only."""
 
 NOTHING_SAID: Final = AccessPolicy()

@@ -9,6 +9,7 @@ from appliance.audit import service as audit
 from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import Pool
+from appliance.policy import repository as policy_repository
 from appliance.pools import repository
 from appliance.pools.schemas import (
     LeaseView,
@@ -120,6 +121,8 @@ async def remove(work: Transaction, name: str) -> None:
         raise InUse(
             f"pool {name} serves the profiles {', '.join(profiles)}", remedy="give these profiles another pool first"
         )
+    if naming := await policy_repository.naming_pool(work.session, pool.name):
+        raise InUse(f"the policy of {', '.join(naming)} names pool {name}", remedy="say another pool there first")
     if view.taken:
         raise InUse(
             f"{view.taken} clients have addresses of pool {name}", remedy="disconnect them, or wait until they left"

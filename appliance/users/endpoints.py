@@ -8,7 +8,16 @@ from appliance.bulk import Outcomes
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.schema import Page, Paging
 from appliance.users import service
-from appliance.users.schemas import NewUser, UserChange, UserDefinition, UserFilter, UserOperations, UserView
+from appliance.users.schemas import (
+    NewUser,
+    PasswordFinding,
+    PasswordQuestion,
+    UserChange,
+    UserDefinition,
+    UserFilter,
+    UserOperations,
+    UserView,
+)
 
 router = Noun("users")
 
@@ -27,6 +36,12 @@ async def list_users(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page
 async def add_user(work: Writing, new: NewUser) -> UserView:
     """Add a user."""
     return await service.add(work, new)
+
+
+@router.get("/poor-passwords")
+async def list_poor_passwords(work: Reading, question: Annotated[PasswordQuestion, Query()]) -> Page[PasswordFinding]:
+    """List the users whose password is weak by today's rules, or old."""
+    return await service.poor_passwords(work, question)
 
 
 @router.post("/bulk")

@@ -1,12 +1,13 @@
 """Queries on users."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
-from appliance.models import User
+from appliance.models import Group, User
 from appliance.schema import Paging
 from appliance.users.schemas import UserFilter
 
@@ -22,8 +23,19 @@ async def page(session: AsyncSession, wanted: UserFilter, paging: Paging) -> tup
     matches = [
         *listing.containing(wanted.text, User.name, User.full_name),
         *listing.equal(User.enabled, wanted.enabled),
+        *([User.group_id.in_(select(Group.id).where(Group.name == wanted.group.lower()))] if wanted.group else []),
     ]
     return await listing.page(session, User, matches, wanted.sort, paging)
+
+
+async def poor_passwords(session: AsyncSession, least_strength: int, set_before: datetime) -> Sequence[User]:
+    """Give the users whose password is weak, was never judged, or is from before this moment."""
+    poor = or_(
+        User.password_strength.is_(None),
+        User.password_strength < least_strength,
+        User.password_changed_at < set_before,
+    )
+    return (await session.scalars(select(User).where(poor).order_by(User.name))).all()
 
 
 async def count(session: AsyncSession) -> int:

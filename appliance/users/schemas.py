@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from appliance.schema import Filter, Schema, SortableBy
+from appliance.names import PlainName
+from appliance.policy.attributes import NOTHING_SAID, AccessPolicy, Said
+from appliance.schema import Filter, Moment, Schema, SortableBy
 
 # ``\`` and ``/`` belong to ``REALM\user``; the others cannot be typed into some client or file of one.
 _NOT_IN_NAMES = re.compile(r"[\s\x00-\x1f\x7f\\/:,;\"'`<>|&*?%#=]")
@@ -32,21 +34,36 @@ def login_name(text: str) -> str:
 LoginName = Annotated[str, AfterValidator(login_name)]
 
 
-class NewUser(Schema):
+class _Settings(Schema):
+    full_name: Annotated[str, Field(max_length=200)] = ""
+    enabled: bool = True
+    expires_at: Annotated[
+        Moment | None, Field(description="Refused from this moment on, for example 2026-12-31T18:00:00Z; null: never.")
+    ] = None
+    must_change_password: Annotated[
+        bool, Field(description="The next login is only accepted along with a new password.")
+    ] = False
+    group: Annotated[
+        PlainName | None, Field(description="Whose policy holds, unless the realm names another; null: none.")
+    ] = None
+    policy: Annotated[
+        AccessPolicy, Field(description="What is said for this user; null says nothing, what is left out stays.")
+    ] = NOTHING_SAID
+
+
+class NewUser(_Settings):
     """A user to be."""
 
     name: Annotated[LoginName, Field(description="Login name; upper and lower case are the same.")]
     password: SecretStr
-    full_name: Annotated[str, Field(max_length=200)] = ""
-    enabled: bool = True
 
 
-class UserChange(Schema):
+class UserChange(_Settings):
     """What to change; what is left out stays."""
 
-    full_name: Annotated[str, Field(max_length=200)] = ""
-    enabled: bool = True
-    password: SecretStr | None = None
+    password: Annotated[
+        SecretStr | None, Field(description="A new one; it ends must_change_password, unless that is given too.")
+    ] = None
 
 
 class UserDefinition(UserChange):
@@ -58,6 +75,7 @@ class UserFilter(Filter):
 
     text: Annotated[str, Field(description="Only those with this in login name or full name.")] = ""
     enabled: Annotated[bool | None, Field(description="Only those who may log in, or only those who may not.")] = None
+    group: Annotated[str, Field(description="Only those in this group.")] = ""
     sort: Annotated[str, SortableBy("name", "full_name", "created_at", "changed_at", "last_login_at")] = "name"
 
 
@@ -98,8 +116,31 @@ class UserView(Schema):
     name: str
     full_name: str
     enabled: bool
+    expires_at: datetime | None
+    must_change_password: bool
+    password_strength: Annotated[
+        int | None, Field(description="How hard it was to guess when it was set, 0 to 4; null: not judged then.")
+    ]
+    group: str | None = None
+    policy: Said
     created_at: datetime
     changed_at: datetime
     password_changed_at: datetime
     last_login_at: datetime | None
     live_sessions: int = 0
+
+
+class PasswordQuestion(Filter):
+    """Which passwords to report."""
+
+    older_than_days: Annotated[int, Field(ge=1, le=36_500, description="Set longer ago than this: stale.")] = 365
+
+
+class PasswordFinding(Schema):
+    """A user whose password should be changed, and why."""
+
+    user: str
+    enabled: bool
+    password_changed_at: datetime
+    last_login_at: datetime | None
+    weaknesses: Annotated[tuple[str, ...], Field(description="What is wrong with it.")]

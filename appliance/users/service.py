@@ -1,6 +1,7 @@
 """The rules of local users."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
@@ -9,9 +10,12 @@ from appliance import passwords
 from appliance.audit import service as audit
 from appliance.bulk import Outcomes, outcomes
 from appliance.errors import AlreadyExists, Invalid, NotFound
+from appliance.groups import repository as groups_repository
+from appliance.groups import service as groups
 from appliance.installation import Transaction
 from appliance.models import User
 from appliance.models.columns import now
+from appliance.policy import service as policy
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.sessions import repository as sessions_repository
 from appliance.sessions import service as sessions
@@ -21,6 +25,8 @@ from appliance.users.schemas import (
     DefineUser,
     NewUser,
     Operation,
+    PasswordFinding,
+    PasswordQuestion,
     RemoveUser,
     UserChange,
     UserDefinition,
@@ -34,7 +40,8 @@ async def page(work: Transaction, wanted: UserFilter = UserFilter(), paging: Pag
     """List users, by themselves by name."""
     rows, total = await repository.page(work.session, wanted, paging)
     live = await sessions_repository.count_live_by_user(work.session, [row.name for row in rows])
-    return Page(items=[_view(row, live.get(row.name, 0)) for row in rows], total=total)
+    names = await groups_repository.names(work.session)
+    return Page(items=[_view(row, names, live.get(row.name, 0)) for row in rows], total=total)
 
 
 async def show(work: Transaction, name: str) -> UserView:
@@ -43,9 +50,7 @@ async def show(work: Transaction, name: str) -> UserView:
     Raises:
         NotFound: there is no such user.
     """
-    user = await _find(work, name)
-    live = await sessions_repository.count_live_by_user(work.session, [user.name])
-    return _view(user, live.get(user.name, 0))
+    return await _show(work, await _find(work, name))
 
 
 async def add(work: Transaction, new: NewUser) -> UserView:
@@ -53,42 +58,66 @@ async def add(work: Transaction, new: NewUser) -> UserView:
 
     Raises:
         AlreadyExists: the name is taken.
-        Invalid: the password is too weak.
+        Invalid: the password is too weak, or the policy cannot be.
+        NotFound: there is no such group, or the policy names what does not exist.
     """
-    password_hash = await _hash(new.password, new.name, new.full_name)
+    password_hash, strength = await _hash(new.password, new.name, new.full_name)
     if await repository.find(work.session, new.name) is not None:
         raise AlreadyExists(f"there is a user {new.name} already", field="name")
-    user = User(name=new.name, full_name=new.full_name, enabled=new.enabled, password_hash=password_hash)
+    await policy.check(work, new.policy, of_user=new.name)
+    user = User(
+        name=new.name,
+        full_name=new.full_name,
+        enabled=new.enabled,
+        expires_at=new.expires_at,
+        must_change_password=new.must_change_password,
+        group_id=await _group_key(work, new.group),
+        policy=new.policy.stored(),
+        password_hash=password_hash,
+        password_strength=strength,
+    )
     work.session.add(user)
     await work.session.flush()
-    audit.record(work, "user.add", user.name, after=_view(user))
-    return _view(user)
+    view = await _show(work, user)
+    audit.record(work, "user.add", user.name, after=view)
+    return view
 
 
-async def change(work: Transaction, name: str, wanted: UserChange) -> UserView:
+async def change(work: Transaction, name: str, wanted: UserChange, *, whole_policy: bool = False) -> UserView:
     """Change a user; who is disabled is disconnected.
 
+    Args:
+        work: The transaction.
+        name: Of the user.
+        wanted: What to change.
+        whole_policy: Its policy is all that is said, not a change to it.
+
     Raises:
-        NotFound: there is no such user.
+        NotFound: there is no such user or group, or the policy names what does not exist.
         LostUpdate: somebody else changed it since.
-        Invalid: the password is too weak.
+        Invalid: the password is too weak, or the policy cannot be.
     """
-    password_hash = None
+    hashed = None
     if wanted.password is not None:
-        password_hash = await _hash(wanted.password, name, wanted.full_name)
+        hashed = await _hash(wanted.password, name, wanted.full_name)
     user = await _find(work, name)
-    before = _view(user)
+    before = await _show(work, user)
     work.expect(before)
-    if "full_name" in wanted.model_fields_set:
-        user.full_name = wanted.full_name
-    if "enabled" in wanted.model_fields_set:
-        user.enabled = wanted.enabled
-    if password_hash is not None:
-        user.password_hash = password_hash
+    if hashed is not None:
+        user.password_hash, user.password_strength = hashed
         user.password_changed_at = now()
+        user.must_change_password = False
+    for field in wanted.model_fields_set & {"full_name", "enabled", "expires_at", "must_change_password"}:
+        setattr(user, field, getattr(wanted, field))
+    if "group" in wanted.model_fields_set:
+        user.group_id = await _group_key(work, wanted.group)
+    if "policy" in wanted.model_fields_set:
+        said = wanted.policy if whole_policy else policy.laid_over(before.policy, wanted.policy)
+        await policy.check(work, said, of_user=user.name)
+        user.policy = said.stored()
     await work.session.flush()
     deed = "user.password" if wanted.model_fields_set == {"password"} else "user.change"
-    audit.record(work, deed, user.name, before=before, after=_view(user))
+    audit.record(work, deed, user.name, before=before, after=await _show(work, user))
     if before.enabled and not user.enabled:
         await sessions.disconnect_user(work, user.name, "the user was disabled")
     return await show(work, user.name)
@@ -114,7 +143,7 @@ async def define(work: Transaction, name: str, wanted: UserDefinition) -> tuple[
         present.password_hash, wanted.password.get_secret_value()
     ):
         change_of = change_of.model_copy(update={"password": wanted.password})
-    return await change(work, new.name, change_of), False
+    return await change(work, new.name, change_of, whole_policy=True), False
 
 
 async def bulk(work: Transaction, wanted: UserOperations) -> Outcomes:
@@ -154,17 +183,44 @@ async def remove(work: Transaction, name: str) -> None:
         NotFound: there is no such user.
     """
     user = await _find(work, name)
-    work.expect(_view(user))
+    view = await _show(work, user)
+    work.expect(view)
     await work.session.delete(user)
-    audit.record(work, "user.remove", user.name, before=_view(user))
+    audit.record(work, "user.remove", user.name, before=view)
     await sessions.disconnect_user(work, user.name, "the user was removed")
+
+
+async def poor_passwords(work: Transaction, question: PasswordQuestion = PasswordQuestion()) -> Page[PasswordFinding]:
+    """List the users whose password is weak by today's rules, or old."""
+    stale = now() - timedelta(days=question.older_than_days)
+    findings = [
+        PasswordFinding(
+            user=user.name,
+            enabled=user.enabled,
+            password_changed_at=user.password_changed_at,
+            last_login_at=user.last_login_at,
+            weaknesses=tuple(_weaknesses(user, stale)),
+        )
+        for user in await repository.poor_passwords(work.session, passwords.LEAST_STRENGTH, stale)
+    ]
+    return Page(items=findings, total=len(findings))
+
+
+def _weaknesses(user: User, stale: datetime) -> Iterator[str]:
+    if user.password_strength is None:
+        yield "it was set before passwords were judged"
+    elif user.password_strength < passwords.LEAST_STRENGTH:
+        yield f"it is easy to guess (strength {user.password_strength} of 4; {passwords.LEAST_STRENGTH} is needed)"
+    if user.password_changed_at < stale:
+        yield f"it is from {user.password_changed_at:%Y-%m-%d}"
 
 
 def _but_for_password(wanted: UserDefinition) -> dict[str, Any]:
     return {name: getattr(wanted, name) for name in UserChange.model_fields if name != "password"}
 
 
-async def _hash(password: SecretStr, *names: str) -> str:
+async def _hash(password: SecretStr, *names: str) -> tuple[str, int]:
+    """Give the hash, and how hard the password is to guess."""
     # Before the first query: SQLite's write lock must not be held for as long as argon2 takes.
     text = password.get_secret_value()
     if weakness := passwords.weakness(text, *names):
@@ -174,7 +230,11 @@ async def _hash(password: SecretStr, *names: str) -> str:
             remedy=f"take at least {passwords.LEAST_CHARACTERS} characters that nobody would guess, "
             "or let one be generated",
         )
-    return await passwords.hash_password(text)
+    return await passwords.hash_password(text), passwords.strength(text, *names)
+
+
+async def _group_key(work: Transaction, name: str | None) -> int | None:
+    return None if name is None else (await groups.find(work, name)).id
 
 
 async def _find(work: Transaction, name: str) -> User:
@@ -184,5 +244,11 @@ async def _find(work: Transaction, name: str) -> User:
     return user
 
 
-def _view(user: User, live_sessions: int = 0) -> UserView:
-    return UserView.model_validate(user).model_copy(update={"live_sessions": live_sessions})
+async def _show(work: Transaction, user: User) -> UserView:
+    live = await sessions_repository.count_live_by_user(work.session, [user.name])
+    return _view(user, await groups_repository.names(work.session), live.get(user.name, 0))
+
+
+def _view(user: User, groups: dict[int, str], live_sessions: int) -> UserView:
+    group = groups.get(user.group_id) if user.group_id is not None else None
+    return UserView.model_validate(user).model_copy(update={"group": group, "live_sessions": live_sessions})

@@ -33,6 +33,10 @@ DEFINED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"authentication": ["xauth-psk"], "pre_shared_key": "a key for phones only", "preset": "compatible"},
         {"enabled": False},
     ),
+    "groups/staff": (
+        {"description": "Staff", "policy": {"reachable": ["10.0.0.0/8"], "banner": "Hello"}},
+        {"description": "All of the staff"},
+    ),
     "realms/corp": ({"kind": "radius", "settings": {"server": "192.0.2.1"}}, {"enabled": False}),
 }
 

@@ -153,3 +153,40 @@ def test_it_is_a_program(tmp_path: Path) -> None:
     )
     assert ran.stdout.startswith("coati ")
     assert not list(tmp_path.iterdir())
+
+
+def test_groups_and_policy(coati: Coati) -> None:
+    assert coati("policy", "show").out.startswith("nothing is said for everybody")
+    assert "600" in coati("policy", "set", "idle-limit-seconds=600").out
+    added = coati("group", "add", "staff", "reachable=10.1.0.0/16,10.2.0.0/16", "--description", "Staff")
+    assert added.status == 0, added.err
+    assert "10.1.0.0/16, 10.2.0.0/16" in coati("group", "show", "staff").out
+    assert coati("group", "set", "staff", "banner=Hello, you", "idle-limit-seconds=0").status == 0
+    assert coati("group", "set", "staff", "idle-limit-seconds=inherit").status == 0
+    shown = json.loads(coati("group", "list", "--json").out)[0]
+    assert shown["policy"] == {"reachable": ["10.1.0.0/16", "10.2.0.0/16"], "banner": "Hello, you"}
+    made = coati(
+        "user", "add", "alice", "access-hours=Mon-Fri 08:00-18:00 Europe/Berlin", "--group", "staff", "--generate"
+    )
+    assert made.status == 0, made.err
+    lines = coati("user", "policy", "alice").out.splitlines()
+    said = {line.split("  ")[0]: line.split()[-1] for line in lines}
+    assert (said["access hours"], said["banner"]) == ("user", "staff")
+    wrong = coati("group", "set", "staff", "colour=red")
+    assert wrong.status == 2
+    assert "idle-limit-seconds" in wrong.err
+    assert "are no hours" in coati("policy", "set", "access-hours=noon").err
+    assert coati("user", "set", "alice", "--group", "").status == 0
+    assert coati("group", "remove", "staff", "--yes").status == 0
+
+
+def test_expiry_and_passwords_that_should_be_changed(coati: Coati) -> None:
+    assert coati("user", "add", "alice", "--expires", "2030-01-31", "--must-change", "--generate").status == 0
+    shown = json.loads(coati("user", "show", "alice", "--json").out)
+    assert (shown["expires_at"], shown["must_change_password"]) == ("2030-01-31T00:00:00Z", True)
+    assert shown["password_strength"] == 4
+    assert coati("user", "password", "alice", "--generate").status == 0
+    assert coati("user", "set", "alice", "--never-expires", "--full-name", "Alice").status == 0
+    shown = json.loads(coati("user", "show", "alice", "--json").out)
+    assert (shown["expires_at"], shown["must_change_password"], shown["full_name"]) == (None, False, "Alice")
+    assert coati("user", "report").out == "every password is strong and recent\n"

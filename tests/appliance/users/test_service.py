@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import select
@@ -9,7 +11,7 @@ from appliance.installation import Transaction
 from appliance.models import Command, Session, User, Verb
 from appliance.schema import EVERYTHING, Paging
 from appliance.users import service
-from appliance.users.schemas import NewUser, UserChange, UserFilter
+from appliance.users.schemas import NewUser, PasswordQuestion, UserChange, UserFilter
 
 GOOD = SecretStr("correct horse battery")
 
@@ -122,3 +124,28 @@ async def test_every_change_is_written_down_without_secrets(work: Transaction) -
     written = " ".join(entry.model_dump_json() for entry in entries)
     assert "argon2" not in written
     assert "another good" not in written
+
+
+async def test_a_new_password_ends_the_duty_to_change_it_unless_that_is_said_anew(work: Transaction) -> None:
+    await service.add(work, NewUser(name="alice", password=GOOD, must_change_password=True))
+    assert (await service.change(work, "alice", UserChange(full_name="Alice"))).must_change_password
+    assert not (await service.change(work, "alice", UserChange(password=GOOD))).must_change_password
+    again = await service.change(work, "alice", UserChange(password=GOOD, must_change_password=True))
+    assert again.must_change_password
+
+
+async def test_passwords_that_are_weak_or_old_are_reported(work: Transaction) -> None:
+    for name in ("alice", "bob", "carol", "dora"):
+        await service.add(work, NewUser(name=name, password=GOOD))
+    rows = {row.name: row for row in await work.session.scalars(select(User))}
+    rows["alice"].password_strength = 1
+    rows["bob"].password_strength = None
+    rows["carol"].password_changed_at -= timedelta(days=400)
+    await work.session.flush()
+    found = {each.user: each.weaknesses for each in (await service.poor_passwords(work)).items}
+    assert list(found) == ["alice", "bob", "carol"]
+    assert found["alice"] == ("it is easy to guess (strength 1 of 4; 3 is needed)",)
+    assert found["bob"] == ("it was set before passwords were judged",)
+    assert found["carol"][0].startswith("it is from 20")
+    later = await service.poor_passwords(work, PasswordQuestion(older_than_days=500))
+    assert [each.user for each in later.items] == ["alice", "bob"]
