@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-import click
 import typer
 
 from appliance.cli import console
@@ -85,12 +84,14 @@ _AUTHENTICATION: Final = {
 _LOGIN, _PROPOSALS, _NETWORK, _STAYING = "Login", "Algorithms", "Network", "Staying connected"
 
 
+def _file(words: str) -> Any:  # noqa: ANN401  what typer's options are
+    return typer.Option(help=words, exists=True, dir_okay=False, readable=True, rich_help_panel=_LOGIN)
+
+
 def connect(
     gateway: Annotated[str, typer.Argument(help="Name or IPv4 address of the gateway.")],
     user: Annotated[str, typer.Option("--user", "-u", help="Login name.", rich_help_panel=_LOGIN)],
-    ca: Annotated[
-        Path | None, typer.Option(help="CA certificate in PEM that vouches for the gateway.", rich_help_panel=_LOGIN)
-    ] = None,
+    ca: Annotated[Path | None, _file("CA certificate in PEM that vouches for the gateway.")] = None,
     method: Annotated[
         Method | None,
         typer.Option(help="Default: rsa with --cert, psk with a group key, else hybrid.", rich_help_panel=_LOGIN),
@@ -104,9 +105,7 @@ def connect(
         bool,
         typer.Option("--password-stdin", help="Read the password from standard input.", rich_help_panel=_LOGIN),
     ] = False,
-    password_file: Annotated[
-        Path | None, typer.Option(help="Read the password from a file's first line.", rich_help_panel=_LOGIN)
-    ] = None,
+    password_file: Annotated[Path | None, _file("Read the password from a file's first line.")] = None,
     psk_stdin: Annotated[
         bool,
         typer.Option(
@@ -115,14 +114,9 @@ def connect(
             rich_help_panel=_LOGIN,
         ),
     ] = False,
-    psk_file: Annotated[
-        Path | None, typer.Option(help="Read the group key from a file's first line.", rich_help_panel=_LOGIN)
-    ] = None,
-    cert: Annotated[
-        Path | None,
-        typer.Option(help="Our certificate in PEM, intermediates behind it.", rich_help_panel=_LOGIN),
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="Its RSA key in PEM.", rich_help_panel=_LOGIN)] = None,
+    psk_file: Annotated[Path | None, _file("Read the group key from a file's first line.")] = None,
+    cert: Annotated[Path | None, _file("Our certificate in PEM, intermediates behind it.")] = None,
+    key: Annotated[Path | None, _file("Its RSA key in PEM.")] = None,
     gateway_name: Annotated[
         str | None,
         typer.Option(help="Name that the gateway's certificate must carry (GATEWAY).", rich_help_panel=_LOGIN),
@@ -197,19 +191,10 @@ def connect(
     """Connect this machine to a gateway, and stay connected until Ctrl-C."""
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="coati: %(message)s")
     if password_stdin and password_file:
-        raise click.UsageError("--password-stdin and --password-file rule each other out")
+        raise typer.BadParameter("--password-stdin and --password-file rule each other out")
     if psk_stdin and psk_file:
-        raise click.UsageError("--psk-stdin and --psk-file rule each other out")
+        raise typer.BadParameter("--psk-stdin and --psk-file rule each other out")
     try:
-        wishes = Wishes(
-            data_plane=DataPlaneKind.NONE if check else client_keeper.choose_data_plane(_wanted(data_plane)),
-            local_port=local_port,
-            local_nat_t_port=local_natt_port,
-            routes=not no_routes,
-            dns=not no_dns,
-            mtu=mtu,
-            once=once,
-        )
         group_key = _secret_of("the group key", psk_stdin, psk_file)
         password = _secret_of("the password", password_stdin, password_file)
         chosen = method or (Method.RSA if cert else Method.PSK if group_key else Method.HYBRID)
@@ -224,8 +209,8 @@ def connect(
             mode=Phase1Mode((mode or (Mode.AGGRESSIVE if aggressive else Mode.MAIN)).value).value,
             group=group,
             pre_shared_key=group_key or Secret(),
-            authorities=_text_of(ca),
-            certificate=_text_of(cert),
+            authorities=_pem_of(ca),
+            certificate=_pem_of(cert),
             private_key=_key_of(key),
             ike_proposals=tuple(ike or (client_order.LEGACY_IKE if legacy else client_order.MODERN_IKE)),
             esp_proposals=tuple(esp or (client_order.LEGACY_ESP if legacy else client_order.MODERN_ESP)),
@@ -240,24 +225,27 @@ def connect(
         )
         order.profile()  # what does not fit is said before anybody has typed a password
     except (OSError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
-    except CannotConnect as error:
-        raise _exit(error) from None
-    if password is None:
-        typed_in = console.read_secret(f"Password of {user}", stdin=False)
-        order = order.with_password(Secret(typed_in.get_secret_value().encode()))
+        raise typer.BadParameter(str(error)) from error
     try:
+        wishes = Wishes(
+            data_plane=DataPlaneKind.NONE if check else client_keeper.choose_data_plane(_wanted(data_plane)),
+            local_port=local_port,
+            local_nat_t_port=local_natt_port,
+            routes=not no_routes,
+            dns=not no_dns,
+            mtu=mtu,
+            once=once,
+        )
+        if password is None:
+            typed_in = console.read_secret(f"Password of {user}", stdin=False)
+            order = order.with_password(Secret(typed_in.get_secret_value().encode()))
         ended = asyncio.run(_keep(order, gateway, wishes))
     except CannotConnect as error:
-        raise _exit(error) from None
+        console.complain(f"{error}; {error.remedy}" if error.remedy else str(error))
+        raise typer.Exit(NO_PRIVILEGE if isinstance(error, NoPrivilege) else console.FAILED) from None
     if ended.ending is not Ending.DISCONNECTED:
         console.complain(ended.reason + (f"; {ended.remedy}" if ended.remedy else ""))
     raise typer.Exit(_EXIT[ended.ending])
-
-
-def _exit(error: CannotConnect) -> typer.Exit:
-    console.complain(f"{error}; {error.remedy}" if error.remedy else str(error))
-    return typer.Exit(NO_PRIVILEGE if isinstance(error, NoPrivilege) else console.FAILED)
 
 
 async def _keep(order: ClientOrder, gateway: str, wishes: Wishes) -> Ended:
@@ -268,8 +256,14 @@ def _wanted(choice: DataPlane) -> DataPlaneKind | None:
     return None if choice is DataPlane.AUTO else DataPlaneKind(choice.value)
 
 
-def _text_of(file: Path | None) -> str:
-    return file.read_text(encoding="utf-8") if file is not None else ""
+def _pem_of(file: Path | None) -> str:
+    """What stands in a file of certificates; nothing when there is none."""
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not in PEM; openssl x509 -inform der -in {file} makes it so") from None
 
 
 def _secret_of(what: str, stdin: bool, file: Path | None) -> Secret | None:

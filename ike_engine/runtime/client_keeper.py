@@ -319,7 +319,7 @@ class _Stay:
                         self._tell(messages.Leave())
                 case _:
                     assert_never(said)
-        return Ended(Ending.FAILED, "the client process ended without a word", "see above")
+        return Ended(Ending.LOST if self.connected else Ending.FAILED, "the client process ended without a word")
 
     async def _answer(self, asked: Asked) -> None:
         self._tell(messages.Answered(asked.number, await self._terminal.answer(asked)))
