@@ -5,8 +5,10 @@
       gateway   IKE, logins, sessions
       esp       with ESP in user space
       web       panel and API
+      pam       logins through PAM, started when the first one comes
 
-None of them but the keeper has any privilege. Without root there is no gateway, only the panel.
+None of them but the keeper has any privilege, but for pam, which is root without a network. Without
+root there is no gateway, only the panel.
 What root runs is kept small: no database, no web framework, no command line is imported here.
 """
 
@@ -23,6 +25,7 @@ from typing import Final
 import structlog
 
 from appliance import __version__, logs
+from appliance.auth.pam import messages as pam_messages
 from appliance.certificates.local_names import primary_address
 from appliance.settings import DataPlaneChoice, ListenAddress, Settings
 from ike_engine.dataplane.firewall import hindrances
@@ -97,6 +100,7 @@ async def _serve_everything(settings: Settings, account: Account, panel: socket.
         userspace_esp=kind is DataPlaneKind.USERSPACE,
     )
     keeper = Keeper(ports, kind)
+    logins, judged = pam_messages.open_pair()
     try:
         # Only now: a password that is shown once must not be made by a start that fails on a port in use.
         password = await _prepare(settings, account)
@@ -107,14 +111,17 @@ async def _serve_everything(settings: Settings, account: Account, panel: socket.
             name="gateway",
             argv=python_module("appliance.gateway", "--data-plane", kind.value, "--data-plane-reason", reason),
             environment=_environment(settings),
-            descriptors=keeper.gateway_descriptors(),
+            descriptors=keeper.gateway_descriptors() | {"pam": logins.fileno()},
             account=account,
             writable=_written(settings),
             stop_seconds=_GOODBYE_SECONDS,
         )
         esp = keeper.esp_child(account, hidden=(settings.data_dir,))
-        await attend(stop, gateway=gateway, esp=esp, others=(_web(settings, panel, account),))
+        web, pam = _web(settings, panel, account), _pam(settings, judged)
+        await attend(stop, gateway=gateway, esp=esp, others=(web,), on_demand={judged.fileno(): pam})
     finally:
+        logins.close()
+        judged.close()
         await keeper.close()
 
 
@@ -207,6 +214,16 @@ def _web(settings: Settings, panel: socket.socket, account: Account | None) -> C
         descriptors={"panel": panel.fileno()},
         account=account,
         writable=_written(settings),
+    )
+
+
+def _pam(settings: Settings, judged: socket.socket) -> ChildSpec:
+    return ChildSpec(
+        name="pam",
+        argv=python_module("appliance.auth.pam.worker"),
+        descriptors={"pam": judged.fileno()},
+        account=None,  # pam_unix reads /etc/shadow
+        network=settings.pam_network,
     )
 
 

@@ -88,6 +88,12 @@ def _public_name(name: str) -> str:
     return name
 
 
+def _program(path: str) -> str:
+    if path and not os.path.isabs(path):  # noqa: PTH117  text it stays
+        raise ValueError(f"{path!r}: write the program's full path")
+    return path
+
+
 def _database_url(url: SecretStr | None) -> SecretStr | None:
     if url is None or not url.get_secret_value():
         return None
@@ -119,6 +125,9 @@ class Settings(BaseSettings):
         user: Account (name or number) that everything but the keeper runs as; empty: ``coati``,
             made when it is missing.
         node_name: What this gateway calls itself in the database.
+        pam_network: PAM modules may use the network (pam_ldap, pam_krb5); they are root.
+        hook: Program that is told of every login, logout and failure; by its full path.
+        history_days: How long logins, logouts and failures are kept.
     """
 
     model_config = SettingsConfigDict(env_prefix="COATI_", frozen=True, extra="ignore", validate_default=True)
@@ -137,6 +146,9 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.TEXT
     user: str = ""
     node_name: Annotated[str, Field(min_length=1, max_length=64)] = Field(default_factory=socket.gethostname)
+    pam_network: bool = False
+    hook: Annotated[str, AfterValidator(_program)] = ""
+    history_days: Annotated[int, Field(ge=1, le=36_500)] = 365
 
     @property
     def effective_database_url(self) -> SecretStr:

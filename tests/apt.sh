@@ -7,6 +7,7 @@ packages="
   strongswan-charon strongswan-swanctl charon-cmd
   libcharon-extra-plugins libcharon-extauth-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins
   vpnc
+  libpam-wrapper passwd
   postgresql
   nftables iproute2 iputils-ping conntrack curl openssl procps util-linux
   user-mode-linux kmod iptables

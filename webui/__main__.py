@@ -22,6 +22,7 @@ from appliance.certificates import service as certificates
 from appliance.installation import Actor, Installation
 from appliance.settings import Settings
 from ike_engine.runtime.children import inherited_descriptors
+from ike_engine.runtime.privileges import keep_memory_private
 from webui import panel
 
 logger = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ def main() -> None:
     """Read what we were given, and serve."""
     settings = Settings()
     logs.configure(settings, "web")
+    keep_memory_private()
     # uvicorn raises the signal again when it is done: by then it should close the database, not kill.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))

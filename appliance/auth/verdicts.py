@@ -57,6 +57,7 @@ class Claim:
             local user's own.
         attributes: What the realm says of this login; stronger than every level of policy.
         accounting: The accounting's own: where to account this session, and what to echo there.
+        pam_session: The PAM session that is open for the stay, if one is (``auth.pam``).
     """
 
     realm: str
@@ -64,6 +65,7 @@ class Claim:
     groups: tuple[str, ...] = ()
     attributes: AccessPolicy = NOTHING_SAID
     accounting: Any = None
+    pam_session: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

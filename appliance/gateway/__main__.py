@@ -30,6 +30,7 @@ from ike_engine.dataplane.channel import RemoteDataPlane
 from ike_engine.dataplane.none import NoDataPlane
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.operations import Keeper
+from ike_engine.runtime.privileges import keep_memory_private
 from ike_engine.runtime.udp import UdpSocket
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = Settings()
     logs.configure(settings, "gateway")
+    keep_memory_private()
     descriptors = inherited_descriptors()
     if missing := {"ike", "natt"} - descriptors.keys():
         parser.error(f"no {' and '.join(sorted(missing))} socket was handed down; start it by: coati serve")

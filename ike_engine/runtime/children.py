@@ -53,6 +53,7 @@ class ChildSpec:
         readable: Directories that it must be able to read; the program's own are added.
         writable: Directories that it must be able to write in.
         hidden: Directories that it must not see.
+        network: It may reach the network; otherwise all it has are its descriptors and the file system.
         stop_seconds: How long it may take to end after SIGTERM before it is killed.
     """
 
@@ -64,6 +65,7 @@ class ChildSpec:
     readable: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     hidden: tuple[Path, ...] = ()
+    network: bool = True
     stop_seconds: float = 5.0
 
 
@@ -143,6 +145,17 @@ class Child:
     def start(self) -> None:
         """Start it and keep it running."""
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=self.spec.name)
+
+    def start_on_demand(self, descriptor: int) -> None:
+        """Start it, and keep it running, once there is something to read on ``descriptor``, which it inherits."""
+        loop = asyncio.get_running_loop()
+
+        def start() -> None:
+            loop.remove_reader(descriptor)
+            if not self._stopping:
+                self.start()
+
+        loop.add_reader(descriptor, start)
 
     async def run_once(self) -> int:
         """Run it to its end and give its exit status (negative: the signal that killed it).
@@ -239,6 +252,7 @@ def _spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
         readable=[str(tree) for tree in (*program_trees(), *spec.readable)],
         writable=[str(tree) for tree in spec.writable],
         hidden=[str(tree) for tree in spec.hidden],
+        network=spec.network,
     )
     environment = {"PATH": _DEFAULT_PATH, "PYTHONPATH": str(PACKAGES), "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

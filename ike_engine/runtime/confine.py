@@ -43,6 +43,7 @@ _CAPABILITY_VERSION_3 = 0x20080522  # <linux/capability.h>
 
 # <linux/sched.h> and <linux/mount.h>
 _CLONE_NEWNS = 0x00020000
+_CLONE_NEWNET = 0x40000000
 _MS_RDONLY = 1
 _MS_NOSUID = 2
 _MS_NODEV = 4
@@ -63,6 +64,7 @@ class Confinement:
         readable: Directories that it must be able to read.
         writable: Directories that it must be able to write in.
         hidden: Directories that it must not see.
+        network: It has the machine's network; otherwise one of its own, without an interface that is up.
     """
 
     keeper: int
@@ -72,6 +74,7 @@ class Confinement:
     readable: Sequence[str]
     writable: Sequence[str]
     hidden: Sequence[str]
+    network: bool = True
 
     def as_argument(self) -> str:
         """Give it in the form that ``main`` takes."""
@@ -87,6 +90,8 @@ def main(argument: str) -> None:
     """Confine this process and become the child; returns never."""
     confinement = Confinement.from_argument(argument)
     try:
+        if not confinement.network:
+            _checked(_libc.unshare(_CLONE_NEWNET), "no network of its own")
         if confinement.uid is not None and confinement.gid is not None:
             _build_view(confinement, confinement.uid, confinement.gid)
             _drop_privilege(confinement.uid, confinement.gid)

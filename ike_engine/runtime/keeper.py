@@ -31,7 +31,7 @@ from ike_engine.runtime.children import Child, ChildSpec, python_module
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ike_engine.runtime.privileges import Account
@@ -258,9 +258,16 @@ def stop_wanted() -> asyncio.Event:
 
 
 async def attend(
-    stop: asyncio.Event, *, gateway: ChildSpec | None, esp: ChildSpec | None, others: Sequence[ChildSpec] = ()
+    stop: asyncio.Event,
+    *,
+    gateway: ChildSpec | None,
+    esp: ChildSpec | None,
+    others: Sequence[ChildSpec] = (),
+    on_demand: Mapping[int, ChildSpec] | None = None,
 ) -> None:
     """Keep children running until ``stop`` is set; return when all have ended.
+
+    Those ``on_demand`` are started when there is something to read on a descriptor that they inherit.
 
     The gateway ends before the others, which it needs to say goodbye to its peers. When esp ends, its
     SAs are lost and must not be installed a second time (their sequence numbers would begin again):
@@ -278,6 +285,9 @@ async def attend(
         rest.append(Child(esp, on_end=begin_anew))
     for child in (*rest, *gateways):
         child.start()
+    for descriptor, spec in (on_demand or {}).items():
+        rest.append(later := Child(spec))
+        later.start_on_demand(descriptor)
     try:
         await stop.wait()
     finally:

@@ -1,10 +1,12 @@
-"""Who the unprivileged processes run as."""
+"""Who the unprivileged processes run as, and what a process gives up by itself."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +16,40 @@ if TYPE_CHECKING:
 # Where there is no useradd (a bare container), no name is needed either: a number that Debian's policy
 # keeps free of meaning (section 9.2.2: 60000-64999 is handed out on request, 65000-65533 is reserved).
 _NAMELESS_ID = 65_250
+
+# <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def keep_memory_private() -> None:
+    """Have this process leave no core and be traced by nobody but root: it holds passwords.
+
+    Its limit of a core's size (``confine``) does not bind a core that the kernel pipes to a program;
+    this does. An exec undoes it, so every program asks for itself.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends."""
+    _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+
+
+def outlive_parent() -> None:
+    """Take ``die_with_parent`` back."""
+    _prctl(_PR_SET_PDEATHSIG, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 class Account(NamedTuple):
