@@ -9,18 +9,39 @@ from appliance.audit import endpoints as audit
 from appliance.certificates import endpoints as certificates
 from appliance.commands import endpoints as commands
 from appliance.groups import endpoints as groups
+from appliance.history import endpoints as history
 from appliance.installation import Installation
+from appliance.lockouts import endpoints as lockouts
 from appliance.policy import endpoints as policy
 from appliance.pools import endpoints as pools
 from appliance.profiles import endpoints as profiles
 from appliance.realms import endpoints as realms
 from appliance.refusals import endpoints as refusals
+from appliance.second_factors import endpoints as second_factors
 from appliance.sessions import endpoints as sessions
 from appliance.system import endpoints as system
 from appliance.tokens import endpoints as tokens
 from appliance.users import endpoints as users
 
 PREFIX: Final = "/api/v1"
+_NOUNS: Final = (
+    users,
+    second_factors,
+    groups,
+    policy,
+    realms,
+    pools,
+    profiles,
+    sessions,
+    commands,
+    history,
+    refusals,
+    lockouts,
+    tokens,
+    certificates,
+    audit,
+    system,
+)
 _MOST_BODY_OCTETS: Final = 1_000_000
 
 
@@ -38,9 +59,7 @@ def create(installation: Installation) -> FastAPI:
     app.state.installation = installation
     problems.install(app)
     v1 = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
-    for noun in (users, groups, policy, realms, pools, profiles):
-        v1.include_router(noun.router)
-    for noun in (sessions, commands, refusals, tokens, certificates, audit, system):
+    for noun in _NOUNS:
         v1.include_router(noun.router)
     v1.include_router(policy.of_users)
     app.include_router(v1)

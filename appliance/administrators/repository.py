@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from appliance.models import Administrator, SignIn, Throttle
+from appliance.models import Administrator, SignIn
 
 
 async def find(session: AsyncSession, name: str) -> Administrator | None:
@@ -45,8 +45,3 @@ async def remove_sign_ins_of(session: AsyncSession, administrator_id: int) -> No
 async def remove_expired_sign_ins(session: AsyncSession, at: datetime, idle_since: datetime) -> None:
     """Forget sign-ins that are no longer good."""
     await session.execute(delete(SignIn).where((SignIn.expires_at < at) | (SignIn.seen_at < idle_since)))
-
-
-async def throttles(session: AsyncSession, subjects: Sequence[str]) -> Sequence[Throttle]:
-    """Give what is known of failed attempts of these subjects."""
-    return (await session.scalars(select(Throttle).where(Throttle.subject.in_(subjects)))).all()

@@ -8,11 +8,13 @@ from typing import Final
 from pydantic import SecretStr
 
 from appliance import passwords
-from appliance.administrators import repository, throttle
+from appliance.administrators import repository
 from appliance.administrators.schemas import AdministratorView
 from appliance.audit import service as audit
 from appliance.errors import AlreadyExists, Invalid, NotFound, TooManyAttempts, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
+from appliance.lockouts import service as lockouts
+from appliance.lockouts.rules import Door
 from appliance.models import Administrator, SignIn
 from appliance.models.columns import now
 from appliance.names import plain_name
@@ -93,9 +95,9 @@ async def sign_in(installation: Installation, name: str, password: SecretStr, so
     name = name.strip().lower()
     actor = Actor(f"administrator {name}", source)
     async with installation.snapshot(actor) as work:
-        waiting = await throttle.blocked_until(work.session, list(throttle.subjects(name, source).values()), now())
-        if waiting is not None:
-            seconds = int((waiting - now()).total_seconds()) + 1
+        wait = await lockouts.waiting(work.session, Door.PANEL, name, source, now())
+        if wait:
+            seconds = int(wait.total_seconds()) + 1
             raise TooManyAttempts("too many failed attempts", retry_after_seconds=seconds)
         administrator = await repository.find(work.session, name)
     known = administrator is not None and administrator.enabled
@@ -105,7 +107,7 @@ async def sign_in(installation: Installation, name: str, password: SecretStr, so
     # The failure has to be on record although the request fails: a transaction of its own.
     async with installation.transaction(actor) as work:
         if administrator is None or not good:
-            await throttle.failed(work.session, name, source, now())
+            await lockouts.failed(work.session, Door.PANEL, name, source, now())
         else:
             return await _start(work, administrator.id, source, user_agent)
     raise Unauthenticated("wrong name or password")
@@ -139,7 +141,7 @@ async def _start(work: Transaction, administrator_id: int, source: str, user_age
     await repository.remove_expired_sign_ins(work.session, at, at - IDLE)
     administrator = await work.session.get_one(Administrator, administrator_id)
     administrator.last_sign_in_at = at
-    await throttle.succeeded(work.session, administrator.name, source)
+    await lockouts.succeeded(work.session, Door.PANEL, administrator.name, source, at)
     cookie = Secret(secrets.token_urlsafe(_COOKIE_OCTETS).encode())
     work.session.add(
         SignIn(

@@ -8,7 +8,6 @@ the user's name.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from appliance.auth.realm import Realm
     from appliance.auth.throttle import Throttle
+    from appliance.auth.verdicts import Verdict
 
 
 class _Round(NamedTuple):
@@ -29,13 +29,17 @@ class _Round(NamedTuple):
     state: Any
 
 
+async def _by_realm_alone(realm: Realm, attempt: Attempt) -> Verdict:
+    return await realm.authenticate(attempt)
+
+
 class Chain:
     """All realms of the appliance, in the order of asking.
 
     Args:
         realms: Those to begin with.
         throttle: Shared by all profiles.
-        clock: Monotonic seconds.
+        judge: Has one realm judge; may demand more than the realm does (``second_factor``).
         sleep: Waits that many seconds.
     """
 
@@ -44,11 +48,11 @@ class Chain:
         realms: Sequence[Realm],
         throttle: Throttle,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        judge: Callable[[Realm, Attempt], Awaitable[Verdict]] = _by_realm_alone,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._throttle = throttle
-        self._clock = clock
+        self._judge_by = judge
         self._sleep = sleep
         self.reconfigure(realms)
 
@@ -64,20 +68,22 @@ class Chain:
 
     async def authenticate(self, attempt: Attempt) -> FinalVerdict:
         """Judge one round of a login, ``attempt.username`` being what the client sent. Never raises for that."""
-        wait = self._throttle.reserve(attempt.username, attempt.source, self._clock())
+        _, user = self.split(attempt.username)
+        wait = self._throttle.reserve(user, attempt.source)
         if wait is None:
             return Rejected(
-                f"too many failed logins of {attempt.username!r} from {attempt.source}",
-                "wait a few minutes; if the client has an old password saved, change it there",
+                f"too many failed logins of {attempt.username!r} or from {attempt.source}",
+                "wait a few minutes; if the client has an old password saved, change it there; "
+                f"to let the user try at once: coati lockout lift {quote(user)}",
             )
         if wait:
             await self._sleep(wait)
         verdict = await self._judge(attempt)
         match verdict:
             case Accepted():
-                self._throttle.succeeded(attempt.username, attempt.source)
+                self._throttle.succeeded(user, attempt.source)
             case Rejected():
-                self._throttle.failed(attempt.username, attempt.source, self._clock())
+                self._throttle.failed(user, attempt.source)
             case Challenged():
                 pass
             case Unavailable(reason, remedy):  # nobody's fault who logs in: not counted against the user
@@ -122,7 +128,7 @@ class Chain:
     async def _ask(self, names: Iterable[str], attempt: Attempt) -> FinalVerdict | Unavailable:
         silent: list[Unavailable] = []
         for realm in [self._realms[name] for name in names if name in self._realms]:
-            verdict = await realm.authenticate(attempt)
+            verdict = await self._judge_by(realm, attempt)
             match verdict:
                 case Unavailable():
                     silent.append(verdict)

@@ -1,72 +1,103 @@
-"""Slows guessing down: every failure makes the next attempt of that user from that source wait longer.
+"""Slows guessing down at the gateway: by the rules of ``lockouts``, in memory, with the table following behind.
 
-Kept in memory: a restarted gateway starts afresh.
+A login waits for no disk, so the gateway counts here; what changed is written by the group commit and
+read at the next start. What others write (another gateway, an administrator who lifts a lockout) is
+taken over when it is newer.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
-_FREE_FAILURES = 2
-_FIRST_WAIT_SECONDS = 1.0
-_LONGEST_WAIT_SECONDS = 8.0  # clients give a login up after about 14 s
-_FORGET_AFTER_SECONDS = 900.0
-_MOST_ENTRIES = 50_000
+from appliance.lockouts import rules
+from appliance.lockouts.rules import RULES, Door, Record, Rule, Subject
+from appliance.models.columns import now as utc_now
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
-@dataclass(slots=True)
-class _Record:
-    failures: int = 0
-    free_at: float = 0.0  # when the next attempt may be judged
-    touched_at: float = 0.0
+LONGEST_WAIT: Final = timedelta(seconds=8)  # clients give a login up after about 14 s
+_MOST_RECORDS: Final = 50_000
 
 
 class Throttle:
-    """Counts failures by user name and source address. ``now`` is any monotonic clock in seconds."""
+    """Counts failures by account, address and network.
 
-    def __init__(self) -> None:
-        self._records: OrderedDict[tuple[str, str], _Record] = OrderedDict()
+    Args:
+        wall_clock: Aware time: what is counted outlives the process.
+        wake: Called when there is something to write.
+    """
 
-    def reserve(self, username: str, source: str, now: float) -> float | None:
+    def __init__(
+        self, wall_clock: Callable[[], datetime] = utc_now, *, wake: Callable[[], None] = lambda: None
+    ) -> None:
+        self._wall_clock = wall_clock
+        self._wake = wake
+        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._changed: dict[str, Record] = {}
+
+    def reserve(self, username: str, source: str) -> float | None:
         """Tell how many seconds this attempt must wait before it is judged.
 
         Attempts at the same time wait behind each other, so that opening many exchanges at once
-        gains a guesser nothing. ``None``: the queue is longer than a client would wait, refuse at once.
+        gains a guesser nothing. ``None``: the wait is longer than a client's, refuse at once.
         """
-        record = self._records.get((username.casefold(), source))
-        if record is None or now - record.touched_at > _FORGET_AFTER_SECONDS:
-            return 0.0
-        pause = self._pause(record.failures)
-        if not pause:
-            return 0.0
-        wait = max(0.0, record.free_at - now)
-        if wait > _LONGEST_WAIT_SECONDS:
+        at = self._wall_clock()
+        known = self._known(username, source)
+        wait = max((record.blocked(at) for _, _, record in known), default=timedelta())
+        if wait > LONGEST_WAIT:
             return None
-        record.free_at = now + wait + pause
-        record.touched_at = now
-        return wait
+        for subject, rule, record in known:
+            if pause := rule.wait(record.left(rule, at)):
+                # The one behind us waits longer; that is no failure, and not written.
+                self._records[str(subject)] = replace(record, blocked_until=at + wait + pause)
+        return wait.total_seconds()
 
-    def failed(self, username: str, source: str, now: float) -> None:
+    def failed(self, username: str, source: str) -> None:
         """Count a failure."""
-        key = (username.casefold(), source)
-        record = self._records.get(key)
-        if record is None or now - record.touched_at > _FORGET_AFTER_SECONDS:
-            record = self._records[key] = _Record()
-        record.failures += 1
-        record.touched_at = now
-        record.free_at = max(record.free_at, now + self._pause(record.failures))
-        self._records.move_to_end(key)
-        while len(self._records) > _MOST_ENTRIES:
-            self._records.popitem(last=False)
+        at = self._wall_clock()
+        for subject in rules.subjects(Door.VPN, username, source):
+            rule = RULES[subject.door, subject.counted]
+            self._note(str(subject), rules.after_failure(self._records.get(str(subject)), rule, at))
 
     def succeeded(self, username: str, source: str) -> None:
-        """Forget the failures of this user from this source."""
-        self._records.pop((username.casefold(), source), None)
+        """Forget the failures of this user; those of the network stay, for a guesser may have an account, too."""
+        at = self._wall_clock()
+        for subject in rules.subjects(Door.VPN, username, source):
+            record = self._records.get(str(subject))
+            if record is not None and record.failures and subject.account:
+                self._note(str(subject), rules.forgiven(at))
 
-    @staticmethod
-    def _pause(failures: int) -> float:
-        if failures <= _FREE_FAILURES:
-            return 0.0
-        doublings = min(failures - _FREE_FAILURES - 1, 10)
-        return float(min(_FIRST_WAIT_SECONDS * 2**doublings, _LONGEST_WAIT_SECONDS))
+    def take_changes(self) -> dict[str, Record]:
+        """Give what is to be written since the last call, by subject."""
+        changes, self._changed = self._changed, {}
+        return changes
+
+    def adopt(self, rows: Iterable[tuple[str, Record]]) -> None:
+        """Take over what the table says, where that is newer."""
+        for subject, record in rows:
+            known = self._records.get(subject)
+            if known is None or known.changed_at < record.changed_at:
+                self._keep(subject, record)
+
+    def _known(self, username: str, source: str) -> list[tuple[Subject, Rule, Record]]:
+        return [
+            (subject, RULES[subject.door, subject.counted], record)
+            for subject in rules.subjects(Door.VPN, username, source)
+            if (record := self._records.get(str(subject))) is not None
+        ]
+
+    def _note(self, subject: str, record: Record) -> None:
+        self._keep(subject, record)
+        self._changed[subject] = record
+        self._wake()
+
+    def _keep(self, subject: str, record: Record) -> None:
+        self._records[subject] = record
+        self._records.move_to_end(subject)
+        while len(self._records) > _MOST_RECORDS:
+            self._records.popitem(last=False)

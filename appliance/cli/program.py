@@ -15,10 +15,13 @@ from appliance.cli import (
     doctor,
     groups,
     policies,
+    history,
+    lockouts,
     pools,
     profiles,
     realms,
     refusals,
+    second_factors,
     serve,
     sessions,
     tokens,
@@ -35,9 +38,12 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(connect.connect)
 app.command()(doctor.doctor)
+app.command()(history.history)
+users.app.add_typer(second_factors.app, name="second-factor")
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(policies.app, name="policy")
+app.add_typer(lockouts.app, name="lockout")
 app.add_typer(pools.app, name="pool")
 app.add_typer(profiles.app, name="profile")
 app.add_typer(realms.app, name="realm")

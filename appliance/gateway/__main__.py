@@ -6,6 +6,7 @@ It inherits, by the names in ``children.DESCRIPTORS_VARIABLE``:
     natt       UDP socket of port 4500
     dataplane  channel to the data plane (``dataplane.channel``); absent with the data plane ``none``
     keeper     channel for what needs privilege (``runtime.operations``); may be absent
+    pam        channel to the PAM worker (``auth.pam``); may be absent
 
 and its settings from the environment (``Settings.environment``). SIGTERM has it say goodbye to
 every client and end.
@@ -66,6 +67,7 @@ async def serve(settings: Settings, descriptors: Mapping[str, int], data_plane_n
                 data_plane_name=data_plane_name,
                 data_plane_reason=reason,
                 keeper=Keeper(socket.socket(fileno=descriptors["keeper"])) if "keeper" in descriptors else None,
+                pam=socket.socket(fileno=descriptors["pam"]) if "pam" in descriptors else None,
             ),
         )
         await gateway.run(stop)

@@ -46,3 +46,23 @@ class SessionObserver(Protocol):
 
     def collect(self) -> Sequence[Written]:
         """Give what to write since the last call; it is kept until it is written."""
+
+
+class Bystander:
+    """An observer that does nothing: to be built on by those who care for some of it."""
+
+    def began(self, stay: Stay) -> None:
+        """A session began."""
+
+    def changed(self, stay: Stay) -> None:
+        """Something of a live session changed."""
+
+    def ended(self, stay: Stay) -> None:
+        """A session ended."""
+
+    def refused(self, event: PeerRefused) -> None:
+        """A client was turned away."""
+
+    def collect(self) -> Sequence[Written]:
+        """Give what to write."""
+        return ()

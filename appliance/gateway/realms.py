@@ -15,6 +15,8 @@ from sqlalchemy import select
 
 from appliance import models
 from appliance.auth.local import LocalRealm
+from appliance.auth.pam.realm import PamRealm
+from appliance.auth.pam.settings import PamSettings
 from appliance.auth.realm import BrokenRealm
 from appliance.gateway.accounts import StoredAccounts
 from appliance.models import RealmKind
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from appliance.auth.chain import Chain
+    from appliance.auth.pam.client import PamWorker
     from appliance.auth.realm import Realm
     from appliance.auth.remembered_passwords import RememberedPasswords
     from appliance.gateway.database_thread import DatabaseThread
@@ -56,11 +59,13 @@ class RealmTools:
         installation: Settings, database and master key.
         reader: For what is read at every login.
         passwords: Verifies the passwords of local users.
+        pam: Talks to PAM; ``None`` when nobody does.
     """
 
     installation: Installation
     reader: DatabaseThread
     passwords: RememberedPasswords
+    pam: PamWorker | None = None
 
 
 class CannotBuild(Exception):
@@ -79,12 +84,19 @@ async def _local(row: RealmRow, tools: RealmTools) -> Realm:
     return LocalRealm(StoredAccounts(tools.reader), tools.passwords, name=row.name)
 
 
+async def _pam(row: RealmRow, tools: RealmTools) -> Realm:
+    if tools.pam is None:
+        raise CannotBuild("there is no PAM worker", "start Coati as root: coati serve")
+    return PamRealm(row.name, PamSettings.model_validate(row.settings), tools.pam)
+
+
 async def _unknown(row: RealmRow, _tools: RealmTools) -> Realm:
     raise CannotBuild(f"this version of Coati knows no realms of kind {row.kind}", "update this gateway")
 
 
 BUILDERS: Final[dict[RealmKind, Callable[[RealmRow, RealmTools], Awaitable[Realm]]]] = {
     RealmKind.LOCAL: _local,
+    RealmKind.PAM: _pam,
 }
 """How a realm of each kind is made; raises ``CannotBuild``."""
 

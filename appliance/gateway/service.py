@@ -20,9 +20,7 @@ from sqlalchemy import select
 
 import appliance
 from appliance import changes, models
-from appliance.auth.chain import Chain
 from appliance.auth.remembered_passwords import RememberedPasswords
-from appliance.auth.throttle import Throttle
 from appliance.gateway import compile as compiling
 from appliance.gateway.answers import Answers
 from appliance.gateway.commands import Commands
@@ -30,6 +28,7 @@ from appliance.gateway.compile import Compiled, Problem
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
+from appliance.gateway.logins import Logins
 from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector, Status
 from appliance.gateway.realms import Realms, RealmTools
@@ -45,6 +44,7 @@ from ike_engine.runtime.operations import Keeper, OperationFailed, ServeNetworks
 from ike_engine.runtime.shard import Shard
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable
 
     from appliance.gateway.observers import SessionObserver
@@ -74,6 +74,7 @@ class Surroundings:
         data_plane_name: Which one that is: ``xfrm``, ``userspace`` or ``none``.
         data_plane_reason: Why that one, in words.
         keeper: Does what needs privilege; ``None`` when nobody does.
+        pam: The channel to the PAM worker; ``None`` when there is none.
         problems: What the starter found to be off.
     """
 
@@ -83,6 +84,7 @@ class Surroundings:
     data_plane_name: str
     data_plane_reason: str = ""
     keeper: Keeper | None = None
+    pam: socket.socket | None = None
     problems: tuple[Problem, ...] = field(default=())
 
 
@@ -103,13 +105,17 @@ class Gateway:
         self._reader = DatabaseThread(url, "database-reader", writes=False)
         self._writer = DatabaseThread(url, "database-writer", writes=True)
         self._leases = Leases()
-        chain = Chain((), Throttle())
-        self._realms = Realms(
-            chain, RealmTools(installation=installation, reader=self._reader, passwords=RememberedPasswords())
-        )
-        self._answers = Answers(chain, self._leases)
         noted = asyncio.Event()
-        self._observers: list[SessionObserver] = []
+        self._logins = Logins(installation, self._reader, self._writer, pam=surroundings.pam, wake=noted.set)
+        tools = RealmTools(
+            installation=installation,
+            reader=self._reader,
+            passwords=RememberedPasswords(),
+            pam=self._logins.pam,
+        )
+        self._realms = Realms(self._logins.chain, tools)
+        self._answers = Answers(self._logins.chain, self._leases)
+        self._observers: list[SessionObserver] = [*self._logins.observers]
         self._projector = Projector(
             self._node,
             self._leases,
@@ -158,6 +164,7 @@ class Gateway:
         """
         try:
             await self._take_over()
+            await self._logins.start()
             await self._reload()
             async with asyncio.timeout(_FIRST_COUNTERS_SECONDS):  # the esp process may be starting as well
                 await self._orphans.find()
@@ -215,6 +222,7 @@ class Gateway:
         except (TimeoutError, ConnectionError):
             pass
         await self._shard.close()
+        await self._logins.close()
         self._serving = False
         self._projector.beat()
         for pause in _LAST_WRITES_AFTER_SECONDS:
@@ -242,6 +250,8 @@ class Gateway:
             self._projector.beat()
             if number % _BEATS_BETWEEN_SWEEPS == 0:
                 await self._try(self._forget_old_refusals)
+                await self._try(self._logins.forget)
+            await self._try(self._logins.follow)
             if self._look_at_users_again:
                 self._look_at_users_again = False
                 await self._try(self._disconnect_unwelcome)
@@ -249,6 +259,7 @@ class Gateway:
 
     def _status(self) -> Status:
         problems = [*self._surroundings.problems, *(self._compiled.problems if self._compiled else ())]
+        problems += self._logins.problems()
         if self._keeper_problem is not None:
             problems.append(self._keeper_problem)
         return Status(

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import CursorResult, case, delete, func, select, update
+from sqlalchemy import CursorResult, and_, case, delete, func, insert, literal, select, update
+from sqlalchemy.orm import aliased
 
 from appliance import models
+from appliance.models import EventKind
+from appliance.models.columns import Word
 from ike_engine.events import Goodbye
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement, Insert
     from sqlalchemy.ext.asyncio import AsyncSession
 
 _MOST_REFUSALS: Final = 20_000
+_NO_GOODBYE: Final = "the gateway ended without saying goodbye"
 
 
 async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> int:
@@ -31,14 +37,13 @@ async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> i
     before = await session.get(models.Node, node.name)
     # They ended some time after the last sign of life, not now.
     last_seen = before.heartbeat_at if before is not None else at
+    ended_at = case((models.Session.started_at > last_seen, models.Session.started_at), else_=last_seen)
+    left_behind = models.Session.node == node.name, models.Session.ended_at.is_(None)
+    await session.execute(_log_out(ended_at, left_behind))
     ended = await session.execute(
         update(models.Session)
-        .where(models.Session.node == node.name, models.Session.ended_at.is_(None))
-        .values(
-            ended_at=case((models.Session.started_at > last_seen, models.Session.started_at), else_=last_seen),
-            goodbye=Goodbye.FAILED.value,
-            goodbye_reason="the gateway ended without saying goodbye",
-        )
+        .where(*left_behind)
+        .values(ended_at=ended_at, goodbye=Goodbye.FAILED.value, goodbye_reason=_NO_GOODBYE)
     )
     await session.execute(
         update(models.Lease)
@@ -47,6 +52,24 @@ async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> i
     )
     await session.merge(node)
     return cast("CursorResult[tuple[()]]", ended).rowcount
+
+
+def _log_out(ended_at: ColumnElement[datetime], left_behind: Iterable[ColumnElement[bool]]) -> Insert:
+    """Have the history tell of these sessions' ends."""
+    session, login = models.Session, aliased(models.Event)
+    same = ("node", "peer_id", "user", "profile", "peer_address", "peer_port", "virtual_ip", "client_software")
+    values = {
+        "at": ended_at,
+        "kind": literal(EventKind.LOGOUT, Word(EventKind)),
+        **{name: getattr(session, name) for name in (*same, "octets_in", "octets_out")},
+        "realm": func.coalesce(login.realm, ""),
+        "began_at": session.started_at,
+        "cause": literal(Goodbye.FAILED.value),
+        "reason": literal(_NO_GOODBYE),
+    }
+    of_its_login = and_(login.node == session.node, login.peer_id == session.peer_id, login.kind == EventKind.LOGIN)
+    found = select(*values.values()).select_from(session).outerjoin(login, of_its_login).where(*left_behind)
+    return insert(models.Event).from_select(list(values), found, include_defaults=False)
 
 
 async def forget_old_refusals(session: AsyncSession) -> None:

@@ -4,18 +4,21 @@ The database is the contract between the processes: gateways, panel and command 
 else. Tables are made and changed only by ``migrations/``; a test holds the two together.
 """
 
-from appliance.models.administrators import Administrator, SignIn, Throttle
+from appliance.models.administrators import Administrator, SignIn
 from appliance.models.audit import AuditEntry
 from appliance.models.certificates import Certificate, CertificatePurpose
 from appliance.models.columns import Base
 from appliance.models.commands import Command, CommandOutcome, Verb
 from appliance.models.groups import BasePolicy, Group
+from appliance.models.events import Event, EventKind
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile
 from appliance.models.realms import Realm, RealmKind
 from appliance.models.refusals import Refusal
+from appliance.models.second_factors import SecondFactor
 from appliance.models.sessions import Session
+from appliance.models.throttles import Throttle
 from appliance.models.tokens import Scope, Token
 from appliance.models.transfers import Transfer
 from appliance.models.users import User
@@ -30,6 +33,8 @@ __all__ = [
     "Command",
     "CommandOutcome",
     "Group",
+    "Event",
+    "EventKind",
     "Lease",
     "Node",
     "Pool",
@@ -40,6 +45,7 @@ __all__ = [
     "Refusal",
     "Revision",
     "Scope",
+    "SecondFactor",
     "Session",
     "SignIn",
     "Throttle",

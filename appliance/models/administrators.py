@@ -1,8 +1,8 @@
-"""Administrators, their sign-ins to the panel, and the brake on guessing passwords."""
+"""Administrators, and their sign-ins to the panel."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String
+from sqlalchemy import ForeignKey, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appliance.models.columns import Base, Key, Line, Name, now
@@ -41,18 +41,3 @@ class SignIn(Base):
     expires_at: Mapped[datetime]
     address: Mapped[Name]
     user_agent: Mapped[Line] = mapped_column(default="")
-
-
-class Throttle(Base):
-    """Failed attempts of one subject, and until when it must wait.
-
-    Attributes:
-        subject: Whose attempts are counted: ``panel/user/alice``, ``panel/source/192.0.2.0/24``.
-    """
-
-    __tablename__ = "throttles"
-
-    subject: Mapped[str] = mapped_column(String(256), primary_key=True)
-    failures: Mapped[int] = mapped_column(default=0)
-    failed_at: Mapped[datetime] = mapped_column(default=now)
-    blocked_until: Mapped[datetime | None]

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from appliance.auth.pam.settings import PamSettings
 from appliance.models import RealmKind
 from appliance.schema import Schema
 
@@ -12,4 +13,5 @@ class LocalSettings(Schema):
 
 SETTINGS: Final[dict[RealmKind, type[Schema]]] = {
     RealmKind.LOCAL: LocalSettings,
+    RealmKind.PAM: PamSettings,
 }

@@ -136,6 +136,7 @@ class Child:
         self._process: _Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = False
+        self._demand: int | None = None
 
     @property
     def pid(self) -> int | None:
@@ -148,14 +149,8 @@ class Child:
 
     def start_on_demand(self, descriptor: int) -> None:
         """Start it, and keep it running, once there is something to read on ``descriptor``, which it inherits."""
-        loop = asyncio.get_running_loop()
-
-        def start() -> None:
-            loop.remove_reader(descriptor)
-            if not self._stopping:
-                self.start()
-
-        loop.add_reader(descriptor, start)
+        self._demand = descriptor
+        asyncio.get_running_loop().add_reader(descriptor, self._on_demand)
 
     async def run_once(self) -> int:
         """Run it to its end and give its exit status (negative: the signal that killed it).
@@ -179,6 +174,7 @@ class Child:
     async def stop(self) -> None:
         """Ask it to end, kill it when it does not in time, and start it no more."""
         self._stopping = True
+        self._forget_demand()
         process = self._process
         if process is not None:
             logger.debug("stopping %s", self.spec.name)
@@ -192,6 +188,15 @@ class Child:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    def _on_demand(self) -> None:
+        self._forget_demand()
+        self.start()
+
+    def _forget_demand(self) -> None:
+        if self._demand is not None:
+            asyncio.get_running_loop().remove_reader(self._demand)
+            self._demand = None
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()

@@ -36,6 +36,7 @@ logger = structlog.get_logger(__name__)
 
 # The worker is started by the first request, and kills by itself what takes too long.
 _GRACE_SECONDS: Final = 15.0
+_UNUSED_SECONDS: Final = 300.0
 
 
 class PamUnavailable(Exception):
@@ -55,11 +56,14 @@ class PamWorker:
         self._end = end
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._used = False
+        self._expected: dict[int, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(end, self._receive)
 
     def close(self) -> None:
         """Leave; sessions end."""
+        for timer in self._expected.values():
+            timer.cancel()
         self._loop.remove_reader(self._end)
         if self._used:
             self._tell(EndAll())
@@ -88,7 +92,17 @@ class PamWorker:
 
     def end(self, number: int) -> None:
         """Withdraw a login, or close its session; nothing happens when there is none."""
+        self.keep(number)
         self._tell(End(number))
+
+    def expect(self, number: int) -> None:
+        """Close the session of a login whose client does not make it to a tunnel."""
+        self._expected[number] = self._loop.call_later(_UNUSED_SECONDS, self.end, number)
+
+    def keep(self, number: int) -> None:
+        """Its client did: the session is kept until ``end``."""
+        if (timer := self._expected.pop(number, None)) is not None:
+            timer.cancel()
 
     async def look(self, service: str) -> str:
         """Say why this service cannot be used; empty when it can.

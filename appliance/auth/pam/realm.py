@@ -11,10 +11,13 @@ import pam
 
 from appliance.auth.pam.client import PamUnavailable, PamWorker
 from appliance.auth.pam.messages import Asked, Begin, Ended, safe_username
+from appliance.auth.realm import Health, RealmHealth, RealmTest
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
+from appliance.models.columns import now as utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import datetime
 
     from appliance.auth.pam.settings import PamSettings
 
@@ -69,10 +72,9 @@ class PamRealm:
         name: As the administrator calls it.
         settings: How it asks.
         worker: Talks to PAM.
-        sleep, clock: Waits, and monotonic seconds.
-
-    Attributes:
-        last_failure: Why PAM could not tell, the last time it was asked; empty when it could.
+        sleep: Waits that many seconds.
+        clock: Monotonic seconds.
+        wall_clock: Aware time.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class PamRealm:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self.name = name
         self._settings = settings
@@ -91,7 +94,43 @@ class PamRealm:
         self._clock = clock
         # The rest queue here, where a client that gives up costs nothing.
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self.last_failure = ""
+        self._health = Health(wall_clock)
+
+    @property
+    def health(self) -> RealmHealth:
+        """Whether PAM could tell, the last time it was asked."""
+        return self._health.now
+
+    async def close(self) -> None:
+        """It holds nothing of its own: sessions end with their stays."""
+
+    async def test(self, attempt: Attempt | None) -> RealmTest:
+        """Judge a login, or see whether the service is configured."""
+        began = self._clock()
+        facts = (("service", self._settings.service),)
+        if attempt is not None:
+            verdict = await self._judge(attempt)
+            if isinstance(verdict, Challenged) and isinstance(verdict.state, _Round):
+                self._worker.end(verdict.state.number)
+            if isinstance(verdict, Accepted) and verdict.claim.pam_session is not None:
+                self._worker.end(verdict.claim.pam_session)
+            return RealmTest.of(verdict, self._clock() - began, facts)
+        try:
+            obstacle = await self._worker.look(self._settings.service)
+        except PamUnavailable as failure:
+            obstacle = str(failure)
+        took = self._clock() - began
+        if obstacle:
+            self._health.down(obstacle)
+            return RealmTest(
+                passed=False, words=obstacle, remedy=self._where_to_look, round_trip_seconds=took, facts=facts
+            )
+        words = "the service is configured; name a user to have its modules judge"
+        return RealmTest(passed=True, words=words, round_trip_seconds=took, facts=facts)
+
+    @property
+    def _where_to_look(self) -> str:
+        return f"look at /etc/pam.d/{self._settings.service}"
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
         """Judge one round; PAM may want several, each with its own prompt."""
@@ -114,8 +153,9 @@ class PamRealm:
         except ValueError as error:
             return Rejected(str(error), "users of PAM realms have plain names")
         except PamUnavailable as failure:
-            self.last_failure = str(failure)
-            return Unavailable(f"realm {self.name}: {failure}", f"look at /etc/pam.d/{settings.service}")
+            self._health.down(str(failure))
+            return Unavailable(f"realm {self.name!r}: {failure}", self._where_to_look)
+        self._health.ok()
         if isinstance(reply, Asked):
             return Challenged(reply.text, "answer" if reply.echo else "passcode", _Round(reply.number, user))
         return self._verdict(reply, user)
@@ -128,7 +168,7 @@ class PamRealm:
             password=attempt.password,
             host=attempt.source,
             seconds=self._settings.timeout_seconds,
-            prompts=True,
+            prompts=attempt.prompts,
             session=self._settings.open_session,
             minimum_uid=self._settings.minimum_uid,
         )
@@ -139,13 +179,14 @@ class PamRealm:
 
     def _verdict(self, ended: Ended, asked_for: str) -> Verdict:
         settings = self._settings
-        self.last_failure = ""
         if ended.code == pam.PAM_SUCCESS:
             if ended.uid is not None and ended.uid < settings.minimum_uid:
                 return Rejected(
                     f"{ended.user!r} is an account of the system (uid {ended.uid})",
                     f"accounts below uid {settings.minimum_uid} are refused (minimum_uid of realm {self.name})",
                 )
+            if ended.held:
+                self._worker.expect(ended.number)
             return Accepted(ended.user, Claim(realm=self.name, pam_session=ended.number if ended.held else None))
         said = f" ({'; '.join(ended.said)})" if ended.said else ""
         code = ended.code
@@ -155,6 +196,8 @@ class PamRealm:
         if why is not None and ended.phase != "session":
             fill = {"user": asked_for, "service": settings.service}
             return Rejected(why.reason.format(**fill) + said, why.remedy.format(**fill))
-        self.last_failure = f"{ended.phase} phase of service {settings.service}: {ended.words}{said}"
-        remedy = f"look at /etc/pam.d/{settings.service}" if code in _OUR_CONFIGURATION else "journalctl -t pam"
-        return Unavailable(f"realm {self.name}: {self.last_failure}", remedy)
+        words = f"{ended.phase} phase of service {settings.service}: {ended.words}{said}"
+        self._health.down(words)
+        return Unavailable(
+            f"realm {self.name!r}: {words}", self._where_to_look if code in _OUR_CONFIGURATION else "journalctl -t pam"
+        )

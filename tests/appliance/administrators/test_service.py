@@ -4,10 +4,10 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, update
 
-from appliance.administrators import service, throttle
+from appliance.administrators import service
 from appliance.errors import AlreadyExists, Invalid, NotFound, TooManyAttempts, Unauthenticated
 from appliance.installation import Actor, Installation
-from appliance.models import Administrator, AuditEntry, SignIn, Throttle
+from appliance.models import Administrator, AuditEntry, SignIn
 from appliance.models.columns import now
 
 HERE = Actor("a test")
@@ -102,36 +102,6 @@ async def test_who_guesses_has_to_wait_and_others_have_not(alice: Installation) 
         await sign_in(alice, GOOD, source="192.0.2.200")
     assert 1 <= refused.value.retry_after_seconds <= 2
     assert await sign_in(alice, GOOD, source="198.51.100.1")
-
-
-async def test_the_wait_grows_and_is_forgotten(alice: Installation) -> None:
-    at = now()
-    async with alice.transaction(HERE) as work:
-        waits = []
-        for _ in range(20):
-            await throttle.failed(work.session, "bob", "192.0.2.1", at)
-            await work.session.flush()
-            until = await throttle.blocked_until(work.session, list(throttle.subjects("bob", "192.0.2.1").values()), at)
-            waits.append((until - at).total_seconds() if until else 0)
-        assert waits[:7] == [0, 0, 0, 0, 1, 2, 4]
-        assert waits[-1] == 900
-        await throttle.failed(work.session, "bob", "192.0.2.1", at + timedelta(hours=2))
-        rows = (await work.session.scalars(select(Throttle))).all()
-        assert [row.failures for row in rows] == [1, 1]
-        await throttle.succeeded(work.session, "bob", "192.0.2.1")
-        assert (await work.session.scalars(select(Throttle))).all() == []
-
-
-@pytest.mark.parametrize(
-    ("source", "subject"),
-    [
-        ("192.0.2.77", "panel/source/192.0.2.0/24"),
-        ("2001:db8:1:2:3::4", "panel/source/2001:db8:1:2::/64"),
-        ("", "panel/source/unknown"),
-    ],
-)
-def test_sources_are_counted_by_network(source: str, subject: str) -> None:
-    assert throttle.subjects("alice", source)["source"] == subject
 
 
 async def test_what_cannot_be(alice: Installation) -> None:

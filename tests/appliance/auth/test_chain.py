@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,20 +47,20 @@ class Time:
     """A clock that sleeping moves on."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.slept: list[float] = []
 
-    def __call__(self) -> float:
+    def __call__(self) -> datetime:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.now += seconds
+        self.now += timedelta(seconds=seconds)
 
 
 def chain(realms: Sequence[Scripted], time: Time | None = None) -> Chain:
     time = time or Time()
-    return Chain(realms, Throttle(), clock=time, sleep=time.sleep)
+    return Chain(realms, Throttle(time), sleep=time.sleep)
 
 
 ATTEMPT = Attempt(username="alice", password=Secret(b"s3cret"), source="198.51.100.7", profile="p")
@@ -207,10 +208,10 @@ async def test_failures_make_the_next_attempt_wait_and_success_ends_it() -> None
 async def test_a_long_series_is_refused_without_asking_any_realm() -> None:
     time = Time()
     realm = Scripted("only", *[OUT] * 8)
-    asked = Chain([realm], throttle := Throttle(), clock=time, sleep=time.sleep)
-    for _ in range(8):
-        throttle.failed("alice", "198.51.100.7", 0.0)
-    assert throttle.reserve("alice", "198.51.100.7", 0.0) == 8.0  # an attempt at the same time took the place
+    asked = Chain([realm], throttle := Throttle(time), sleep=time.sleep)
+    for _ in range(6):
+        throttle.failed("alice", "198.51.100.7")
+    assert throttle.reserve("alice", "198.51.100.7") == 8.0  # an attempt at the same time took the place
     verdict = await asked.authenticate(ATTEMPT)
     assert isinstance(verdict, Rejected)
     assert "too many failed logins" in verdict.reason

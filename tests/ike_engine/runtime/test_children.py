@@ -78,6 +78,34 @@ def child(code: str, pipe: Pipe, stop_seconds: float = 5.0) -> Child:
     return Child(spec, AT_ONCE)
 
 
+async def test_a_child_on_demand_starts_when_there_is_something_to_read() -> None:
+    async with opened_pipe() as pipe:
+        reading, writing = os.pipe()
+        on_demand = child(HELLO_AND_WAIT, pipe)
+        on_demand.start_on_demand(reading)
+        await asyncio.sleep(0.05)
+        assert on_demand.pid is None
+        os.write(writing, b"!")
+        assert int(await pipe.line()) == on_demand.pid
+        await on_demand.stop()
+        os.close(reading)
+        os.close(writing)
+
+
+async def test_a_child_on_demand_that_nobody_wanted_leaves_nothing_behind() -> None:
+    async with opened_pipe() as pipe:
+        reading, writing = os.pipe()
+        unwanted = child(HELLO_AND_WAIT, pipe)
+        unwanted.start_on_demand(reading)
+        await unwanted.stop()
+        assert not asyncio.get_running_loop().remove_reader(reading)
+        os.write(writing, b"!")
+        await asyncio.sleep(0.05)
+        assert unwanted.pid is None
+        os.close(reading)
+        os.close(writing)
+
+
 async def test_a_child_that_fails_is_started_again(caplog: pytest.LogCaptureFixture) -> None:
     async with opened_pipe() as pipe:
         failing = child(HELLO_AND_FAIL, pipe)

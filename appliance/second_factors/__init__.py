@@ -1,0 +1,1 @@
+"""Second factors: one-time codes of users, from enrolment to reset."""
