@@ -45,6 +45,8 @@ def matching_step(seed: str, code: str, at: datetime, last_step: int) -> int | N
     totp = pyotp.TOTP(seed)
     present = int(at.timestamp()) // PERIOD_SECONDS
     wanted = digits(code)
+    if not wanted.isascii():
+        return None
     found = None
     for step in range(present - _DRIFT_STEPS, present + _DRIFT_STEPS + 1):
         good = pyotp.utils.strings_equal(totp.generate_otp(step), wanted)

@@ -64,7 +64,8 @@ class Hook:
         """
         if not self._program:
             return
-        line = self._lines[hash(event["peer_id"] or event["peer_address"]) % _AT_ONCE]
+        whose = event["peer_address"] if event["peer_id"] is None else event["peer_id"]
+        line = self._lines[hash(whose) % _AT_ONCE]
         try:
             line.put_nowait(_environment(event))
         except asyncio.QueueFull:
@@ -89,11 +90,13 @@ class Hook:
             environment = await line.get()
             try:
                 await self._run(environment)
+            except Exception:
+                logger.exception("running the hook")  # the next event is to be told all the same
             finally:
                 line.task_done()
 
     async def _run(self, environment: dict[str, str]) -> None:
-        about = {"hook": self._program, "event": environment["COATI_EVENT"], "user": environment["COATI_EVENT_USER"]}
+        about = {"hook": self._program, "told": environment["COATI_EVENT"], "user": environment["COATI_EVENT_USER"]}
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program,

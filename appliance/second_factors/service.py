@@ -127,11 +127,11 @@ def spend(work: Transaction, factor: SecondFactor, code: str) -> bool:
     seed = work.installation.master_key.open(factor.seed, SEED).decode()
     at = now()
     step = one_time_codes.matching_step(seed, code, at, factor.last_step)
-    digest = one_time_codes.recovery_digest(code)
     if step is not None:
         factor.last_step = step
-    elif digest in factor.recovery_codes:
-        factor.recovery_codes = tuple(each for each in factor.recovery_codes if each != digest)
+    elif one_time_codes.is_recovery_code(code) and one_time_codes.recovery_digest(code) in factor.recovery_codes:
+        spent = one_time_codes.recovery_digest(code)
+        factor.recovery_codes = tuple(each for each in factor.recovery_codes if each != spent)
     else:
         return False
     factor.used_at = at
@@ -152,7 +152,7 @@ def _svg(text: str) -> str:
 
 
 def _canonical(realm: str, user: str) -> tuple[str, str]:
-    return realm.strip().lower(), user.strip()
+    return realm.strip().lower(), user.strip().lower()
 
 
 async def _find(work: Transaction, realm: str, user: str, *, to_change: bool = False) -> SecondFactor:

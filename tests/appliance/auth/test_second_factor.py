@@ -1,0 +1,175 @@
+"""When a code is demanded, how it is asked for, and that no way leads round it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyotp
+import pytest
+
+from appliance.auth.chain import Chain
+from appliance.auth.realm import RealmHealth, RealmTest
+from appliance.auth.second_factor import Factor, FactorsUnavailable, OneTimeCodes
+from appliance.auth.throttle import Throttle
+from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Verdict
+from appliance.policy.attributes import SecondFactor
+from ike_engine.secret import Secret
+from tests.appliance.gateway.recording import Time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEED = pyotp.random_base32()
+PASSWORD = "correct horse"
+FACTOR = Factor(key=1, seed=Secret(SEED.encode()), last_step=0)
+ATTEMPT = Attempt(username="alice", password=Secret(PASSWORD.encode()), source="198.51.100.7", profile="p")
+
+
+class Passwords:
+    """A realm with one password for everybody."""
+
+    def __init__(self, name: str = "local") -> None:
+        self.name = name
+        self.health = RealmHealth()
+
+    async def test(self, attempt: Attempt | None) -> RealmTest:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        if attempt.password != PASSWORD.encode():
+            return Rejected("wrong password")
+        return Accepted(attempt.username.lower(), Claim(realm=self.name))
+
+
+class InMemory:
+    """Second factors of the realm ``local``."""
+
+    def __init__(self, *users: str) -> None:
+        self.users = users
+        self.taken: list[str] = []
+        self.away = False
+
+    async def find(self, realm: str, user: str) -> Factor | None:
+        if self.away:
+            raise FactorsUnavailable("no disk")
+        return FACTOR if realm == "local" and user in self.users else None
+
+    async def spend(self, factor: Factor, code: str) -> bool:
+        if self.away:
+            raise FactorsUnavailable("no disk")
+        good = factor is FACTOR and code == self.code and code not in self.taken
+        self.taken.append(code)
+        return good
+
+    @property
+    def code(self) -> str:
+        return pyotp.TOTP(SEED).at(Time().wall())
+
+
+def chain(
+    factors: InMemory, demand: SecondFactor = SecondFactor.ENROLLED, realms: Sequence[Passwords] = (Passwords(),)
+) -> Chain:
+    codes = OneTimeCodes(factors, lambda _: demand, Time().wall)
+
+    async def at_once(_seconds: float) -> None:
+        pass
+
+    return Chain(realms, Throttle(Time().wall), judge=codes.judge, sleep=at_once)
+
+
+def behind(code: str, password: str = PASSWORD) -> Secret:
+    return Secret((password + code).encode())
+
+
+async def test_who_is_enrolled_is_asked_for_the_code_in_a_round_of_its_own() -> None:
+    factors = InMemory("alice")
+    asked = chain(factors)
+    challenge = await asked.authenticate(ATTEMPT)
+    assert isinstance(challenge, Challenged)
+    assert challenge.prompt == "passcode"
+    answered = replace(ATTEMPT, state=challenge.state, answer=Secret(factors.code.encode()))
+    verdict = await asked.authenticate(answered)
+    assert verdict == Accepted("alice", Claim(realm="local"))
+    assert isinstance(await asked.authenticate(answered), Rejected)  # the same code again
+
+
+@pytest.mark.parametrize("answer", [b"", b"000000", b"\xff\xfe"])
+async def test_a_wrong_code_is_a_failed_login(answer: bytes) -> None:
+    asked = chain(InMemory("alice"))
+    challenge = await asked.authenticate(ATTEMPT)
+    assert isinstance(challenge, Challenged)
+    refused = await asked.authenticate(replace(ATTEMPT, state=challenge.state, answer=Secret(answer)))
+    assert isinstance(refused, Rejected)
+    assert "wrong one-time code" in refused.reason
+
+
+async def test_guessing_codes_is_slowed_down_although_the_password_is_right() -> None:
+    asked = chain(InMemory("alice"))
+    for _ in range(8):
+        challenge = await asked.authenticate(ATTEMPT)
+        if isinstance(challenge, Challenged):
+            await asked.authenticate(replace(ATTEMPT, state=challenge.state, answer=Secret(b"000000")))
+    refused = await asked.authenticate(ATTEMPT)
+    assert isinstance(refused, Rejected)
+    assert "too many failed logins" in refused.reason
+
+
+async def test_a_wrong_password_is_told_before_any_code_is_asked_for() -> None:
+    refused = await chain(InMemory("alice")).authenticate(replace(ATTEMPT, password=Secret(b"wrong")))
+    assert refused == Rejected("wrong password")
+
+
+@pytest.mark.parametrize("prompts", [True, False])
+async def test_the_code_of_now_may_stand_behind_the_password(*, prompts: bool) -> None:
+    factors = InMemory("alice")
+    attempt = replace(ATTEMPT, password=behind(factors.code), prompts=prompts)
+    asked = chain(factors)
+    assert isinstance(await asked.authenticate(attempt), Accepted)
+    assert isinstance(await asked.authenticate(attempt), Rejected)
+
+
+async def test_where_nothing_may_be_asked_a_password_alone_is_not_enough() -> None:
+    refused = await chain(InMemory("alice")).authenticate(replace(ATTEMPT, prompts=False))
+    assert isinstance(refused, Rejected)
+    assert "no one-time code behind the password" in refused.reason
+    wrong = replace(ATTEMPT, password=behind("000000"), prompts=False)
+    refused = await chain(InMemory("alice")).authenticate(wrong)
+    assert isinstance(refused, Rejected)
+    assert "wrong one-time code" in refused.reason
+
+
+async def test_a_password_that_ends_in_digits_is_a_password() -> None:
+    asked = chain(InMemory("alice"))
+    refused = await asked.authenticate(replace(ATTEMPT, password=behind("000000")))
+    assert refused == Rejected("wrong password")
+
+
+async def test_who_is_not_enrolled_gets_in_unless_it_is_required() -> None:
+    assert isinstance(await chain(InMemory()).authenticate(ATTEMPT), Accepted)
+    refused = await chain(InMemory(), SecondFactor.REQUIRED).authenticate(ATTEMPT)
+    assert isinstance(refused, Rejected)
+    assert refused.remedy == "coati user second-factor enrol alice --realm local"
+
+
+async def test_where_policy_says_off_nobody_is_asked() -> None:
+    assert isinstance(await chain(InMemory("alice"), SecondFactor.OFF).authenticate(ATTEMPT), Accepted)
+
+
+async def test_second_factors_that_cannot_be_read_let_nobody_in_not_even_by_the_next_realm() -> None:
+    factors = InMemory("alice")
+    asked = chain(factors, realms=(Passwords(), Passwords("next")))
+    challenge = await asked.authenticate(ATTEMPT)
+    assert isinstance(challenge, Challenged)
+    factors.away = True
+    for attempt in (ATTEMPT, replace(ATTEMPT, state=challenge.state, answer=Secret(b"123456"))):
+        refused = await asked.authenticate(attempt)
+        assert isinstance(refused, Rejected)
+        assert "no disk" in refused.reason
+
+
+def test_no_seed_is_in_a_representation() -> None:
+    assert SEED not in repr(FACTOR)
