@@ -19,7 +19,6 @@ ELSEWHERE = {
     "dataplane/firewall.py": "needs nftables of a real kernel: tests/kernel and tests/interop",
     "dataplane/interface.py": "declarations of what every data plane does: test_none, test_userspace, test_xfrm",
     "dataplane/tun.py": "needs /dev/net/tun: test_userspace.py and tests/interop/dataplane",
-    "runtime/privileges.py": "needs root, and a process that gives it up for good: runtime/test_confine.py",
 }
 """Modules of ``ike_engine`` without a file of their own, and where they are tested."""
 

@@ -9,8 +9,8 @@ from appliance.models.audit import AuditEntry
 from appliance.models.certificates import Certificate, CertificatePurpose
 from appliance.models.columns import Base
 from appliance.models.commands import Command, CommandOutcome, Verb
-from appliance.models.groups import BasePolicy, Group
 from appliance.models.events import Event, EventKind
+from appliance.models.groups import BasePolicy, Group
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile
@@ -32,9 +32,9 @@ __all__ = [
     "CertificatePurpose",
     "Command",
     "CommandOutcome",
-    "Group",
     "Event",
     "EventKind",
+    "Group",
     "Lease",
     "Node",
     "Pool",
