@@ -154,7 +154,9 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configure(Question["Configuration | Refused"]):
-    """Give this user an address and the rest. Asked once a peer; released by the event ``PeerGone``.
+    """Give this user an address and the rest; released by the event ``PeerGone``.
+
+    Asked once a peer, and again (for the same answer) only if it was withdrawn.
 
     Attributes:
         peer_id: The authenticated peer the lease is for.

@@ -76,6 +76,7 @@ class Peer:
         description: As it was when the peer logged in.
         configuration: What Mode Config gave it, or ``None`` before.
         configured: ``Configure`` was asked: somebody outside holds a lease for it.
+        configuring: It is being asked.
         ike_sas: Its live IKE SAs, the newest last.
         children: By inbound SPI.
         last_heard: When the last authenticated message (or ESP packet) came.
@@ -90,6 +91,7 @@ class Peer:
     last_heard: float
     configuration: Configuration | None = None
     configured: bool = False
+    configuring: bool = False
     connected: bool = False
     gone: bool = False
     application_version: str = ""

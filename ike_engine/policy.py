@@ -156,7 +156,8 @@ class Profile:
         child_lifetime_seconds: The same for Child SAs.
         child_lifetime_kilobytes: Volume limit of a Child SA, or ``None``.
         configuration_push: We SET the configuration after Xauth instead of waiting for a REQUEST.
-        reauthenticate_on_rekey: A new phase 1 from the same live client must log in again.
+        reauthenticate_on_rekey: A new phase 1 from the same live client must log in again; otherwise it must only
+            show the same certificate, or answer a probe under the old ISAKMP SA.
         xauth_prompts: The client can show prompts: challenges become further Xauth rounds.
         dpd_interval_seconds: Probe a peer that was silent for so long; 0 switches DPD off.
         dpd_timeout_seconds: Declare it dead after so long without an answer.

@@ -44,7 +44,7 @@ LONGEST_FIRST_MESSAGE = 16_384
 Run = Callable[[Exchange], Coroutine[object, Any, Any]]
 
 
-def _never_answered(sa: IsakmpSa) -> bool:
+def never_answered(sa: IsakmpSa) -> bool:
     """Whether nothing but message 1 came, which may carry a stranger's address."""
     return not sa.initiator and (sa.phase_1 is None or sa.phase_1.taken < 2)
 
@@ -57,6 +57,9 @@ class Role(Protocol):
 
     def phase_2(self, sa: IsakmpSa, exchange_type: int, transport: Phase2Transport) -> Exchange | None:
         """A new exchange that the peer begins; ``None``: too early, park it."""
+
+    def doubted(self, sa: IsakmpSa) -> None:
+        """A message of phase 1 was not believed, or the peer complained unprotected."""
 
     def notified(self, sa: IsakmpSa, notification: Notification) -> None:
         """An authentic notification other than of DPD."""
@@ -191,7 +194,7 @@ class Associations:
             return False
         if self._half_open.room_for(source, limits.half_open, limits.half_open_per_source):
             return True
-        silent = self._half_open.oldest(source, limits.half_open_per_source, _never_answered)
+        silent = self._half_open.oldest(source, limits.half_open_per_source, never_answered)
         if silent is None:
             return False
         self.remove(silent)
@@ -208,6 +211,7 @@ class Associations:
         sa.phase_1.on_datagram(data, path)
         if sa.phase_1.dropped > before:
             self.drop_exchange(path, sa.phase_1)
+            self._role(sa).doubted(sa)
             if learning and not sa.phase_1.taken:
                 sa.cky_r = NO_COOKIE
 
@@ -220,7 +224,7 @@ class Associations:
             if not sa.takes_message_id(header.message_id):
                 self._drop(path, "message id used before, or too many")
                 return
-            role = self.client if sa.initiator else self.gateway
+            role = self._role(sa)
             transport = Phase2Transport(sa, header.exchange_type, header.message_id) if sa.established else None
             exchange = role.phase_2(sa, header.exchange_type, transport) if transport is not None else None
             if exchange is None:
@@ -276,12 +280,12 @@ class Associations:
             if notification.type in (NotifyType.R_U_THERE, NotifyType.R_U_THERE_ACK):
                 self.dpd.received(sa, notification)
             else:
-                (self.client if sa.initiator else self.gateway).notified(sa, notification)
+                self._role(sa).notified(sa, notification)
         for delete in message.deletes:
             self._deleted(sa, delete)
 
     def _deleted(self, sa: IsakmpSa, delete: Delete) -> None:
-        role = self.client if sa.initiator else self.gateway
+        role = self._role(sa)
         if delete.protocol == ProtocolId.ESP:
             role.children_deleted(sa, tuple(int.from_bytes(spi, "big") for spi in delete.spis))
         elif delete.protocol == ProtocolId.ISAKMP and (sa.cky_i + sa.cky_r) in delete.spis and not sa.closing:
@@ -298,8 +302,13 @@ class Associations:
             sa.complaint = NotifyType(errors[0].type).name.replace("_", "-")
             if sa.initiator:
                 self.client.notified(sa, errors[0])
+            else:
+                self.gateway.doubted(sa)
         else:
             self._drop(path, "clear informational")
+
+    def _role(self, sa: IsakmpSa) -> Role:
+        return self.client if sa.initiator else self.gateway
 
     def _drop(self, path: Path, reason: str) -> None:
         self.host.emit(DatagramDropped(path, reason))

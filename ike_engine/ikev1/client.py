@@ -24,7 +24,8 @@ from ike_engine.errors import (
 from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
 from ike_engine.exchange import OWNED, Exchange
 from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
-from ike_engine.ikev1.numbers import ExchangeType, NotifyType
+from ike_engine.ikev1.lifetimes import announced
+from ike_engine.ikev1.numbers import ExchangeType, NotifyType, ProtocolId
 from ike_engine.policy import Authentication, Phase1Mode
 from ike_engine.traffic_selectors import identification_of, network_of
 from ike_engine.wire import vendor_ids
@@ -238,8 +239,7 @@ class Client:
         sa.timers.pop("login").cancel()
         lifetime = min(sa.lifetime_seconds, sa.served_by.isakmp_lifetime_seconds)
         now = self._host.now
-        sa.timers["rekey"] = self._host.schedule(now + REKEY_AT * lifetime, lambda: self._rekey(sa, order))
-        sa.timers["lifetime"] = self._host.schedule(now + lifetime, lambda: self._expired(sa))
+        self._live_for(sa, order, lifetime)
         carried_over = peer.configuration is not None
         self._host.emit(
             IsakmpSaEstablished(
@@ -303,6 +303,15 @@ class Client:
             failed=lambda error: self._failed(sa, Stage.QUICK_MODE, error),
         )
 
+    def _live_for(self, sa: IsakmpSa, order: Connect, seconds: float) -> None:
+        """Renew the SA before so many seconds are over."""
+        now = self._host.now
+        for name in ("rekey", "lifetime"):
+            if (timer := sa.timers.pop(name, None)) is not None:
+                timer.cancel()
+        sa.timers["rekey"] = self._host.schedule(now + REKEY_AT * seconds, lambda: self._rekey(sa, order))
+        sa.timers["lifetime"] = self._host.schedule(now + seconds, lambda: self._expired(sa))
+
     # ---- staying ----------------------------------------------------------------------------------------
 
     def _rekey(self, sa: IsakmpSa, order: Connect) -> None:
@@ -328,8 +337,16 @@ class Client:
 
     # ---- news from the gateway ------------------------------------------------------------------------------
 
+    def doubted(self, sa: IsakmpSa) -> None:
+        """A client waits for a better message until its deadline."""
+
     def notified(self, sa: IsakmpSa, notification: Notification) -> None:
         """An error before we are in ends the attempt: waiting for the deadline would help nobody."""
+        told = announced((notification,), ProtocolId.ISAKMP)
+        if told is not None and told.seconds < sa.lifetime_seconds:
+            sa.lifetime_seconds = told.seconds
+            if sa.authorized and (attempt := self._attempts.get(sa.number)) is not None:
+                self._live_for(sa, attempt.order, told.seconds)
         if notification.type >= NotifyType.CONNECTED:
             return
         name, peer = NotifyType(notification.type).name.replace("_", "-"), sa.peer

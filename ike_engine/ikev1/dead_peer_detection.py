@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 PROBES = 5
 """Probes within the timeout, evenly spread."""
 
+CHALLENGE_SECONDS = 4.0
+CHALLENGE_AGAIN_SECONDS = 1.0
+"""A client that is making a new phase 1 is awake: it answers at once or not at all."""
+
 
 class DeadPeerDetection:
     """Probes the peers of one endpoint, each on its newest ISAKMP SA."""
@@ -82,6 +86,30 @@ class DeadPeerDetection:
             self._probe(sa, sa.peer)
             self._wait(sa, self._host.now + sa.served_by.dpd_timeout_seconds / PROBES)
 
+    def challenge(self, sa: IsakmpSa, *, passed: Callable[[], None], failed: Callable[[], None]) -> None:
+        """Find out whether somebody at the end of the path holds the keys of ``sa`` now; one of the two is called.
+
+        A probe under these keys is repeated for ``CHALLENGE_SECONDS``. Who does not do DPD fails at once.
+        """
+        if sa.dpd_challenge is not None or not sa.announced(vendor_ids.DPD):
+            failed()
+            return
+        sa.dpd_sequence += 1
+        sa.dpd_challenge = passed
+        give_up_at = self._host.now + CHALLENGE_SECONDS
+
+        def again() -> None:  # no timer of the SA: it may go meanwhile, and then the answer is due all the same
+            if sa.dpd_challenge is not passed:
+                return
+            if sa.closing or self._host.now >= give_up_at:
+                sa.dpd_challenge = None
+                failed()
+                return
+            self._say(sa, NotifyType.R_U_THERE, sa.dpd_sequence)
+            self._host.schedule(self._host.now + CHALLENGE_AGAIN_SECONDS, again)
+
+        again()
+
     def _say(self, sa: IsakmpSa, kind: NotifyType, sequence: int) -> None:
         notification = informational.notify(kind, sa, sequence.to_bytes(4, "big"))
         informational.send(self._host, sa, self._entropy, Informational(everywhere=(notification,)))
@@ -98,7 +126,11 @@ class DeadPeerDetection:
             if sequence >= sa.dpd_received:
                 sa.dpd_received = sequence
                 self._say(sa, NotifyType.R_U_THERE_ACK, sequence)
-        elif sa.dpd_unanswered and sequence == sa.dpd_sequence and sa.peer is not None:
+            return
+        if sequence == sa.dpd_sequence and sa.dpd_challenge is not None:
+            passed, sa.dpd_challenge = sa.dpd_challenge, None
+            passed()
+        if sa.dpd_unanswered and sequence == sa.dpd_sequence and sa.peer is not None:
             if sa.dpd_unanswered == 1:  # of a repeated probe nobody knows which was answered
                 sa.peer.round_trip_seconds = self._host.now - sa.dpd_sent_at
             self._alive(sa, sa.peer)

@@ -25,11 +25,14 @@ from ike_engine.errors import (
     Superseded,
     TimedOut,
 )
-from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
+from ike_engine.events import DatagramDropped, Goodbye, IsakmpSaEstablished, Stage
 from ike_engine.exchange import OWNED, Exchange
-from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
-from ike_engine.ikev1.numbers import ExchangeType, ModeConfigAttribute, NotifyType
-from ike_engine.ikev1.proposals import NothingInCommon
+from ike_engine.ikev1 import aggressive_mode, informational, main_mode, mode_config, quick_mode, xauth
+from ike_engine.ikev1.associations import never_answered
+from ike_engine.ikev1.lifetimes import responder_lifetime
+from ike_engine.ikev1.messages import Informational
+from ike_engine.ikev1.numbers import ExchangeType, ModeConfigAttribute, NotifyType, ProtocolId
+from ike_engine.ikev1.refusals import Refusals
 from ike_engine.policy import Authentication, Phase1Mode
 from ike_engine.traffic_selectors import narrow, network_of
 from ike_engine.wire import vendor_ids
@@ -65,6 +68,7 @@ class Gateway:
         self._host = associations.host
         self._peers = associations.peers
         self._children = children
+        self._refusals = Refusals(associations.host)
 
     # ---- phase 1 ------------------------------------------------------------------------------------
 
@@ -81,54 +85,40 @@ class Gateway:
         )
 
     def _phase_1_failed(self, sa: IsakmpSa, error: IkeError) -> None:
+        if never_answered(sa) and not self._refusals.room_for_a_stranger():
+            self._host.emit(DatagramDropped(sa.path, "refused, like too many others"))
+            self._all.remove(sa)
+            return
         if isinstance(error, TimedOut):
-            error = self._why_silent(sa, error)
+            error = self._refusals.why_silent(sa, error)
         elif error.notify is not None:
             self._children.report_failure(sa, error)
-        if error.args[0] or sa.complaint:
-            self._refused(sa, Stage.PHASE_1, error)
+        if (error.args[0] or sa.complaint) and not sa.refused:
+            self._refusals.tell(sa, Stage.PHASE_1, error)
         self._all.remove(sa)
 
-    def _why_silent(self, sa: IsakmpSa, error: TimedOut) -> IkeError:
-        """What a silent client probably thought, by how far it came."""
-        exchange = sa.phase_1
-        if sa.complaint:
-            return AuthenticationFailed(
-                f"the client gave up with {sa.complaint}",
-                remedy="Check CA certificate and gateway name on the client.",
-            )
-        if sa.keys is None:
-            return TimedOut("")  # it looked at our first answer and went away: a probe, not a login
-        if exchange is not None and exchange.last_drop is not None:
-            if sa.authentication is Authentication.XAUTH_PSK:
-                return AuthenticationFailed(
-                    f"the client's next message cannot be read ({exchange.last_drop}): the group keys differ",
-                    remedy=f"Make the pre-shared key of profile {sa.served_by.name} and of the client the same.",
-                )
-            return AuthenticationFailed(f"the client's next message was not believed: {exchange.last_drop}")
-        if sa.mode is Phase1Mode.AGGRESSIVE:
-            return TimedOut(
-                "the client did not answer message 2: it does not accept our certificate or key, or it got lost",
-                remedy="Check the CA certificate, gateway name and group key on the client, and whether its network "
-                "drops large datagrams.",
-            )
-        return error
+    def doubted(self, sa: IsakmpSa) -> None:
+        """What came was not believed, or complained unprotected: nothing ends, but somebody should know."""
+        self._refusals.doubt(sa)
 
     def _phase_1_done(self, sa: IsakmpSa) -> None:
         self._all.established(sa)
         description = self._describe(sa)
         live = None if sa.served_by.reauthenticate_on_rekey else self._same_client(sa)
-        if live is not None:
-            # The client proved nothing about its user; the profile's owner chose to go by address and port.
-            accepted = Accepted(live.user, live.claim)
-            self._all.begin(
-                sa,
-                ExchangeType.TRANSACTION,
-                "Xauth",
-                lambda x, _: xauth.tell(x, lambda: self._next_transaction(sa, x), accepted=True),
-                finished=lambda _: self._authorize(sa, accepted, description, carried_over=True),
-                failed=lambda error: self._xauth_failed(sa, error),
+        if live is None:
+            self._ask_for_a_login(sa, description)
+        elif sa.authentication is Authentication.XAUTH_RSA:
+            self._carry_over(sa, description, live)
+        else:
+            # Hybrid and a group key prove nothing about the client: what it has of its own is the old SA's keys.
+            self._all.dpd.challenge(
+                live.ike_sas[-1],
+                passed=lambda: self._carry_over(sa, description, live),
+                failed=lambda: self._ask_for_a_login(sa, description),
             )
+
+    def _ask_for_a_login(self, sa: IsakmpSa, description: PeerDescription) -> None:
+        if sa.closing:
             return
         self._all.begin(
             sa,
@@ -136,6 +126,23 @@ class Gateway:
             "Xauth",
             lambda x, _: self._log_in(x, sa, description),
             finished=lambda verdict: self._authorize(sa, verdict, description, carried_over=False),
+            failed=lambda error: self._xauth_failed(sa, error),
+        )
+
+    def _carry_over(self, sa: IsakmpSa, description: PeerDescription, live: Peer) -> None:
+        """Let the peer's new ISAKMP SA in without a login: docs/decisions/0045-carried-over-logins.md."""
+        if sa.closing:
+            return
+        if live.gone or live.path.remote != sa.path.remote:
+            self._ask_for_a_login(sa, description)
+            return
+        accepted = Accepted(live.user, live.claim)
+        self._all.begin(
+            sa,
+            ExchangeType.TRANSACTION,
+            "Xauth",
+            lambda x, _: xauth.tell(x, lambda: self._next_transaction(sa, x), accepted=True),
+            finished=lambda _: self._authorize(sa, accepted, description, carried_over=True),
             failed=lambda error: self._xauth_failed(sa, error),
         )
 
@@ -153,13 +160,14 @@ class Gateway:
         )
 
     def _same_client(self, sa: IsakmpSa) -> Peer | None:
-        """The live peer that this phase 1 can only come from: same profile, method, identity, address and port."""
+        """The live peer that this phase 1 may come from: the same by all that phase 1 tells, and at the same place."""
         for peer in self._peers:
             if (
                 peer.path.remote == sa.path.remote
                 and peer.profile.name == sa.served_by.name
                 and peer.description.authentication is sa.authentication
                 and peer.description.identity == str(sa.identity or "")
+                and peer.description.certificate == sa.certificate
                 and peer.ike_sas
                 and not sa.initial_contact
             ):
@@ -182,7 +190,7 @@ class Gateway:
         if isinstance(verdict, Rejected):
             # Said now: the client may not stay to acknowledge.
             refusal = AuthenticationFailed(verdict.reason, remedy=verdict.remedy)
-            self._refused(sa, Stage.XAUTH, refusal)
+            self._refusals.tell(sa, Stage.XAUTH, refusal)
             x.allow(ACKNOWLEDGE_SECONDS)
             await xauth.tell(x, following, accepted=False)
             raise Superseded
@@ -191,7 +199,7 @@ class Gateway:
 
     def _xauth_failed(self, sa: IsakmpSa, error: IkeError) -> None:
         if not isinstance(error, Superseded) and not sa.refused:
-            self._refused(sa, Stage.XAUTH, error)
+            self._refusals.tell(sa, Stage.XAUTH, error)
         self._children.delete_isakmp(sa)
         self._all.remove(sa)
 
@@ -224,6 +232,9 @@ class Gateway:
                 carried_over=carried_over,
             )
         )
+        if lifetime < sa.lifetime_seconds:
+            shortened = responder_lifetime(ProtocolId.ISAKMP, sa.cky_i + sa.cky_r, lifetime)
+            informational.send(self._host, sa, self._all.entropy, Informational(everywhere=(shortened,)))
         self._all.dpd.watch(sa)
         if sa.served_by.configuration_push and peer.configuration is None:
             self._all.begin(
@@ -257,7 +268,7 @@ class Gateway:
 
     def _never_connected(self, sa: IsakmpSa) -> None:
         if sa.peer is not None and not sa.peer.connected:
-            self._refused(sa, Stage.QUICK_MODE, TimedOut("the client logged in but never asked for a Child SA"))
+            self._refusals.tell(sa, Stage.QUICK_MODE, TimedOut("the client logged in but never asked for a Child SA"))
             self._children.close(sa.peer, Goodbye.FAILED, "no Child SA was made", tell=True)
 
     def _expired(self, sa: IsakmpSa) -> None:
@@ -276,8 +287,8 @@ class Gateway:
         peer = sa.peer
         if not sa.authorized or peer is None:
             return None
-        if peer.configured and peer.configuration is None:
-            return None  # Mode Config is still being answered: it is asked for once
+        if peer.configuring:
+            return None  # Mode Config is still being answered
         if exchange_type == ExchangeType.TRANSACTION:
             return self._all.exchange(
                 sa,
@@ -300,14 +311,15 @@ class Gateway:
         )
 
     async def _configure(self, x: Exchange, sa: IsakmpSa, request: Attributes) -> Configuration:
-        """The configuration of the peer: asked for once, the same for the whole stay."""
+        """The configuration of the peer: the same for the whole stay."""
         peer = sa.peer
         if peer is None:
             raise ConfigurationRefused("nobody is logged in")
         version = mode_config.text(request, ModeConfigAttribute.APPLICATION_VERSION)
         peer.application_version = version or peer.application_version
         if peer.configuration is None:
-            peer.configured = True
+            peer.configured = peer.configuring = True
+            x.on_failure(lambda: self._no_longer_configuring(peer))
             answer = await x.ask(
                 Configure(
                     peer_id=peer.id,
@@ -318,10 +330,17 @@ class Gateway:
                     application_version=version,
                 )
             )
+            peer.configuring = False
             if isinstance(answer, Refused):
                 raise ConfigurationRefused(answer.reason, remedy=answer.remedy)
             peer.configuration = answer
         return peer.configuration
+
+    def _no_longer_configuring(self, peer: Peer) -> None:
+        """The question went with its ISAKMP SA: another one of the peer may put it again."""
+        if peer.configuring:
+            peer.configuring = False
+            self._configured(peer)
 
     def _configured(self, peer: Peer) -> None:
         for sa in list(peer.ike_sas):
@@ -332,7 +351,7 @@ class Gateway:
         if peer is None or (peer.configuration is not None and not isinstance(error, ConfigurationRefused)):
             return  # the client has what it needs; only its acknowledgement got lost
         self._children.report_failure(sa, error)
-        self._refused(sa, Stage.MODE_CONFIG, error)
+        self._refusals.tell(sa, Stage.MODE_CONFIG, error)
         self._children.close(peer, Goodbye.FAILED, str(error), tell=True)
 
     def _select(
@@ -372,7 +391,7 @@ class Gateway:
         if error.notify is not None:
             self._children.report_failure(sa, error)
         if sa.peer is not None and not sa.peer.connected:
-            self._refused(sa, Stage.QUICK_MODE, error)
+            self._refusals.tell(sa, Stage.QUICK_MODE, error)
 
     # ---- news from the client -----------------------------------------------------------------------------
 
@@ -394,28 +413,7 @@ class Gateway:
             self._children.close(peer, Goodbye.PEER_DELETED, "the client disconnected", tell=False)
         elif peer is None and sa.profile is not None:
             reason = f": {sa.complaint}" if sa.complaint else ""
-            self._refused(sa, Stage.XAUTH, AuthenticationFailed(f"the client gave up before it was logged in{reason}"))
-        self._all.remove(sa)
-
-    # ---- refusals -----------------------------------------------------------------------------------------
-
-    def _refused(self, sa: IsakmpSa, stage: Stage, error: IkeError) -> None:
-        sa.refused = True
-        offered: tuple[str, ...] = ()
-        accepted: tuple[str, ...] = ()
-        if isinstance(error, NothingInCommon):
-            offered, accepted = error.offered, error.accepted
-        self._host.emit(
-            PeerRefused(
-                path=sa.path,
-                stage=stage,
-                reason=str(error),
-                profile=sa.profile.name if sa.profile else "",
-                identity=str(sa.identity or ""),
-                username=sa.peer.user if sa.peer else sa.xauth_username,
-                offered=offered,
-                accepted=accepted,
-                remedy=error.remedy,
-                vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
+            self._refusals.tell(
+                sa, Stage.XAUTH, AuthenticationFailed(f"the client gave up before it was logged in{reason}")
             )
-        )
+        self._all.remove(sa)

@@ -17,6 +17,8 @@ from ike_engine.policy import Authentication, IkeProposal, Phase1Mode, Profile
 from ike_engine.wire import vendor_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ike_engine.exchange import Exchange
     from ike_engine.identities import Identification
     from ike_engine.ikev1.keys import IsakmpKeys
@@ -111,6 +113,7 @@ class IsakmpSa:
     dpd_received: int = -1
     dpd_sent_at: float = 0.0
     dpd_unanswered: int = 0
+    dpd_challenge: Callable[[], None] | None = None
     xauth_username: str = ""
     complaint: str = ""
     refused: bool = False

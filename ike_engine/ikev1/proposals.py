@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, HashAlgorithm, Integrity
 from ike_engine.errors import Malformed, NoProposalChosen
+from ike_engine.ikev1.lifetimes import Lifetime, lifetime_of
 from ike_engine.ikev1.numbers import (
     AuthenticationMethod,
     EncapsulationMode,
@@ -88,28 +89,6 @@ RESERVED_SPIS = 255
 """RFC 4303 section 2.1; in UDP, SPI 0 would even make IKE of an ESP packet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
-    """What a transform says about how long (0: nothing)."""
-
-    seconds: int = 0
-    kilobytes: int = 0
-
-
-def _lifetime(transform: Transform, type_attribute: int, duration_attribute: int) -> Lifetime:
-    """Each LIFE_DURATION belongs to the LIFE_TYPE before it (RFC 2407 section 4.5)."""
-    seconds = kilobytes = kind = 0
-    for attribute in transform.attributes:
-        if attribute.type == type_attribute:
-            kind = attribute.number
-        elif attribute.type == duration_attribute:
-            if kind == LifeType.SECONDS:
-                seconds = attribute.number
-            elif kind == LifeType.KILOBYTES:
-                kilobytes = attribute.number
-    return Lifetime(seconds, kilobytes)
-
-
 # ---- phase 1 --------------------------------------------------------------------------------------
 
 
@@ -162,7 +141,7 @@ def understand_phase_1(transform: Transform) -> Phase1Offer:
         method,
         METHODS.get(method),
         IkeProposal(cipher, hash_algorithm, group) if cipher and hash_algorithm and group else None,
-        _lifetime(transform, Phase1Attribute.LIFE_TYPE, Phase1Attribute.LIFE_DURATION),
+        lifetime_of(transform.attributes, ProtocolId.ISAKMP),
         f"{words} with {AuthenticationMethod(method).name.lower().replace('_', '-')}",
     )
 
@@ -380,7 +359,7 @@ def understand_esp(transform: Transform) -> EspOffer:
     group, mode = values.get(EspAttribute.GROUP_DESCRIPTION, 0), values.get(EspAttribute.ENCAPSULATION_MODE, 0)
     unknown = f"{EspTransform(transform.id).name.lower()}{bits or ''}-auth{authentication}"
     words = f"{suite or unknown}{f' with PFS group {group}' if group else ''}"
-    lifetime = _lifetime(transform, EspAttribute.LIFE_TYPE, EspAttribute.LIFE_DURATION)
+    lifetime = lifetime_of(transform.attributes, ProtocolId.ESP)
     return EspOffer(suite, group, mode, lifetime, words)
 
 

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING
 from ike_engine.child_sa import ChildSa
 from ike_engine.errors import InvalidIdInformation, NoProposalChosen
 from ike_engine.ikev1.keys import esp_keys
+from ike_engine.ikev1.lifetimes import Lifetime, announced, responder_lifetime
 from ike_engine.ikev1.messages import QuickMode1, QuickMode2, QuickMode3
-from ike_engine.ikev1.numbers import EncapsulationMode, EspAttribute, LifeType, NotifyType, ProtocolId
-from ike_engine.ikev1.payloads import Identity, KeyExchange, Nonce, Notification
+from ike_engine.ikev1.numbers import EncapsulationMode, ProtocolId
+from ike_engine.ikev1.payloads import Identity, KeyExchange, Nonce
 from ike_engine.ikev1.phase_1 import DiffieHellman
-from ike_engine.ikev1.proposals import EspChoice, Lifetime, choose_esp, offer_esp
+from ike_engine.ikev1.proposals import EspChoice, choose_esp, offer_esp
 from ike_engine.secret import Secret
 from ike_engine.traffic_selectors import narrow, network_of
-from ike_engine.wire.attributes import Attribute, encode_attributes
 
 if TYPE_CHECKING:
     from ike_engine.crypto.suites import DhGroup, EspSuite
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ike_engine.identities import Identification
     from ike_engine.ikev1.envelope import Phase2Transport
     from ike_engine.ikev1.isakmp_sa import IsakmpSa
+    from ike_engine.ikev1.payloads import Notification
     from ike_engine.policy import EspProposal, Profile
 
 NONCE_OCTETS = 32
@@ -149,36 +150,21 @@ async def respond(x: Exchange, sa: IsakmpSa, transport: Phase2Transport, select:
     means.install_inbound(child, terms)
     x.on_failure(lambda: means.withdraw(spi))
     transport.nonces = m1.nonce.data
+    shortened: tuple[Notification, ...] = ()
+    if lifetime.seconds < choice.lifetime.seconds:
+        shortened = (responder_lifetime(ProtocolId.ESP, spi.to_bytes(4, "big"), lifetime.seconds),)
     x.send(
         QuickMode2(
             sa=choice.answer(spi),
             nonce=Nonce(data=nr),
             key_exchange=key_exchange,
             identities=m1.identities,
-            everywhere=_responder_lifetime(choice.lifetime, lifetime, spi),
+            everywhere=shortened,
         )
     )
     transport.prefix, transport.nonces = b"\0", nonces
     await x.receive(QuickMode3)
     return spi
-
-
-def _responder_lifetime(offered: Lifetime, ours: Lifetime, spi: int) -> tuple[Notification, ...]:
-    """RESPONDER-LIFETIME when we keep the SA for a shorter time than was offered (RFC 2407 section 4.6.3.1)."""
-    if not offered.seconds or ours.seconds >= offered.seconds:
-        return ()
-    attributes = (
-        Attribute(EspAttribute.LIFE_TYPE, LifeType.SECONDS),
-        Attribute(EspAttribute.LIFE_DURATION, ours.seconds.to_bytes(4, "big")),
-    )
-    return (
-        Notification(
-            protocol=ProtocolId.ESP,
-            type=NotifyType.RESPONDER_LIFETIME,
-            spi=spi.to_bytes(4, "big"),
-            data=encode_attributes(attributes),
-        ),
-    )
 
 
 async def initiate(
@@ -222,7 +208,7 @@ async def initiate(
     if dh is not None and m2.key_exchange is not None:
         dh.accept(m2.key_exchange.data)
         g_xy = dh.g_xy
-    lifetime = limits(sa.served_by, _announced_lifetime(m2) or choice.lifetime)
+    lifetime = limits(sa.served_by, announced(m2.notifications, ProtocolId.ESP) or choice.lifetime)
     nonces = ni + m2.nonce.data
     child = _child(sa, choice, spi, nonces, g_xy, (networks[0], _agreed_networks(m2, networks[1])), lifetime)
     means.install_inbound(child, terms)
@@ -241,12 +227,3 @@ def _agreed_networks(m2: QuickMode2, wanted: tuple[IPv4Network, ...]) -> tuple[I
     if not agreed:
         raise InvalidIdInformation(f"the peer answered with {said}, which we did not ask for")
     return agreed
-
-
-def _announced_lifetime(m2: QuickMode2) -> Lifetime | None:
-    """What a RESPONDER-LIFETIME says."""
-    for notification in m2.notifications:
-        if notification.type == NotifyType.RESPONDER_LIFETIME and len(notification.data) >= 4:
-            seconds = int.from_bytes(notification.data[-4:], "big")
-            return Lifetime(seconds) if seconds else None
-    return None

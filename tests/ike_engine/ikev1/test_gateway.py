@@ -19,6 +19,7 @@ from ike_engine.events import (
 )
 from ike_engine.ikev1.gateway import CONNECT_SECONDS, VPNC_LIFETIME_SECONDS
 from ike_engine.ikev1.informational import notify
+from ike_engine.ikev1.lifetimes import announced
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, ProtocolId
 from ike_engine.ikev1.numbers import ModeConfigAttribute as Mode
@@ -26,8 +27,9 @@ from ike_engine.ikev1.payloads import Delete
 from ike_engine.policy import Authentication, Phase1Mode
 from ike_engine.secret import Secret
 from ike_engine.wire.attributes import Attribute
+from ike_engine.wire.header import Header
 from tests.ike_engine.ikev1.test_quick_mode import Offer, opens
-from tests.ike_engine.lab import CONFIGURATION, Pair, newest_sa, pair, passwords, say, translated
+from tests.ike_engine.lab import CONFIGURATION, Pair, identity, newest_sa, pair, passwords, say, translated
 from tests.ike_engine.network import Station, path
 from tests.ike_engine.playbook import Script
 
@@ -253,3 +255,165 @@ def test_a_wrong_group_key_is_told_in_words(mode: Phase1Mode) -> None:
     assert refused.stage is Stage.PHASE_1
     assert not lab.gateway.of(IsakmpSaEstablished)
     assert refused.remedy
+
+
+# ---- carrying a login over ------------------------------------------------------------------------------------------
+
+CARRIED = {"reauthenticate_on_rekey": False, **QUIET}
+
+
+def rekeyed(lab: Pair) -> list[bool]:
+    """Go on past the client's rekeying; whether each ISAKMP SA was carried over."""
+    lab.network.run(900)
+    return [event.carried_over for event in lab.gateway.of(IsakmpSaEstablished)]
+
+
+@pytest.mark.parametrize("mode", Phase1Mode)
+@pytest.mark.parametrize("method", Authentication)
+def test_a_client_that_is_still_there_need_not_log_in_again(method: Authentication, mode: Phase1Mode) -> None:
+    lab = pair(method=method, mode=mode, client=SHORT, gateway=CARRIED)
+    lab.connect(seconds=5)
+    questions = asked(lab)
+    assert rekeyed(lab) == [False, True]
+    assert not questions
+    assert len(lab.gateway.of(PeerConnected)) == 1
+    assert not lab.gateway.of(PeerGone)
+
+
+def thief(lab: Pair, **changes: Any) -> Station:
+    """Somebody who gets the client's address and port, and what its phase 1 needs, but not its keys."""
+    profile = replace(lab.order.profile, **changes)
+    station = Station("thief", replace(lab.client.endpoint._ikev1.policy, profiles=(profile,)), 13)
+    lab.network.at = {**lab.network.at, lab.order.path.local.ip: station}
+    lab.network.stations.append(station)
+    order = replace(lab.order, profile=profile, credentials=replace(lab.order.credentials, username="mallory"))
+    lab.network.command(station, order)
+    return station
+
+
+@pytest.mark.parametrize("method", [Authentication.HYBRID_RSA, Authentication.XAUTH_PSK])
+def test_who_only_has_the_address_and_port_of_a_client_must_log_in(
+    method: Authentication, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = pair(method=method, client=QUIET, gateway=CARRIED)
+    lab.connect(seconds=5)
+    # INITIAL-CONTACT would end the client's stay, which is no better for a thief.
+    monkeypatch.setattr("ike_engine.ikev1.main_mode.initial_contact", lambda *_, **__: ())
+    stolen = thief(lab)
+    questions = asked(lab)
+    lab.network.run(20)
+    assert [type(question) for question in questions] == [Authenticate]
+    assert len(lab.gateway.of(IsakmpSaEstablished)) == 1
+    assert not stolen.of(PeerConnected)
+    assert lab.gateway.endpoint.peers == 1
+
+
+def test_another_certificate_is_another_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = pair(method=Authentication.XAUTH_RSA, client=QUIET, gateway=CARRIED)
+    lab.connect(seconds=5)
+    # INITIAL-CONTACT would end the client's stay, which is no better for a thief.
+    monkeypatch.setattr("ike_engine.ikev1.main_mode.initial_contact", lambda *_, **__: ())
+    again = identity("alice.example.test", "Coati test CA")  # as if it were issued a second time
+    assert again.certificates != lab.order.profile.identity.certificates  # type: ignore[union-attr]
+    thief(lab, identity=again)
+    questions = asked(lab)
+    lab.network.run(20)
+    assert [type(question) for question in questions] == [Authenticate]
+
+
+def test_a_client_without_dpd_logs_in_again() -> None:
+    lab = pair(client=SHORT, gateway=CARRIED)
+    lab.connect(seconds=5)
+    newest_sa(lab.gateway).vendor_ids = ()
+    assert rekeyed(lab) == [False, False]
+
+
+def test_a_probe_that_gets_lost_is_repeated() -> None:
+    lab = pair(client=SHORT, gateway=CARRIED)
+    lab.connect(seconds=5)
+    lost: list[bytes] = []
+
+    def lossy(sender: Station, data: bytes, way: Any) -> Any:
+        header = Header.parse(data)
+        if sender is lab.gateway and header.exchange_type == ExchangeType.INFORMATIONAL and len(lost) < 2:
+            lost.append(data)
+            return None
+        return data, way
+
+    lab.network.hook = lossy
+    assert rekeyed(lab) == [False, True]
+    assert len(lost) == 2
+
+
+def test_an_old_sa_that_goes_during_the_probe_leaves_the_new_one_to_log_in() -> None:
+    lab = pair(client=SHORT, gateway=CARRIED)
+    lab.connect(seconds=5)
+    lab.network.hook = lambda _, data, way: (
+        None if Header.parse(data).exchange_type == ExchangeType.INFORMATIONAL else (data, way)
+    )
+    lab.network.run(849)
+    before = len(lab.gateway.endpoint._ikev1)
+    lab.network.run(60, until=lambda: len(lab.gateway.endpoint._ikev1) > before and newest_sa(lab.gateway).established)
+    lab.gateway.endpoint._ikev1.remove(peer_of(lab).ike_sas[0])
+    lab.network.run(60)
+    assert [event.carried_over for event in lab.gateway.of(IsakmpSaEstablished)] == [False, False]
+
+
+# ---- Mode Config that its SA takes along ----------------------------------------------------------------------
+
+
+def test_a_question_that_went_with_its_sa_is_asked_again() -> None:
+    client = Script(pair(client=QUIET, gateway=QUIET))
+    client.lab.gateway.answer_seconds = 0.1
+    client.logs_in()
+    client.lab.gateway.answer_seconds = 1000.0
+    questions = asked(client.lab)
+    client.asks(Attribute(Mode.INTERNAL_IP4_ADDRESS, b""))
+    peer = peer_of(client.lab)
+    assert peer.configuring
+    client.lab.gateway.endpoint._ikev1.remove(peer.ike_sas[0])
+    client.lab.network._collect(client.lab.gateway)
+    assert not peer.configuring
+    assert not client.lab.gateway.open_asks
+    client.lab.gateway.answer_seconds = 0.1
+
+    again = Script(client.lab)  # the same client, from the same place
+    newest_sa(client.lab.gateway).initial_contact = False
+    again.logs_in()
+    assert peer_of(client.lab) is peer
+    again.asks(Attribute(Mode.INTERNAL_IP4_ADDRESS, b""))
+    assert again.hears_asked().attributes[0].octets == CONFIGURATION.address.packed
+    assert [question.peer_id for question in questions if isinstance(question, Configure)] == [peer.id]
+
+
+# ---- lifetimes ----------------------------------------------------------------------------------------------
+
+
+def told_lifetimes(client: Script) -> list[int]:
+    message = client.hears(Informational)
+    told = announced(message.notifications, ProtocolId.ISAKMP)
+    assert told is not None
+    (notification,) = message.notifications
+    assert notification.spi == client.sa.cky_i + client.sa.cky_r
+    return [told.seconds]
+
+
+def test_a_shorter_lifetime_of_ours_is_told_once_the_client_is_in() -> None:
+    client = Script(pair(client={"isakmp_lifetime_seconds": 86_400}, gateway={"isakmp_lifetime_seconds": 3_600}))
+    client.logs_in()
+    assert told_lifetimes(client) == [3_600]
+
+
+@pytest.mark.parametrize("offered", [3_600, 1_800])
+def test_a_lifetime_that_we_keep_is_not_told(offered: int) -> None:
+    client = Script(pair(client={"isakmp_lifetime_seconds": offered}, gateway={"isakmp_lifetime_seconds": 3_600}))
+    client.logs_in()
+    client.hears_nothing()
+
+
+def test_our_client_renews_before_a_lifetime_that_it_is_told_is_over() -> None:
+    lab = pair(client={"isakmp_lifetime_seconds": 86_400, **QUIET}, gateway={"isakmp_lifetime_seconds": 600, **QUIET})
+    lab.connect(seconds=3_000)
+    assert len(lab.gateway.of(IsakmpSaEstablished)) >= 5
+    assert not lab.gateway.of(PeerGone)
+    assert not lab.client.of(PeerGone)

@@ -14,6 +14,7 @@ from ike_engine.crypto.groups import generate
 from ike_engine.crypto.suites import Cipher, DhGroup, HashAlgorithm
 from ike_engine.errors import Malformed, NoProposalChosen
 from ike_engine.events import PeerConnected
+from ike_engine.ikev1.lifetimes import Lifetime
 from ike_engine.ikev1.numbers import (
     AuthenticationMethod,
     EncapsulationMode,
@@ -29,7 +30,6 @@ from ike_engine.ikev1.numbers import (
 from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, Proposal, SecurityAssociation, Transform
 from ike_engine.ikev1.proposals import (
     PUBLIC_OCTETS,
-    Lifetime,
     NothingInCommon,
     accepted_phase_1,
     choose_esp,

@@ -13,11 +13,12 @@ from ike_engine.crypto.groups import KeyPair, generate
 from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, Integrity
 from ike_engine.events import ChildSaEstablished, PeerConnected, PeerRefused, Stage
 from ike_engine.ikev1.keys import esp_keys
+from ike_engine.ikev1.lifetimes import Lifetime
 from ike_engine.ikev1.messages import Informational, QuickMode1, QuickMode2, QuickMode3
 from ike_engine.ikev1.numbers import EncapsulationMode, EspAttribute, ExchangeType, LifeType, NotifyType, ProtocolId
 from ike_engine.ikev1.numbers import ModeConfigAttribute as Mode
 from ike_engine.ikev1.payloads import Identity, KeyExchange, Nonce
-from ike_engine.ikev1.proposals import Lifetime, offer_esp
+from ike_engine.ikev1.proposals import offer_esp
 from ike_engine.ikev1.quick_mode import UNREACHABLE_KILOBYTES, limits
 from ike_engine.policy import EspProposal, Profile
 from ike_engine.traffic_selectors import identification_of
