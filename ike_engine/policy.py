@@ -33,6 +33,9 @@ class Phase1Mode(enum.Enum):
     AGGRESSIVE = "aggressive"
 
 
+SMALL_GROUPS = frozenset({DhGroup.MODP_1024, DhGroup.MODP_1536})
+
+
 @dataclass(frozen=True, slots=True)
 class IkeProposal:
     """One acceptable phase 1 suite."""
@@ -43,6 +46,15 @@ class IkeProposal:
 
     def __str__(self) -> str:
         return f"{self.cipher.keyword}-{self.hash_algorithm.keyword}-{self.group.keyword}"
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether someone with means could break it: what a client gets only if it can do no better."""
+        return (
+            self.group in SMALL_GROUPS
+            or self.cipher is Cipher.TRIPLE_DES_CBC
+            or self.hash_algorithm is HashAlgorithm.MD5
+        )
 
     @classmethod
     def from_text(cls, text: str) -> Self:

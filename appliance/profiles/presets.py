@@ -13,18 +13,20 @@ from ike_engine.policy import (
     LEGACY_IKE_PROPOSALS,
     MODERN_ESP_PROPOSALS,
     MODERN_IKE_PROPOSALS,
+    SMALL_GROUPS,
     Authentication,
     EspProposal,
     IkeProposal,
     Phase1Mode,
 )
 
-# What clients of the last fifteen years offer: AES, but with SHA-1 and small groups. Not 3DES, not MD5.
+# What clients of the last fifteen years offer when they are set up well: AES, though with SHA-1. What is weak (groups
+# below 2048 bits, 3DES, MD5) is in ``legacy`` alone: docs/decisions/0046-small-groups.md.
 _OLDER_IKE_PROPOSALS: Final = tuple(
     IkeProposal(cipher, hash_algorithm, group)
     for cipher in (Cipher.AES_CBC_256, Cipher.AES_CBC_192, Cipher.AES_CBC_128)
     for hash_algorithm in (HashAlgorithm.SHA2_256, HashAlgorithm.SHA1)
-    for group in (DhGroup.MODP_2048, DhGroup.MODP_1536, DhGroup.MODP_1024)
+    for group in (DhGroup.MODP_2048, DhGroup.MODP_3072, DhGroup.MODP_4096, DhGroup.ECP_256, DhGroup.ECP_384)
 )
 _OLDER_ESP_PROPOSALS: Final = tuple(
     EspProposal(EspSuite(cipher, Integrity.HMAC_SHA1_96))
@@ -43,8 +45,6 @@ ESP_PROPOSALS: Final = {
     Preset.COMPATIBLE: _COMPATIBLE_ESP_PROPOSALS,
     Preset.LEGACY: tuple(dict.fromkeys((*_COMPATIBLE_ESP_PROPOSALS, *LEGACY_ESP_PROPOSALS))),
 }
-
-_SMALL_GROUPS: Final = (DhGroup.MODP_1024, DhGroup.MODP_1536)
 
 
 def ike_proposals(profile: Profile) -> tuple[IkeProposal, ...]:
@@ -72,7 +72,7 @@ def esp_proposals(profile: Profile) -> tuple[EspProposal, ...]:
 def weaknesses(profile: Profile) -> Iterator[str]:
     """Say what an attacker with means could break, for the mark that the panel puts on the profile."""
     ike, esp = ike_proposals(profile), esp_proposals(profile)
-    if groups := sorted({proposal.group for proposal in ike if proposal.group in _SMALL_GROUPS}):
+    if groups := sorted({proposal.group for proposal in ike if proposal.group in SMALL_GROUPS}):
         yield f"accepts {' and '.join(group.keyword for group in groups)}, groups that are too small"
     if any(proposal.cipher is Cipher.TRIPLE_DES_CBC for proposal in ike) or any(
         proposal.suite.cipher is Cipher.TRIPLE_DES_CBC for proposal in esp

@@ -1,7 +1,8 @@
 """What is offered and what is chosen, in both phases (RFC 2409 section 5, RFC 2407 section 4.4 and 4.5).
 
-The client's order decides; the chosen transform goes back unchanged. Attribute order, numbering
-from 0 or 1, lifetimes as TV or TLV and transforms that nobody knows must not matter.
+The client's order decides, but what is weak comes last; the chosen transform goes back unchanged.
+Attribute order, numbering from 0 or 1, lifetimes as TV or TLV and transforms that nobody knows must
+not matter.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ike_engine.ikev1.numbers import (
     ProtocolId,
 )
 from ike_engine.ikev1.payloads import Proposal, SecurityAssociation, Transform
-from ike_engine.policy import Authentication, EspProposal, IkeProposal, Phase1Mode, Profile
+from ike_engine.policy import SMALL_GROUPS, Authentication, EspProposal, IkeProposal, Phase1Mode, Profile
 from ike_engine.wire.attributes import Attribute
 
 if TYPE_CHECKING:
@@ -116,7 +117,12 @@ class Phase1Choice:
     offer: Phase1Offer
     suite: IkeProposal
     authentication: Authentication
-    answer: SecurityAssociation
+    proposal: Proposal
+
+    @property
+    def answer(self) -> SecurityAssociation:
+        """The SA payload that goes back."""
+        return SecurityAssociation(proposals=(replace(self.proposal, spi=b"", transforms=(self.offer.transform,)),))
 
 
 @functools.lru_cache(maxsize=512)
@@ -167,7 +173,7 @@ def choose_phase_1(
     group: str | None = None,
     public_octets: int | None = None,
 ) -> Phase1Choice:
-    """The first profile that accepts something of the offer, and the client's first that it accepts.
+    """The first profile that accepts something of the offer; of it the client's first that is not weak, if there is one.
 
     Args:
         sa: The initiator's SA payload.
@@ -187,15 +193,16 @@ def choose_phase_1(
     for profile in candidates:
         if mode not in profile.modes:
             continue
-        for proposal, offer in offers:
-            if (
-                offer.suite is not None
-                and offer.authentication in profile.authentication
-                and offer.suite in profile.ike_proposals
-                and (public_octets is None or PUBLIC_OCTETS[offer.suite.group] == public_octets)
-            ):
-                answer = SecurityAssociation(proposals=(replace(proposal, spi=b"", transforms=(offer.transform,)),))
-                return Phase1Choice(profile, offer, offer.suite, offer.authentication, answer)
+        acceptable = [
+            Phase1Choice(profile, offer, offer.suite, offer.authentication, proposal)
+            for proposal, offer in offers
+            if offer.suite is not None
+            and offer.authentication in profile.authentication
+            and offer.suite in profile.ike_proposals
+            and (public_octets is None or PUBLIC_OCTETS[offer.suite.group] == public_octets)
+        ]
+        if acceptable:
+            return next((choice for choice in acceptable if not choice.suite.is_weak), acceptable[0])
     raise _no_phase_1([offer for _, offer in offers], profiles, candidates, mode, group)
 
 
@@ -251,10 +258,10 @@ def _no_phase_1(
     known = next((offer.suite for offer in methods if offer.suite is not None), None)
     if known is None:
         return because("the client offered only algorithms that are not supported", "")
-    return because(
-        f"no suite in common with profile {in_mode[0].name}",
-        f"Add {known} to the IKE proposals of profile {in_mode[0].name} (the legacy preset holds the old suites).",
-    )
+    remedy = f"Add {known} to the IKE proposals of profile {in_mode[0].name} (the legacy preset holds the old suites)."
+    if known.group in SMALL_GROUPS:
+        remedy = f"Set a larger Diffie-Hellman group on the client (vpnc: IKE DH Group dh14). Or else: {remedy}"
+    return because(f"no suite in common with profile {in_mode[0].name}", remedy)
 
 
 def describe_profile(profile: Profile) -> str:

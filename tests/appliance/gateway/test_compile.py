@@ -20,7 +20,7 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import NewPool
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import NewProfile
-from ike_engine.crypto.suites import Cipher, DhGroup
+from ike_engine.crypto.suites import DhGroup
 from ike_engine.identities import Identification, IdType
 from ike_engine.policy import MODERN_IKE_PROPOSALS, Authentication, Phase1Mode, Profile
 from ike_engine.runtime.operations import VirtualNetwork
@@ -67,8 +67,8 @@ async def test_what_the_first_start_makes_lets_hybrid_clients_in(installation: I
     assert profile.name == "default"
     assert profile.authentication == {Authentication.HYBRID_RSA}
     assert profile.modes == {Phase1Mode.MAIN, Phase1Mode.AGGRESSIVE}
-    assert {str(proposal) for proposal in profile.ike_proposals} >= {"aes256-sha256-modp2048", "aes128-sha1-modp1024"}
-    assert not any(proposal.cipher is Cipher.TRIPLE_DES_CBC for proposal in profile.ike_proposals)
+    assert {str(proposal) for proposal in profile.ike_proposals} >= {"aes256-sha256-modp2048", "aes128-sha1-modp2048"}
+    assert not any(proposal.is_weak for proposal in profile.ike_proposals)
     assert profile.identity is not None
     assert profile.identity.identification == Identification.fqdn("vpn.example.org")
     gateway = await certificate(installation, CertificatePurpose.GATEWAY)

@@ -204,6 +204,23 @@ def test_the_clients_order_decides_and_not_ours() -> None:
     assert choose_phase_1(sa_of(second, GOOD), (ours,), MAIN).offer.transform == second
 
 
+@pytest.mark.parametrize("weak", ["aes256-sha256-modp1024", "aes256-sha256-modp1536", "3des-sha256-modp2048"])
+def test_what_is_weak_comes_last_whatever_the_client_prefers(weak: str) -> None:
+    (first,) = offer_phase_1(profile(weak)).proposals[0].transforms
+    ours = profile(weak, "aes256-sha256-modp2048")
+    assert choose_phase_1(sa_of(first, GOOD), (ours,), MAIN).offer.transform == GOOD
+    assert choose_phase_1(sa_of(first), (ours,), MAIN).suite.is_weak
+
+
+def test_a_client_of_small_groups_is_told_both_ways_out() -> None:
+    # quirk: vpnc 0.5.3, Android up to 11: MODP-1024 alone, unless somebody sets another.
+    (small,) = offer_phase_1(profile("aes256-sha1-modp1024")).proposals[0].transforms
+    with pytest.raises(NothingInCommon) as refused:
+        choose_phase_1(sa_of(small), (OURS,), AGGRESSIVE)
+    assert refused.value.remedy.startswith("Set a larger Diffie-Hellman group on the client (vpnc: IKE DH Group dh14).")
+    assert "Add aes256-sha1-modp1024 to the IKE proposals of profile staff" in refused.value.remedy
+
+
 def test_in_aggressive_mode_the_key_exchange_decides_the_group() -> None:
     small = transform(*AES256, REST[0], (Phase1Attribute.GROUP_DESCRIPTION, 2), REST[2])
     ours = profile("aes256-sha256-modp1024", "aes256-sha256-modp2048")
