@@ -173,7 +173,7 @@ def choose_phase_1(
     group: str | None = None,
     public_octets: int | None = None,
 ) -> Phase1Choice:
-    """The first profile that accepts something of the offer; of it the client's first that is not weak, if there is one.
+    """The first profile that accepts something of the offer, and the client's first that it accepts, weak ones last.
 
     Args:
         sa: The initiator's SA payload.

@@ -16,6 +16,7 @@ from tests.interop.lab.strongswan import Login
 if TYPE_CHECKING:
     from tests.interop.conftest import Clients
     from tests.interop.lab.authority import Credential
+    from tests.interop.lab.coati_gateway import CoatiGateway
     from tests.interop.lab.gateway import Gateway
     from tests.interop.lab.network import Network
     from tests.interop.lab.webserver import WebServer
@@ -53,6 +54,28 @@ def test_client_rekeys(
     assert loss.lost <= 1, loss.report
     expect_sessions(gateway, session)
     proofs.download(home, web_server)
+
+
+@pytest.mark.appliance
+@pytest.mark.parametrize("method", ["hybrid", "psk"])
+def test_a_client_that_still_holds_the_old_sa_need_not_log_in_again(
+    clients: Clients, gateway: CoatiGateway, network: Network, method: str
+) -> None:
+    """The client answers a probe under its old ISAKMP SA while its new one waits: docs/decisions/0045."""
+    home = network.home_a
+    with gateway.profile_set("--no-reauthenticate"):
+        client = clients.strongswan(home)
+        client.start(Login(office.ALICE, method), gateway.authority)
+        client.connect()
+        session = Session(office.ALICE.name, client.virtual_ip)
+        with proofs.SteadyPing(home) as pings:
+            pings.wait_for_replies(5)
+            client.rekey_ike()
+            pings.wait_for_replies(20)
+            assert pings.stop().lost <= 1
+        expect_sessions(gateway, session)
+        assert client.log().count("CPRQ(X_USER X_PWD)") == 1
+        assert client.log().count("CPS(X_STATUS)") == 2
 
 
 def test_gateway_rekeys_the_child_sa(

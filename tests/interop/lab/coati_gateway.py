@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -21,7 +22,7 @@ from tests.interop.lab.gateway import Refusal, Remainder, Session
 from tests.interop.lab.processes import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from appliance.installation import Transaction
     from appliance.sessions.schemas import SessionView
@@ -105,6 +106,17 @@ class CoatiGateway:
         options += ["--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS)]
         options += ["--fragment", str(office.FRAGMENT_OCTETS)]
         self.coati("profile", "add", name, *options, stdin=office.GROUP_KEY + "\n")
+
+    @contextlib.contextmanager
+    def profile_set(self, option: str) -> Iterator[None]:
+        """Set a switch (``--no-…``) of the office's profile for a while."""
+        before = self.log().count("configured ")
+        self.coati("profile", "set", office.PROFILE, option)
+        eventually(lambda: self.log().count("configured ") > before, within=10, what="the profile is in force")
+        try:
+            yield
+        finally:
+            self.coati("profile", "set", office.PROFILE, option.replace("--no-", "--"))
 
     def __exit__(self, *_: object) -> None:
         self._runner.close()
