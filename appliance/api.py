@@ -17,6 +17,7 @@ from appliance.pools import endpoints as pools
 from appliance.profiles import endpoints as profiles
 from appliance.realms import endpoints as realms
 from appliance.refusals import endpoints as refusals
+from appliance.samples import endpoints as samples
 from appliance.second_factors import endpoints as second_factors
 from appliance.sessions import endpoints as sessions
 from appliance.system import endpoints as system
@@ -33,6 +34,7 @@ _NOUNS: Final = (
     pools,
     profiles,
     sessions,
+    samples,
     commands,
     history,
     refusals,

@@ -9,6 +9,7 @@ packages="
   vpnc
   libpam-wrapper passwd
   postgresql
+  chromium fonts-dejavu-core
   nftables iproute2 iputils-ping conntrack curl openssl procps util-linux
   user-mode-linux kmod iptables
 "

@@ -18,15 +18,18 @@ settings.register_profile("repeatable", derandomize=True, database=None, deadlin
 settings.load_profile("repeatable")
 
 _ON_THE_MACHINE = ("tests/interop/", "tests/kernel/")
+_IN_ONE_BROWSER = "tests/e2e/"
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give ``pytest -n`` whole files to hand out, and all that needs this machine's network to one worker."""
+    """Give ``pytest -n`` whole files to hand out, but one worker all that needs this machine's network or a browser."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  there is none in a run without -n
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "this machine" if nodeid.startswith(_ON_THE_MACHINE) else nodeid.partition("::")[0]
+            if nodeid.startswith(_ON_THE_MACHINE):
+                return "this machine"
+            return "one browser" if nodeid.startswith(_IN_ONE_BROWSER) else nodeid.partition("::")[0]
 
     return Scheduling(config, log)

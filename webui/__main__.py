@@ -12,7 +12,7 @@ import signal
 import socket
 import ssl
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
@@ -24,6 +24,9 @@ from appliance.settings import Settings
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.privileges import keep_memory_private
 from webui import panel
+
+if TYPE_CHECKING:
+    from webui.live import Signals
 
 logger = structlog.get_logger(__name__)
 
@@ -53,12 +56,26 @@ def listening(settings: Settings) -> socket.socket:
     return socket.create_server(tuple(settings.listen), family=family)
 
 
+class _Server(uvicorn.Server):
+    """Ends the streams of signals before it waits for all requests to end: they would not by themselves."""
+
+    def __init__(self, config: uvicorn.Config, signals: Signals) -> None:
+        super().__init__(config)
+        self._signals = signals
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End."""
+        self._signals.close()
+        await super().shutdown(sockets)
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM."""
     async with Installation.open(settings, migrate=False) as installation:
         context = await tls(installation)
+        app = panel.create(installation)
         config = uvicorn.Config(
-            panel.create(installation),
+            app,
             loop="asyncio",
             log_config=None,
             access_log=False,
@@ -70,7 +87,7 @@ async def serve(settings: Settings) -> None:
         config.ssl = context
         with listening(settings) as bound:
             logger.info("panel", listen=str(settings.listen))
-            await uvicorn.Server(config).serve(sockets=[bound])
+            await _Server(config, app.state.signals).serve(sockets=[bound])
 
 
 def main() -> None:

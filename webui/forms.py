@@ -97,7 +97,7 @@ def read(form: FormData, schema: type[S], *fields: str) -> S:
         elif get_origin(kind) is tuple:
             item = get_args(kind)[0]
             values[name] = [piece.strip() for each in sent for piece in _separator(item).split(each) if piece.strip()]  # type: ignore[assignment]
-        elif sent and (sent[0].strip() or kind is str):
+        elif sent and sent[0].strip():
             values[name] = sent[0].replace("\r\n", "\n")  # type: ignore[assignment]
         elif described.annotation is not kind:  # it may be none
             values[name] = None  # type: ignore[assignment]

@@ -65,8 +65,9 @@ class Signals:
         finally:
             self._streams.discard(stream)
             if not self._streams and self._watcher is not None:
-                self._watcher.cancel()
-                self._watcher = None
+                watcher, self._watcher = self._watcher, None
+                watcher.cancel()
+                await asyncio.wait({watcher})  # it gives its connection back
 
     def close(self) -> None:
         """End all streams: the process is about to."""

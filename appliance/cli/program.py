@@ -21,6 +21,7 @@ from appliance.cli import (
     profiles,
     realms,
     refusals,
+    samples,
     second_factors,
     serve,
     sessions,
@@ -40,6 +41,7 @@ app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.command()(history.history)
 users.app.add_typer(second_factors.app, name="second-factor")
+app.command()(samples.traffic)
 app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(policies.app, name="policy")

@@ -423,7 +423,7 @@ class Noted:
         self._put_back = put_back
         self._added = [stay for stay in notes.changed if stay.id is None]
         self._rows = Rows(
-            added=[stay.columns | stay.traffic() for stay in self._added],
+            added=[stay.columns | stay.traffic() | stay.rates() for stay in self._added],
             changed=[_columns(stay, CHANGING) for stay in notes.changed if stay.id is not None],
             counted=[_columns(stay, TRAFFIC) for stay in notes.counted if stay.id is not None],
             leases=[_lease(change, node) for change in notes.leases.values()],
@@ -447,7 +447,7 @@ class Noted:
 
 
 def _columns(stay: Stay, names: tuple[str, ...]) -> Row:
-    columns = stay.columns | stay.traffic()
+    columns = stay.columns | stay.traffic() | stay.rates()
     return {"row": stay.id} | {column: columns[column] for column in names}
 
 

@@ -31,7 +31,7 @@ _REFUSALS: Final[Table] = models.Refusal.metadata.tables["refusals"]
 _COMMANDS: Final[Table] = models.Command.metadata.tables["commands"]
 _NODES: Final[Table] = models.Node.metadata.tables["nodes"]
 
-TRAFFIC: Final = ("octets_in", "octets_out", "packets_in", "packets_out", "last_heard_at")
+TRAFFIC: Final = ("octets_in", "octets_out", "packets_in", "packets_out", "rate_in", "rate_out", "last_heard_at")
 """Columns of ``sessions`` that traffic changes."""
 
 CHANGING: Final = (

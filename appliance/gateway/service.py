@@ -33,7 +33,8 @@ from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector, Status
 from appliance.gateway.realms import Realms, RealmTools
 from appliance.gateway.rows import read_leases
-from appliance.gateway.takeover import forget_old_refusals, take_over
+from appliance.gateway.sampler import Sampler
+from appliance.gateway.takeover import forget_old_refusals, forget_old_samples, take_over
 from appliance.models.columns import now as utc_now
 from ike_engine.actions import Disconnect, Reconfigure
 from ike_engine.dataplane.interface import QueryCounters
@@ -115,7 +116,7 @@ class Gateway:
         )
         self._realms = Realms(self._logins.chain, tools)
         self._answers = Answers(self._logins.chain, self._leases)
-        self._observers: list[SessionObserver] = [*self._logins.observers]
+        self._observers: list[SessionObserver] = [Sampler(self._node), *self._logins.observers]
         self._projector = Projector(
             self._node,
             self._leases,
@@ -249,7 +250,7 @@ class Gateway:
             self._surroundings.data_plane.submit(QueryCounters())
             self._projector.beat()
             if number % _BEATS_BETWEEN_SWEEPS == 0:
-                await self._try(self._forget_old_refusals)
+                await self._try(self._forget_what_is_old)
                 await self._try(self._logins.forget)
             await self._try(self._logins.follow)
             if self._look_at_users_again:
@@ -301,9 +302,10 @@ class Gateway:
                     # Who was being let in at this moment will be a session by then.
                     self._look_at_users_again = True
 
-    async def _forget_old_refusals(self) -> None:
+    async def _forget_what_is_old(self) -> None:
         async with self._database.transaction() as session:
             await forget_old_refusals(session)
+            await forget_old_samples(session, utc_now())
 
     async def _reload(self, topics: frozenset[str] = _CONFIGURATION) -> None:
         """Work by what is configured now; sessions keep what they were given."""

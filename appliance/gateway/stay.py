@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _NAME_CHARACTERS = 128
 _LINE_CHARACTERS = 512
+_SHORTEST_PACE_SECONDS = 0.5
 
 # Vendor IDs that say who rather than what a client is, the most telling first.
 _TELLING_VENDORS = ("strongSwan", "Cisco", "IPsec-Tools", "KAME", "Microsoft")
@@ -50,6 +51,15 @@ class Octets:
     packets_out: int = 0
 
 
+@dataclass(slots=True)
+class Pace:
+    """How fast one Child SA carries, between the last two times that it was counted."""
+
+    counted_at: datetime
+    rate_in: float = 0.0
+    rate_out: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class Stay:
     """A session from its first Child SA on.
@@ -58,6 +68,7 @@ class Stay:
         columns: Of the row, but for the traffic.
         claim: What the realm said that let the user in; ``None`` when nothing is known of it.
         id: The row's key once it is written.
+        pace: By inbound SPI, of the Child SAs that are up.
         octets: By inbound SPI; Child SAs that are gone stay, for they carried what they carried.
     """
 
@@ -65,6 +76,7 @@ class Stay:
     claim: Claim | None = None
     id: int | None = None
     octets: dict[int, Octets] = field(default_factory=dict)
+    pace: dict[int, Pace] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, event: PeerConnected, *, node: str, at: datetime, pool: str, hostname: str) -> Stay:
@@ -131,6 +143,13 @@ class Stay:
             "packets_out": sum(octets.packets_out for octets in all_children),
         }
 
+    def rates(self) -> dict[str, float]:
+        """Give the columns of how fast it goes, in octets a second."""
+        return {
+            "rate_in": sum(pace.rate_in for pace in self.pace.values()),
+            "rate_out": sum(pace.rate_out for pace in self.pace.values()),
+        }
+
     def isakmp_sa(self, event: IsakmpSaEstablished, at: datetime) -> None:
         """The first ISAKMP SA, or the one that a rekeying put in its place."""
         self.columns["ike_suite"] = event.suite
@@ -166,6 +185,7 @@ class Stay:
 
     def child_sa_removed(self, inbound_spi: int) -> None:
         """A Child SA is gone; what it carried still counts."""
+        self.pace.pop(inbound_spi, None)
         gone = _spi(inbound_spi)
         self._detail(
             child_sas=[child for child in self.columns["details"]["child_sas"] if child["inbound_spi"] != gone]
@@ -189,16 +209,33 @@ class Stay:
         """The data plane counted; tells whether anything moved since the last time."""
         octets = self.octets[counters.inbound_spi]
         latest = Octets(counters.octets_in, counters.octets_out, counters.packets_in, counters.packets_out)
+        slowed = self._measure(counters.inbound_spi, octets, latest, at)
         if octets == latest:
-            return False
+            return slowed
         self.octets[counters.inbound_spi] = latest
         if counters.idle_seconds is not None:
             heard_at = at - timedelta(seconds=counters.idle_seconds)
             self.columns["last_heard_at"] = max(heard_at, self.columns["last_heard_at"])
         return True
 
+    def _measure(self, inbound_spi: int, before: Octets, after: Octets, at: datetime) -> bool:
+        """Take the pace since it was last counted; tells whether it was another before."""
+        pace = self.pace.get(inbound_spi)
+        if pace is None:
+            self.pace[inbound_spi] = Pace(at)
+            return False
+        seconds = (at - pace.counted_at).total_seconds()
+        if seconds < _SHORTEST_PACE_SECONDS:
+            return False
+        measured = Pace(
+            at, (after.octets_in - before.octets_in) / seconds, (after.octets_out - before.octets_out) / seconds
+        )
+        self.pace[inbound_spi] = measured
+        return (pace.rate_in, pace.rate_out) != (measured.rate_in, measured.rate_out)
+
     def end(self, goodbye: Goodbye, reason: str, at: datetime) -> None:
         """It is over."""
+        self.pace.clear()
         self.columns["ended_at"] = at
         self.columns["goodbye"] = goodbye.value
         self.columns["goodbye_reason"] = line(reason)

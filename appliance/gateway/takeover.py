@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import CursorResult, and_, case, delete, func, insert, literal, select, update
@@ -10,6 +11,7 @@ from sqlalchemy.orm import aliased
 from appliance import models
 from appliance.models import EventKind
 from appliance.models.columns import Word
+from appliance.samples import repository as samples
 from ike_engine.events import Goodbye
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_REFUSALS: Final = 20_000
 _NO_GOODBYE: Final = "the gateway ended without saying goodbye"
+_SAMPLES_KEPT: Final = timedelta(days=31)
 
 
 async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> int:
@@ -77,3 +80,8 @@ async def forget_old_refusals(session: AsyncSession) -> None:
     newest = await session.scalar(select(func.max(models.Refusal.id)))
     if newest is not None:
         await session.execute(delete(models.Refusal).where(models.Refusal.id <= newest - _MOST_REFUSALS))
+
+
+async def forget_old_samples(session: AsyncSession, at: datetime) -> None:
+    """Keep a month of what charts are drawn from."""
+    await samples.forget_before(session, int((at - _SAMPLES_KEPT).timestamp()) // 60)

@@ -16,6 +16,7 @@ from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile
 from appliance.models.realms import Realm, RealmKind
 from appliance.models.refusals import Refusal
+from appliance.models.samples import Sample
 from appliance.models.second_factors import SecondFactor
 from appliance.models.sessions import Session
 from appliance.models.throttles import Throttle
@@ -44,6 +45,7 @@ __all__ = [
     "RealmKind",
     "Refusal",
     "Revision",
+    "Sample",
     "Scope",
     "SecondFactor",
     "Session",

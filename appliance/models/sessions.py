@@ -26,6 +26,8 @@ class Session(Base):
         liveness: ``events.Liveness`` value; probe n of m is ``dpd_probe`` of ``dpd_probes``.
         octets_in: Inner octets from the client, over all its Child SAs.
         octets_out: Inner octets to the client.
+        rate_in: Octets a second from the client, when it was last counted.
+        rate_out: Octets a second to the client.
         ended_at: ``None`` while it lives.
         goodbye: ``events.Goodbye`` value; empty while it lives.
         goodbye_reason: The same in words.
@@ -70,6 +72,8 @@ class Session(Base):
     octets_out: Mapped[int] = mapped_column(BigNumber, default=0)
     packets_in: Mapped[int] = mapped_column(BigNumber, default=0)
     packets_out: Mapped[int] = mapped_column(BigNumber, default=0)
+    rate_in: Mapped[float] = mapped_column(default=0.0)
+    rate_out: Mapped[float] = mapped_column(default=0.0)
     started_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
     goodbye: Mapped[Name] = mapped_column(default="")

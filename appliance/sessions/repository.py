@@ -38,6 +38,15 @@ async def users_of(session: AsyncSession, numbers: Sequence[int]) -> Sequence[st
     ).all()
 
 
+async def rates(session: AsyncSession) -> tuple[float, float]:
+    """Add up how fast all live sessions go: octets a second in and out."""
+    found = await session.execute(
+        select(func.sum(Session.rate_in), func.sum(Session.rate_out)).where(Session.ended_at.is_(None))
+    )
+    rate_in, rate_out = found.one()
+    return float(rate_in or 0), float(rate_out or 0)
+
+
 async def count_live(session: AsyncSession) -> int:
     """Count the live sessions."""
     return await session.scalar(select(func.count()).select_from(Session).where(Session.ended_at.is_(None))) or 0

@@ -31,7 +31,7 @@ class SessionFilter(Filter):
         str,
         SortableBy(
             *("started_at", "ended_at", "user", "profile", "node", "virtual_ip", "peer_address", "client_software"),
-            *("liveness", "last_heard_at", "round_trip_seconds", "octets_in", "octets_out"),
+            *("liveness", "last_heard_at", "round_trip_seconds", "octets_in", "octets_out", "rate_in", "rate_out"),
         ),
     ] = "-started_at"
 
@@ -66,11 +66,20 @@ class SessionView(Schema):
     octets_out: Annotated[int, Field(description="Inner octets to the client.")]
     packets_in: int
     packets_out: int
+    rate_in: Annotated[float, Field(description="Octets a second from the client, when it was last counted.")]
+    rate_out: Annotated[float, Field(description="Octets a second to the client.")]
     started_at: datetime
     ended_at: datetime | None
     goodbye: str
     goodbye_reason: str
     details: dict[str, Any]
+
+
+class Rates(Schema):
+    """How fast all live sessions go together, in octets a second."""
+
+    rate_in: float
+    rate_out: float
 
 
 class Disconnection(Schema):

@@ -11,7 +11,7 @@ from appliance.installation import Transaction
 from appliance.models import Session, Verb
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.sessions import repository
-from appliance.sessions.schemas import Disconnections, SessionFilter, SessionView, Which
+from appliance.sessions.schemas import Disconnections, Rates, SessionFilter, SessionView, Which
 
 
 async def page(
@@ -25,6 +25,12 @@ async def page(
 async def numbers(work: Transaction, wanted: SessionFilter) -> Sequence[int]:
     """Give the numbers of all sessions that match."""
     return await repository.numbers(work.session, wanted)
+
+
+async def rates(work: Transaction) -> Rates:
+    """Add up how fast all live sessions go."""
+    rate_in, rate_out = await repository.rates(work.session)
+    return Rates(rate_in=rate_in, rate_out=rate_out)
 
 
 async def show(work: Transaction, session_id: int) -> SessionView:

@@ -7,20 +7,29 @@ from appliance.dependencies import installation
 from appliance.models.columns import now
 from appliance.refusals import service as refusals
 from appliance.refusals.schemas import RefusalFilter
+from appliance.samples import service as samples
+from appliance.samples.schemas import Span
 from appliance.schema import Paging
+from appliance.sessions import service as sessions
 from appliance.system import service as system
+from webui import charts
 from webui.rendering import duration, page
 from webui.security import SignedIn
 
 router = APIRouter()
 
+_SPANS = (Span(hours=1, steps=60), Span(hours=24, steps=144), Span(hours=168, steps=168), Span(hours=744, steps=186))
+
 
 @router.get("/")
-async def overview(request: Request, actor: SignedIn) -> HTMLResponse:
-    """Show how everything is."""
+async def overview(request: Request, actor: SignedIn, hours: int = 24) -> HTMLResponse:
+    """Show how everything is, and how it was in the last hours."""
+    span = next((each for each in _SPANS if each.hours == hours), _SPANS[1])
     async with installation(request).snapshot(actor) as work:
         status = await system.status(work)
         refused = (await refusals.page(work, RefusalFilter(), Paging(limit=5))).items
+        history = await samples.history(work, Span(hours=span.hours, steps=span.steps))
+        quickest = await sessions.rates(work)
     expires = status.gateway_certificate_expires_at
     return page(
         request,
@@ -28,6 +37,16 @@ async def overview(request: Request, actor: SignedIn) -> HTMLResponse:
         actor,
         status=status,
         refused=refused,
+        spans=_SPANS,
+        hours=span.hours,
+        pace=quickest,
+        charts={
+            "Throughput": charts.traffic(history),
+            "Sessions": charts.sessions(history),
+            "Logins": charts.logins(history),
+        },
+        logins=sum(step.logins for step in history.steps),
+        refusals=sum(step.refusals for step in history.steps),
         expires_in=duration((expires - now()).total_seconds()) if expires else "",
         api="/status",
     )

@@ -88,8 +88,8 @@ document.addEventListener("submit", (event) => {
 // ---- keys ----
 
 const palette = find("#palette");
-const typing = (element) => element.matches("input, textarea, select, [contenteditable]");
-let jumping = 0;
+const typing = (element) => element.matches("input:not([type=checkbox], [type=radio]), textarea, select");
+let jumping = -Infinity;
 
 function openPalette() {
   palette.showModal();
@@ -122,7 +122,7 @@ document.addEventListener("keydown", (event) => {
   }
   if (typing(event.target) || event.ctrlKey || event.metaKey || event.altKey || find("dialog[open]")) return;
   if (event.timeStamp - jumping < 1500) {
-    jumping = 0;
+    jumping = -Infinity;
     find(`a[data-key="${CSS.escape(event.key)}"]`)?.click();
   } else if (event.key === "g") jumping = event.timeStamp;
   else if (event.key === "?") find("#keys").showModal();

@@ -1,0 +1,36 @@
+"""``coati traffic``: what happened over time."""
+
+from typing import Annotated
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.samples import service
+from appliance.samples.schemas import Span
+from appliance.wording import octets
+
+
+def traffic(
+    hours: Annotated[int, typer.Option(min=1, max=744, help="So many hours up to now.")] = 24,
+    steps: Annotated[int, typer.Option(min=2, max=720, help="In at most so many steps.")] = 24,
+    node: Annotated[str, typer.Option(help="Only this gateway.")] = "",
+    json: Json = False,
+) -> None:
+    """Show sessions, traffic, logins and refusals over time."""
+    history = console.run(lambda work: service.history(work, Span(hours=hours, steps=steps, node=node)))
+    if json:
+        console.show_json(history)
+        return
+    rows = (
+        {
+            "from": step.at,
+            "sessions": step.sessions,
+            "in": octets(step.octets_in),
+            "out": octets(step.octets_out),
+            "logins": step.logins,
+            "refusals": step.refusals,
+        }
+        for step in history.steps
+    )
+    console.table(rows, "nothing happened")

@@ -1,0 +1,1 @@
+"""Samples: traffic, sessions, logins and refusals over time."""

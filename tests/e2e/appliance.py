@@ -1,0 +1,237 @@
+"""An appliance for a browser: the web process over a database of its own, and what may stand in it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import httpx2
+from pydantic import SecretStr
+from sqlalchemy import delete, update
+
+from appliance import first_start, models
+from appliance.installation import Actor, Installation, Transaction
+from appliance.models.columns import now
+from appliance.settings import ListenAddress, Settings
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+PASSWORD = "correct horse battery"
+# The thread that plays with the browser has a loop of playwright's own.
+_ELSEWHERE = ThreadPoolExecutor(1, "database")
+
+
+class Appliance:
+    """A web process that serves what is in ``settings.data_dir``."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self.settings = settings
+        self._log = log
+        self.administrator_password = ""
+
+    @classmethod
+    def prepare(cls, directory: Path) -> Self:
+        """Make a new installation, as the first start does, with an administrator ``admin``."""
+        made = cls(Settings(data_dir=directory / "data", public_name="vpn.example.net", node_name="gw-1"), directory)
+
+        async def ensure() -> str:
+            async with Installation.open(made.settings) as installation:
+                prepared = await first_start.ensure(installation)
+            assert prepared.administrator_password is not None
+            return prepared.administrator_password.get_secret_value()
+
+        made.administrator_password = _ELSEWHERE.submit(asyncio.run, ensure()).result()
+        return made
+
+    def __enter__(self) -> Self:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.settings = self.settings.model_copy(update={"listen": ListenAddress("127.0.0.1", port)})
+        self.url = f"https://localhost:{port}"
+        with (self._log / "web.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "webui"], env={**os.environ, **self.settings.environment()}, stderr=log
+            )
+        self._wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        assert self._process.wait(10) == 0, self.log()
+        assert "Traceback" not in self.log(), self.log()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + 60
+        trusting_all = ssl.create_default_context()
+        trusting_all.check_hostname = False
+        trusting_all.verify_mode = ssl.CERT_NONE
+        while True:
+            try:
+                httpx2.get(f"{self.url}/healthz", verify=trusting_all)
+            except httpx2.TransportError:
+                assert self._process.poll() is None, self.log()
+                assert time.monotonic() < end, self.log()
+                time.sleep(0.05)
+            else:
+                return
+
+    def log(self) -> str:
+        return (self._log / "web.log").read_text()
+
+    def do(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Do something in the database, in one transaction, as another process would."""
+
+        async def doing() -> T:
+            async with (
+                Installation.open(self.settings, migrate=False) as installation,
+                installation.transaction(Actor("a test")) as begun,
+            ):
+                return await work(begun)
+
+        return _ELSEWHERE.submit(asyncio.run, doing()).result()
+
+    # ---- what may stand in it ------------------------------------------------------------------------
+
+    def furnish(self) -> None:
+        """Put in what a gateway in use has: people, sessions of every kind, refusals, changes."""
+
+        async def put(work: Transaction) -> None:
+            work.session.add(node())
+            for user, full_name in PEOPLE.items():
+                await users.add(work, NewUser(name=user, full_name=full_name, password=SecretStr(PASSWORD)))
+            for number, user in enumerate(PEOPLE):
+                work.session.add(session(number, user=user))
+            work.session.add(session(7, user="carol", liveness="probing", dpd_probe=2))
+            work.session.add(session(8, user="dave", behind_nat=False, client_software="vpnc 0.5.3"))
+            for number in range(20, 24):
+                ended = {"ended_at": now() - timedelta(hours=number - 19), "goodbye": "client-disconnected"}
+                work.session.add(session(number, user="alice", **ended, goodbye_reason="the client said goodbye"))
+            work.session.add_all([refusal(), refusal(stage="Xauth", username="mallory", reason="wrong password")])
+            work.session.add_all(samples())
+            taken = {"free_since": None, "taken_at": now(), "node": "gw-1"}
+            for number, user in enumerate(PEOPLE):
+                address = IPv4Address(f"10.99.0.{number + 2}")
+                await work.session.execute(
+                    update(models.Lease).where(models.Lease.address == address).values(user=user, **taken)
+                )
+
+        self.do(put)
+
+    def empty(self) -> None:
+        """Take all of it out again."""
+
+        async def take(work: Transaction) -> None:
+            for model in (models.Command, models.Session, models.Refusal, models.User, models.Node, models.Sample):
+                await work.session.execute(delete(model))
+            await work.session.execute(update(models.Lease).values(free_since=now(), user=None, taken_at=None))
+
+        self.do(take)
+
+
+PEOPLE = {"alice": "Alice Adams", "bob": "Bob Brown", "carol": "Carol Clark", "dave": "Dave Dunn", "erin": "Erin Eld"}
+
+
+def node() -> models.Node:
+    return models.Node(
+        name="gw-1",
+        version="0.1.0",
+        heartbeat_at=now() + timedelta(hours=1),  # it shall not grow old while the browser looks
+        serving=True,
+        data_plane="userspace",
+        data_plane_reason="this kernel has no ESP, so packets are encrypted by a process of ours",
+        ike_address="203.0.113.10",
+        problems=[],
+        counters={"sessions": 7},
+    )
+
+
+def session(number: int, **more: Any) -> models.Session:
+    at = now() - timedelta(minutes=5 * number + 3)
+    isakmp = {"initiator_spi": "0123456789abcdef", "responder_spi": "fedcba9876543210", "mode": "main"}
+    child = {"inbound_spi": f"{0xC0FFEE00 + number:08x}", "outbound_spi": f"{0xBEEF0000 + number:08x}"}
+    networks = {"local_networks": ["0.0.0.0/0"], "remote_networks": [f"10.99.0.{number + 2}/32"]}
+    lives = {"lifetime_seconds": 28_800, "established_at": at.isoformat(timespec="seconds")}
+    columns: dict[str, Any] = {
+        "node": "gw-1",
+        "peer_id": number,
+        "profile": "default",
+        "pool": "default",
+        "authentication": "hybrid-rsa",
+        "mode": "main",
+        "identity": "10.0.0.4",
+        "peer_address": f"198.51.100.{number + 1}",
+        "peer_port": 4500 + number,
+        "local_address": "203.0.113.10",
+        "behind_nat": True,
+        "virtual_ip": f"10.99.0.{number + 2}",
+        "client_software": "strongSwan 5.9.8",
+        "vendor_ids": ("XAUTH", "Dead Peer Detection", "RFC 3947"),
+        "ike_suite": "aes256-sha256-modp2048",
+        "esp_suite": "aes256-sha256",
+        "dpd_probes": 5,
+        "last_heard_at": now() - timedelta(seconds=4 * number),
+        "round_trip_seconds": 0.0123,
+        "octets_in": 48_213_377 * (number + 1),
+        "octets_out": 1_932_114_882 // (number + 1),
+        "rate_in": 81_250.0 / (number + 1),
+        "rate_out": 2_110_000.0 / (number + 1),
+        "packets_in": 80_123,
+        "packets_out": 1_400_000,
+        "started_at": at,
+        "details": {
+            "isakmp_sa": {**isakmp, "suite": "aes256-sha256-modp2048", **lives},
+            "child_sas": [{**child, "suite": "aes256-sha256", **networks, **lives}],
+        },
+    }
+    return models.Session(**columns | more)
+
+
+def samples() -> list[models.Sample]:
+    """A day of an office: quiet at night, a lunch break, a few who mistype their password."""
+    minute = int(now().timestamp()) // 60
+    return [
+        models.Sample(
+            node="gw-1",
+            minute=minute - ago,
+            sessions=int(6 + 5 * math.sin(ago / 229) + 2 * math.sin(ago / 31)),
+            octets_in=int(4e7 * (1.2 + math.sin(ago / 229) + 0.3 * math.sin(ago / 7))),
+            octets_out=int(3e8 * (1.2 + math.sin(ago / 211) + 0.4 * math.sin(ago / 11))),
+            logins=int(ago % 37 == 0),
+            refusals=int(ago % 131 == 0),
+        )
+        for ago in range(0, 24 * 60, 2)
+    ]
+
+
+def refusal(**more: Any) -> models.Refusal:
+    columns: dict[str, Any] = {
+        "node": "gw-1",
+        "peer_address": "198.51.100.99",
+        "peer_port": 500,
+        "local_address": "203.0.113.10",
+        "stage": "phase 1",
+        "reason": "no proposal is acceptable",
+        "remedy": "the preset legacy would accept 3des-sha1-modp1024",
+        "profile": "default",
+        "identity": "staff",
+        "offered": ("3des-sha1-modp1024", "3des-md5-modp1024"),
+        "accepted": ("aes256-sha256-modp2048", "aes128-sha256-modp2048"),
+        "vendor_ids": ("Cisco Unity",),
+    }
+    return models.Refusal(**columns | more)

@@ -1,0 +1,314 @@
+"""What an administrator does in the panel, in a real browser: by mouse, by keys, live, and without a script."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import select, update
+
+from appliance import models
+from appliance.models.columns import now
+from tests.e2e import appliance as furniture
+from tests.e2e.appliance import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from appliance.installation import Transaction
+    from tests.e2e.appliance import Appliance
+
+PHONE = {"width": 390, "height": 844}
+
+
+def commands(appliance: Appliance) -> list[tuple[str, int | None]]:
+    async def read(work: Transaction) -> list[tuple[str, int | None]]:
+        rows = await work.session.scalars(select(models.Command).order_by(models.Command.id))
+        return [(row.verb.value, row.session_id) for row in rows]
+
+    return appliance.do(read)
+
+
+def add(appliance: Appliance, *rows: models.Base) -> None:
+    async def put(work: Transaction) -> None:
+        work.session.add_all(rows)
+
+    appliance.do(put)
+
+
+def test_who_connects_appears_is_probed_and_leaves_without_a_reload(bare: Appliance, page: Page) -> None:
+    page.goto("/sessions")
+    expect(page.get_by_text("Nobody is connected")).to_be_visible()
+    expect(page.locator("#live-dot")).to_have_text("live")
+    page.evaluate("window.untouched = true")
+    add(bare, furniture.session(1, user="alice"))
+    row = page.get_by_role("row").filter(has_text="alice")
+    expect(row).to_contain_text("alive")
+
+    async def probe(work: Transaction) -> None:
+        await work.session.execute(update(models.Session).values(liveness="probing", dpd_probe=3))
+
+    async def leave(work: Transaction) -> None:
+        await work.session.execute(update(models.Session).values(ended_at=now(), goodbye="dead-peer"))
+
+    bare.do(probe)
+    expect(row).to_contain_text("probing 3 of 5")
+    bare.do(leave)
+    expect(row).to_have_count(0)
+    expect(page.get_by_text("Nobody is connected")).to_be_visible()
+    assert page.evaluate("window.untouched")
+
+
+def test_what_one_selected_typed_and_opened_stays_when_the_page_moves(furnished: Appliance, page: Page) -> None:
+    page.goto("/sessions")
+    box = page.get_by_role("checkbox", name="Select the session of bob")
+    box.check()
+    expect(page.get_by_role("button", name="Disconnect the 1 selected")).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("198.51")
+    expect(page).to_have_url(re.compile("text=198.51"))
+    add(furnished, furniture.session(30, user="zoe"))
+    expect(page.get_by_role("row").filter(has_text="zoe")).to_be_visible()
+    expect(box).to_be_checked()
+    expect(page.get_by_role("searchbox", name="User, profile")).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type(".100.31")
+    expect(page.get_by_role("row").filter(has_text="bob")).to_have_count(0)
+    add(furnished, furniture.session(31, user="adam"))
+    expect(page.get_by_text("1 session with")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("1 session with")).to_be_visible()
+    page.goto("/")
+    summary = page.locator(".chart summary").first
+    summary.click()
+    add(furnished, furniture.session(32, user="eve"))
+    expect(page.locator(".tile strong").first).to_have_text("10")
+    expect(page.locator(".chart table").first).to_be_visible()
+
+
+def test_the_chosen_are_disconnected_and_blocked(furnished: Appliance, page: Page) -> None:
+    page.goto("/sessions?sort=user")
+    page.get_by_role("checkbox", name="Select the session of alice").check()
+    page.get_by_role("checkbox", name="Select the session of bob").check()
+    page.get_by_role("button", name="Disconnect the 2 selected").click()
+    dialog = page.get_by_role("dialog", name="Confirm")
+    expect(dialog.get_by_role("heading")).to_have_text("Disconnect 2 sessions?")
+    dialog.get_by_label("Disable the user as well").check()
+    dialog.get_by_role("button", name="Disconnect 2 sessions").click()
+    expect(page.locator("#note")).to_have_text("2 of 2 told to disconnect; 2 users disabled.")
+    assert [verb for verb, _ in commands(furnished)][:2] == ["disconnect", "disconnect"]
+    page.goto("/users")
+    expect(page.get_by_role("row").filter(has_text="alice")).to_contain_text("disabled")
+
+
+def test_a_dialog_that_is_cancelled_does_nothing(furnished: Appliance, page: Page) -> None:
+    page.goto("/sessions")
+    page.get_by_role("row").filter(has_text="erin").get_by_role("link", name="Disconnect").click()
+    dialog = page.get_by_role("dialog", name="Confirm")
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("link", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert commands(furnished) == []
+
+
+def test_keys(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    expect(page).to_have_url(re.compile("/users$"))
+    expect(page.locator("html")).to_have_class("scripted")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    palette = page.get_by_role("dialog", name="Go to")
+    page.keyboard.type("carol")
+    expect(palette.get_by_role("link", name="carol user")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="carol")).to_be_visible()
+    page.goto("/profiles")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+
+def test_colours_change_at_once_and_stay(page: Page) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_text("admin", exact=True).click()
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate(ground) != light
+    page.goto("/users")
+    assert page.evaluate("document.documentElement.dataset.scheme") == "dark"
+    assert page.evaluate(ground) != light
+
+
+def test_copying_says_so(furnished: Appliance, open_page: Callable[..., Page]) -> None:  # noqa: ARG001
+    page = open_page("/connect", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy vpn.example.net").click()
+    expect(page.locator("#note")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == "vpn.example.net"
+
+
+def test_a_lost_stream_is_said(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
+    expect(page.locator("#live-dot")).to_have_text("live")
+    page.clock.install(time=now())
+    page.context.set_offline(True)
+    page.evaluate("document.querySelector('#signals').remove()")
+    page.clock.fast_forward(40_000)
+    expect(page.locator("#live-dot")).to_contain_text("last update")
+    page.context.set_offline(False)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_every_form(bare: Appliance, open_page: Callable[..., Page], script: bool) -> None:  # noqa: ARG001
+    """The main deed of each page, by what stands on the page, with JavaScript and without."""
+    page = open_page("/users", java_script_enabled=script)
+    _a_users_life(page)
+    _a_pools_life(page)
+    _a_profiles_life(page)
+    _a_tokens_life(page)
+    page.goto("/certificates")
+    page.get_by_role("link", name="Renew ours").click()
+    page.get_by_role("button", name="Renew").click()
+    expect(page.locator("#note")).to_have_text("New certificates were issued.")
+    page.goto("/audit?text=user.")
+    expect(page.get_by_role("row").filter(has_text="user.remove")).to_be_visible()
+    page.locator("summary", has_text="admin").click()
+    page.get_by_role("button", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-scheme", "light")
+
+
+def _a_users_life(page: Page) -> None:
+    page.get_by_role("link", name="Add the first user").click()
+    page.get_by_label("Login").fill("fred")
+    page.get_by_label("Password").fill("fred")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("alert")).to_contain_text("too weak")
+    expect(page.get_by_label("Login")).to_have_value("fred")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("#note")).to_have_text("fred was added.")
+    page.get_by_label("Full name").fill("Fred Fish")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="Disable").click()
+    page.get_by_role("button", name="Disable").click()
+    expect(page.get_by_text("disabled", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Enable").click()
+    expect(page.get_by_text("enabled", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Remove").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#note")).to_have_text("fred was removed.")
+
+
+def _a_pools_life(page: Page) -> None:
+    page.goto("/pools")
+    page.get_by_role("link", name="Add a pool").click()
+    page.get_by_label("Name").fill("lab")
+    page.get_by_label("Networks").first.fill("10.7.0.1/29")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("did you mean 10.7.0.0/29?")).to_be_visible()
+    page.get_by_label("Networks").first.fill("10.7.0.0/29")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("#note")).to_have_text("Pool lab was added.")
+    page.get_by_role("link", name="Change", exact=True).click()
+    page.get_by_label("DNS servers", exact=True).fill("10.0.0.53")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("10.0.0.53")).to_be_visible()
+    page.get_by_role("link", name="Remove").click()
+    page.get_by_label("Type lab to confirm").fill("lab")
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#note")).to_have_text("Pool lab was removed.")
+
+
+def _a_profiles_life(page: Page) -> None:
+    page.goto("/profiles")
+    page.get_by_role("link", name="Add a profile").click()
+    page.get_by_label("Name", exact=True).fill("phones")
+    page.get_by_label("Group key and password").check()
+    page.get_by_label("Hybrid").uncheck()
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("xauth-psk needs a group key")).to_be_visible()
+    page.get_by_label("Group key", exact=True).fill("a key for phones only")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_text("a group key is known to every client")).to_be_visible()
+    page.get_by_role("link", name="Change", exact=True).click()
+    page.get_by_label("Serves clients").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("disabled", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Remove").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#note")).to_have_text("Profile phones was removed.")
+
+
+def _a_tokens_life(page: Page) -> None:
+    name = f"ci-{now().timestamp():.0f}"
+    page.goto("/tokens")
+    page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Make").click()
+    expect(page.get_by_text("This is shown once.")).to_be_visible()
+    page.get_by_role("row").filter(has_text=name).get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Revoke").click()
+    expect(page.locator("#note")).to_have_text(f"Token {name} was revoked.")
+
+
+def test_typed_text_is_not_lost_by_leaving(page: Page) -> None:
+    page.goto("/users/add")
+    page.get_by_label("Login").fill("half")
+    asked: list[str] = []
+
+    def stay(dialog: Any) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.get_by_role("navigation", name="Pages").get_by_role("link", name="Sessions").click()
+    expect(page.get_by_label("Login")).to_have_value("half")
+    assert asked == ["beforeunload"]
+
+
+def test_a_phone(furnished: Appliance, open_page: Callable[..., Page]) -> None:  # noqa: ARG001
+    page = open_page("/", viewport=PHONE, has_touch=True)
+    expect(page.get_by_role("link", name="Profiles")).to_be_hidden()
+    page.get_by_text("Pages", exact=True).tap()
+    page.get_by_role("link", name="Sessions", exact=True).tap()
+    card = page.get_by_role("row").filter(has_text="alice")
+    card.get_by_role("link", name="Disconnect").tap()
+    expect(page.get_by_role("dialog", name="Confirm")).to_be_visible()
+
+
+def test_the_first_view_is_light_and_quick(
+    furnished: Appliance,  # noqa: ARG001
+    open_page: Callable[..., Page],
+    record_property: Callable[[str, object], None],
+) -> None:
+    page = open_page("about:blank", viewport={"width": 1280, "height": 900})
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    octets: list[int] = []
+    network.on("Network.loadingFinished", lambda event: octets.append(event["encodedDataLength"]))
+    page.goto("/")
+    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    record_property("first view", f"{sum(octets)} octets in {len(octets)} files, painted after {painted:.0f} ms")
+    assert sum(octets) < 60_000
+
+
+def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(bare: Appliance, open_page: Callable[..., Page]) -> None:
+    page = open_page("/sign-in", state=None)
+    page.get_by_label("Administrator").fill("admin")
+    page.get_by_label("Password").fill(bare.administrator_password)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+    async def forget(work: Transaction) -> None:
+        newest = (await work.session.scalars(select(models.SignIn).order_by(models.SignIn.id.desc()))).first()
+        assert newest is not None
+        newest.expires_at = now() - timedelta(hours=1)
+
+    page.goto("/sessions")
+    bare.do(forget)
+    expect(page.get_by_role("heading", name="Sign in to Coati")).to_be_visible()
