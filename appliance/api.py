@@ -15,6 +15,7 @@ from appliance.lockouts import endpoints as lockouts
 from appliance.policy import endpoints as policy
 from appliance.pools import endpoints as pools
 from appliance.profiles import endpoints as profiles
+from appliance.radius_servers import endpoints as radius_servers
 from appliance.realms import endpoints as realms
 from appliance.refusals import endpoints as refusals
 from appliance.samples import endpoints as samples
@@ -31,6 +32,7 @@ _NOUNS: Final = (
     groups,
     policy,
     realms,
+    radius_servers,
     pools,
     profiles,
     sessions,

@@ -10,6 +10,7 @@ packages="
   libpam-wrapper passwd
   postgresql
   chromium fonts-dejavu-core
+  freeradius freeradius-utils
   nftables iproute2 iputils-ping conntrack curl openssl procps util-linux
   user-mode-linux kmod iptables
 "

@@ -154,12 +154,12 @@ def new_password(prompt: str, *, stdin: bool, generate: bool) -> SecretStr:
     return read_secret(prompt, stdin=stdin, twice=True)
 
 
-def read_secret(prompt: str, *, stdin: bool, twice: bool = False) -> SecretStr:
+def read_secret(prompt: str, *, stdin: bool, twice: bool = False, option: str = "--password-stdin") -> SecretStr:
     """Get a secret from a pipe (its first line) or by typing; never from the arguments, which anyone can see."""
     if stdin:
         return SecretStr(sys.stdin.readline().rstrip("\r\n"))
     if not sys.stdin.isatty():
-        raise typer.BadParameter("there is no terminal to ask on; use --password-stdin")
+        raise typer.BadParameter(f"there is no terminal to ask on; use {option}")
     secret = getpass.getpass(f"{prompt}: ")
     if twice and getpass.getpass(f"{prompt} again: ") != secret:
         raise typer.BadParameter("the two are not the same")

@@ -4,13 +4,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from appliance.cli import console, orders
+from appliance.cli import console, orders, radius_servers
 from appliance.cli.console import Json, PasswordStdin, Yes
 from appliance.models import CommandOutcome, RealmKind
 from appliance.realms import service
 from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
 
 app = typer.Typer(help="Realms: who knows the users, in the order of asking.", no_args_is_help=True)
+app.add_typer(radius_servers.app, name="server")
 
 Name = Annotated[str, typer.Argument(help="Name of the realm.")]
 Enabled = Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it is asked.")]

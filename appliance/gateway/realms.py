@@ -18,7 +18,9 @@ from appliance.auth.local import LocalRealm
 from appliance.auth.pam.realm import PamRealm
 from appliance.auth.pam.settings import PamSettings
 from appliance.auth.realm import BrokenRealm
+from appliance.gateway import radius_realms
 from appliance.gateway.accounts import StoredAccounts
+from appliance.master_key import Unsealable
 from appliance.models import RealmKind
 from appliance.models.columns import now as utc_now
 
@@ -90,6 +92,13 @@ async def _pam(row: RealmRow, tools: RealmTools) -> Realm:
     return PamRealm(row.name, PamSettings.model_validate(row.settings), tools.pam)
 
 
+async def _radius(row: RealmRow, tools: RealmTools) -> Realm:
+    try:
+        return await radius_realms.build(row.name, row.settings, tools.installation)
+    except Unsealable as failure:
+        raise CannotBuild(str(failure), f"give the server its secret anew: coati realm server set {row.name}") from None
+
+
 async def _unknown(row: RealmRow, _tools: RealmTools) -> Realm:
     raise CannotBuild(f"this version of Coati knows no realms of kind {row.kind}", "update this gateway")
 
@@ -97,6 +106,7 @@ async def _unknown(row: RealmRow, _tools: RealmTools) -> Realm:
 BUILDERS: Final[dict[RealmKind, Callable[[RealmRow, RealmTools], Awaitable[Realm]]]] = {
     RealmKind.LOCAL: _local,
     RealmKind.PAM: _pam,
+    RealmKind.RADIUS: _radius,
 }
 """How a realm of each kind is made; raises ``CannotBuild``."""
 

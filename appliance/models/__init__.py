@@ -14,6 +14,7 @@ from appliance.models.groups import BasePolicy, Group
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
 from appliance.models.profiles import Preset, Profile
+from appliance.models.radius import MessageAuthenticator, PasswordMethod, RadiusServer
 from appliance.models.realms import Realm, RealmKind
 from appliance.models.refusals import Refusal
 from appliance.models.samples import Sample
@@ -37,10 +38,13 @@ __all__ = [
     "EventKind",
     "Group",
     "Lease",
+    "MessageAuthenticator",
     "Node",
+    "PasswordMethod",
     "Pool",
     "Preset",
     "Profile",
+    "RadiusServer",
     "Realm",
     "RealmKind",
     "Refusal",

@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appliance.master_key import Sealed
-from appliance.models.columns import Base, Key, Line, Word, now
+from appliance.models.columns import Base, Key, Line, Name, Word, now
 
 
 class MessageAuthenticator(enum.StrEnum):
@@ -32,7 +32,8 @@ class RadiusServer(Base):
     """One server of one realm.
 
     Attributes:
-        address: IP address or name.
+        name: Unique in its realm.
+        address: IP address or host name.
         secret: Shared with the server, sealed for ``radius_servers.secret``.
         timeout_seconds: How long an answer may take before the request is sent again.
         retries: How often it is sent again before the next server is asked.
@@ -45,10 +46,11 @@ class RadiusServer(Base):
     """
 
     __tablename__ = "radius_servers"
-    __table_args__ = (UniqueConstraint("realm_id", "address", "authentication_port"),)
+    __table_args__ = (UniqueConstraint("realm_id", "name"),)
 
     id: Mapped[Key]
-    realm_id: Mapped[int] = mapped_column(ForeignKey("realms.id", ondelete="CASCADE"), index=True)
+    realm_id: Mapped[int] = mapped_column(ForeignKey("realms.id", ondelete="CASCADE"))
+    name: Mapped[Name]
     address: Mapped[Line]
     authentication_port: Mapped[int] = mapped_column(default=1812)
     accounting_port: Mapped[int] = mapped_column(default=1813)

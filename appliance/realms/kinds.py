@@ -3,6 +3,7 @@
 from typing import Final
 
 from appliance.auth.pam.settings import PamSettings
+from appliance.auth.radius.settings import RadiusSettings
 from appliance.models import RealmKind
 from appliance.schema import Schema
 
@@ -14,4 +15,5 @@ class LocalSettings(Schema):
 SETTINGS: Final[dict[RealmKind, type[Schema]]] = {
     RealmKind.LOCAL: LocalSettings,
     RealmKind.PAM: PamSettings,
+    RealmKind.RADIUS: RadiusSettings,
 }

@@ -39,9 +39,7 @@ class Attributes:
 
     def octets(self, name: str) -> list[bytes]:
         """Give all values as they came."""
-        attribute = DICTIONARY.attributes[name]
-        key = (DICTIONARY.vendors.GetForward(attribute.vendor), attribute.code) if attribute.vendor else attribute.code
-        found: list[bytes] = self._packet.get(key, [])
+        found: list[bytes] = self._packet.get(_number(DICTIONARY.attributes[name]), [])
         return found
 
     def number(self, name: str) -> int | None:
@@ -71,21 +69,23 @@ def _name(key: str | int | tuple[int, int]) -> str:
 
 def _shown(key: str | int | tuple[int, int], value: bytes) -> str:
     attribute = DICTIONARY.attributes[key] if isinstance(key, str) else None
-    number: Any = key
-    if attribute is not None:
-        vendor = DICTIONARY.vendors.GetForward(attribute.vendor) if attribute.vendor else None
-        number = (vendor, attribute.code) if vendor is not None else attribute.code
-    if number in _NEVER_SHOWN or (isinstance(number, tuple) and attribute is None and number[0] == _MICROSOFT):
+    number = _number(attribute) if attribute is not None else key
+    if number in _NEVER_SHOWN or (attribute is None and isinstance(number, tuple) and number[0] == _MICROSOFT):
         return f"<{len(value)} octets>"
-    kind = attribute.type if attribute is not None else "octets"
-    if len(value) == 4 and kind == "ipaddr":
-        return str(IPv4Address(value))
-    if len(value) == 4 and kind in ("integer", "date"):
-        return str(
-            attribute.values.GetBackward(value) if attribute.values.HasBackward(value) else int.from_bytes(value)
-        )
+    if attribute is not None and len(value) == 4:
+        if attribute.type == "ipaddr":
+            return str(IPv4Address(value))
+        if attribute.type in ("integer", "date"):
+            named = attribute.values.HasBackward(value)
+            return str(attribute.values.GetBackward(value)) if named else str(int.from_bytes(value, "big"))
     text = value.decode("utf-8", "replace")
     return text[:_MOST_CHARACTERS] if text.isprintable() else f"0x{value[:_MOST_CHARACTERS].hex()}"
+
+
+def _number(attribute: Any) -> int | tuple[int, int]:  # noqa: ANN401  pyrad's own
+    """Give the number that a packet keeps an attribute under."""
+    code: int = attribute.code
+    return (DICTIONARY.vendors.GetForward(attribute.vendor), code) if attribute.vendor else code
 
 
 def _printable(text: str) -> str:

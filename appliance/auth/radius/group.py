@@ -78,7 +78,7 @@ class ServerGroup:
         began, asked = self._clock(), ports[0]
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                for position, asked in enumerate(_in_turn(ports), start=1):  # noqa: B020, PLR1704
+                for position, asked in enumerate(_in_turn(ports), start=1):
                     try:
                         return await asked.exchange(partial(make, asked.server), patient=position == len(ports))
                     except Silent as silent:

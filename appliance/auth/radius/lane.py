@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyrad import packet as radius
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
 MOST_UNDER_WAY: Final = 250
@@ -97,7 +97,7 @@ class Lane(asyncio.DatagramProtocol):
         self._transport = transport
         self.local_address = str(transport.get_extra_info("sockname")[0])
 
-    def error_received(self, exc: OSError) -> None:
+    def error_received(self, exc: Exception) -> None:
         """ICMP: the port is closed. Whoever waits may turn to another server at once."""
         for _, future in self._waiting.values():
             if not future.done():

@@ -58,7 +58,7 @@ class Exchange:
 
 
 def prove(username: str, password: str, *, entropy: Callable[[int], bytes] = os.urandom) -> Exchange:
-    """Answer a challenge of our own, as the server wants it.
+    r"""Answer a challenge of our own, as the server wants it.
 
     Args:
         username: As the client sent it; a ``DOMAIN\\`` in front does not count (section 4).

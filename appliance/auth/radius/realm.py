@@ -75,7 +75,8 @@ class RadiusRealm:
 
     Args:
         name: As the administrator calls it.
-        group: The servers.
+        group: The servers, where logins are asked of.
+        accounting: Those of them that take accounting records.
         nas: Who we are to them.
         whole_name: Send the name as typed, ``user@realm`` or ``REALM\user``, for a server that chooses by it.
         prompt: What to ask for in further rounds; empty: by what the challenge says.
@@ -88,13 +89,15 @@ class RadiusRealm:
         group: ServerGroup,
         *,
         nas: Nas,
+        accounting: ServerGroup | None = None,
         whole_name: bool = False,
         prompt: str = "",
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name = name
         self.group = group
-        self._nas = nas
+        self.accounting = accounting
+        self.nas = nas
         self._whole_name = whole_name
         self._prompt = prompt
         self._health = Health(wall_clock)
@@ -121,6 +124,8 @@ class RadiusRealm:
     async def close(self) -> None:
         """Close the sockets."""
         self.group.retire()
+        if self.accounting is not None:
+            self.accounting.retire()
         await asyncio.sleep(0)  # the loop does it in its next turn
 
     # ---- a login ----------------------------------------------------------------------------------
@@ -145,7 +150,7 @@ class RadiusRealm:
             proof: Secret | mschapv2.Exchange = password
             if server.method is PasswordMethod.MSCHAPV2 and before is None:  # what a user types later is no password
                 proof = proofs[server.key] = mschapv2.prove(username, password.decode("utf-8", "replace"))
-            return access_request(server, local_address, nas=self._nas, login=login, proof=proof)
+            return access_request(server, local_address, nas=self.nas, login=login, proof=proof)
 
         try:
             answer = await self.group.ask(make, only=before.server if before is not None else None)
@@ -251,13 +256,13 @@ class RadiusRealm:
         request = radius.AuthPacket(code=radius.StatusServer, secret=bytes(server.secret), dict=DICTIONARY)
         request.authenticator = request.CreateAuthenticator()
         request.add_message_authenticator()
-        self._nas.sign(request, local_address)
+        self.nas.sign(request, local_address)
         return request
 
     def _nobody(self, server: Server, local_address: str) -> radius.Packet:
         login = Login(username=_NOBODY, client="127.0.0.1", gateway="", port=0, session_id=secrets.token_hex(8))
         password = Secret(secrets.token_hex(8).encode())
-        return access_request(server, local_address, nas=self._nas, login=login, proof=password)
+        return access_request(server, local_address, nas=self.nas, login=login, proof=password)
 
 
 _SERVERS_LOG: Final = "the server's own log tells more"

@@ -190,3 +190,20 @@ def test_expiry_and_passwords_that_should_be_changed(coati: Coati) -> None:
     shown = json.loads(coati("user", "show", "alice", "--json").out)
     assert (shown["expires_at"], shown["must_change_password"], shown["full_name"]) == (None, False, "Alice")
     assert coati("user", "report").out == "every password is strong and recent\n"
+
+
+def test_the_life_of_a_radius_server(coati: Coati) -> None:
+    assert coati("realm", "add", "corp", "radius", "--setting", "prompt=passcode").status == 0
+    options = ("--message-authenticator", "auto", "--method", "mschapv2", "--coa")
+    added = coati("realm", "server", "add", "corp", "10.0.0.5", "--secret-stdin", *options, stdin=f"{PASSWORD}\n")
+    assert "coati realm test corp" in added.out
+    assert coati("realm", "server", "set", "corp", "10.0.0.5", "--dead-time", "5", "--no-accounting").status == 0
+    shown = json.loads(coati("realm", "server", "show", "corp", "10.0.0.5", "--json").out)
+    assert (shown["method"], shown["dynamic_authorization"], shown["accounting"]) == ("mschapv2", True, False)
+    assert shown["dead_seconds"] == 5
+    listed = coati("realm", "server", "list", "corp").out
+    assert "1812/1813" in listed
+    assert PASSWORD not in listed + json.dumps(shown)
+    assert coati("realm", "server", "remove", "corp", "10.0.0.5", "--yes").status == 0
+    assert "coati realm server add corp ADDRESS" in coati("realm", "server", "list", "corp").out
+    assert "--secret-stdin" in coati("realm", "server", "add", "corp", "10.0.0.5").err

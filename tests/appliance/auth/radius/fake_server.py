@@ -45,6 +45,7 @@ class FakeServer(asyncio.DatagramProtocol):
         requests: What came, decoded; retransmissions too.
         octets: The same as it came.
         latest: Who sent the last of them.
+        asked: Set once somebody did.
     """
 
     def __init__(self, answer: Callable[[Packet], bytes | None] = accept, *, delay: float = 0.0) -> None:
@@ -53,6 +54,7 @@ class FakeServer(asyncio.DatagramProtocol):
         self.requests: list[Packet] = []
         self.octets: list[bytes] = []
         self.latest: Any = None
+        self.asked = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -69,6 +71,7 @@ class FakeServer(asyncio.DatagramProtocol):
         request = kind(secret=SECRET, dict=DICTIONARY, packet=data, code=data[0])
         self.octets.append(data)
         self.latest = addr
+        self.asked.set()
         self.requests.append(request)
         if (reply := self.answer(request)) is not None:
             asyncio.get_running_loop().call_later(self.delay, self.transport.sendto, reply, addr)

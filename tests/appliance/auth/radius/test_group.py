@@ -204,8 +204,7 @@ async def test_a_login_that_is_cancelled_leaves_nothing(groups: Groups, first: F
     group = groups.of(first.server(timeout_seconds=60.0))
     asked = asyncio.create_task(group.ask(make))
     async with asyncio.timeout(20):
-        while not first.requests:
-            await asyncio.sleep(0.01)
+        await first.asked.wait()
     asked.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asked

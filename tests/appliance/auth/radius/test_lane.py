@@ -159,7 +159,7 @@ async def test_a_closed_port_is_heard_of_at_once() -> None:
     await asyncio.sleep(0)
 
 
-async def test_a_retired_lane_stays_open_for_who_still_waits(asked: Asked, server: FakeServer) -> None:
+async def test_a_retired_lane_stays_open_for_who_still_waits(asked: Asked) -> None:
     request = access_request()
     future = asked.lane.begin(request)
     asked.lane.retire()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from appliance.auth.radius import mschapv2
+from typing import TYPE_CHECKING
+
 from appliance.auth.radius.mschapv2 import error_in_words, prove
+
+if TYPE_CHECKING:
+    from appliance.auth.radius import mschapv2
 
 AUTHENTICATOR_CHALLENGE = bytes.fromhex("5B5D7C7D7B3F2F3E3C2C602132262628")
 PEER_CHALLENGE = bytes.fromhex("21402324255E262A28295F2B3A337C7E")

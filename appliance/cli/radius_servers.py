@@ -1,0 +1,143 @@
+"""``coati realm server``: the RADIUS servers of a realm."""
+
+from typing import Annotated, Any
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json, Yes
+from appliance.models import MessageAuthenticator, PasswordMethod
+from appliance.radius_servers import service
+from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange
+
+app = typer.Typer(help="RADIUS servers of a realm.", no_args_is_help=True)
+
+Realm = Annotated[str, typer.Argument(help="Name of the realm.")]
+Name = Annotated[str, typer.Argument(help="Name of the server; its address, if none is given.")]
+Address = Annotated[str | None, typer.Option(help="IP address or host name.")]
+SecretStdin = Annotated[bool, typer.Option("--secret-stdin", help="Read the shared secret from standard input.")]
+Secret = Annotated[bool, typer.Option("--secret", help="Ask for a new shared secret.")]
+AuthPort = Annotated[int | None, typer.Option(help="UDP port for logins.")]
+AcctPort = Annotated[int | None, typer.Option(help="UDP port for accounting.")]
+Timeout = Annotated[float | None, typer.Option(help="Send again after so many seconds.")]
+Retries = Annotated[int | None, typer.Option(help="Send again so often, then ask the next server.")]
+DeadTime = Annotated[float | None, typer.Option(help="Seconds to ask others first once it did not answer.")]
+Position = Annotated[int | None, typer.Option(help="Order of asking; the lowest first.")]
+Authenticator = Annotated[
+    MessageAuthenticator | None,
+    typer.Option("--message-authenticator", help="Whether replies to logins must carry one."),
+]
+Method = Annotated[PasswordMethod | None, typer.Option(help="How passwords travel.")]
+Accounting = Annotated[bool | None, typer.Option(help="It takes accounting records.")]
+Coa = Annotated[bool | None, typer.Option("--coa/--no-coa", help="It may send Disconnect and CoA.")]
+Enabled = Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it is asked.")]
+
+_NAMES = {
+    "auth_port": "authentication_port",
+    "acct_port": "accounting_port",
+    "timeout": "timeout_seconds",
+    "dead_time": "dead_seconds",
+    "coa": "dynamic_authorization",
+}
+
+
+@app.command("list")
+def list_(realm: Realm, json: Json = False) -> None:
+    """List the servers of a realm in the order of asking."""
+    page = console.run(lambda work: service.page(work, realm))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "name": server.name,
+                "address": server.address,
+                "ports": f"{server.authentication_port}/{server.accounting_port}",
+                "enabled": server.enabled,
+                "method": server.method.value,
+                "message-authenticator": server.message_authenticator.value,
+                "accounting": server.accounting,
+                "coa": server.dynamic_authorization,
+            }
+            for server in page.items
+        ),
+        f"realm {realm} has no server; add one: coati realm server add {realm} ADDRESS",
+    )
+
+
+@app.command("show")
+def show(realm: Realm, name: Name, json: Json = False) -> None:
+    """Show a server; its secret is not shown."""
+    server = console.run(lambda work: service.show(work, realm, name))
+    if json:
+        console.show_json(server)
+    else:
+        console.sheet(server)
+
+
+@app.command("add")
+def add(
+    realm: Realm,
+    name: Name,
+    address: Address = None,
+    secret_stdin: SecretStdin = False,
+    auth_port: AuthPort = None,
+    acct_port: AcctPort = None,
+    timeout: Timeout = None,
+    retries: Retries = None,
+    dead_time: DeadTime = None,
+    position: Position = None,
+    message_authenticator: Authenticator = None,
+    method: Method = None,
+    accounting: Accounting = None,
+    coa: Coa = None,
+    enabled: Enabled = None,
+) -> None:
+    """Add a server; asks for the secret."""
+    fields = _fields(locals())
+    fields["secret"] = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
+    server = console.run(lambda work: service.add(work, realm, NewRadiusServer(name=name, **fields)))
+    console.say(f"added server {server.name} to realm {server.realm}; try it: coati realm test {server.realm}")
+
+
+@app.command("set")
+def set_(
+    realm: Realm,
+    name: Name,
+    address: Address = None,
+    secret: Secret = False,
+    secret_stdin: SecretStdin = False,
+    auth_port: AuthPort = None,
+    acct_port: AcctPort = None,
+    timeout: Timeout = None,
+    retries: Retries = None,
+    dead_time: DeadTime = None,
+    position: Position = None,
+    message_authenticator: Authenticator = None,
+    method: Method = None,
+    accounting: Accounting = None,
+    coa: Coa = None,
+    enabled: Enabled = None,
+) -> None:
+    """Change a server; what is not named stays."""
+    fields = _fields(locals())
+    if secret or secret_stdin:
+        fields["secret"] = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
+    console.run(lambda work: service.change(work, realm, name, RadiusServerChange(**fields)))
+    console.say(f"server {name} of realm {realm} is changed")
+
+
+@app.command("remove")
+def remove(realm: Realm, name: Name, yes: Yes = False) -> None:
+    """Remove a server."""
+    console.confirm(f"Remove server {name} of realm {realm}?", yes=yes)
+    console.run(lambda work: service.remove(work, realm, name))
+    console.say(f"removed server {name} of realm {realm}")
+
+
+def _fields(options: dict[str, Any]) -> dict[str, Any]:
+    given = console.given(options)
+    for word in ("realm", "name", "secret", "secret_stdin"):
+        given.pop(word, None)
+    return {_NAMES.get(name, name): value for name, value in given.items()}

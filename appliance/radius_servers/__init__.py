@@ -1,0 +1,1 @@
+"""RADIUS servers: whom a realm of kind ``radius`` asks."""
