@@ -44,7 +44,7 @@ class FakeServer(asyncio.DatagramProtocol):
         delay: Seconds before each answer.
         requests: What came, decoded; retransmissions too.
         octets: The same as it came.
-        latest: Who sent the last of them.
+        senders: Where they came from.
         asked: Set once somebody did.
     """
 
@@ -53,7 +53,7 @@ class FakeServer(asyncio.DatagramProtocol):
         self.delay = delay
         self.requests: list[Packet] = []
         self.octets: list[bytes] = []
-        self.latest: Any = None
+        self.senders: list[Any] = []
         self.asked = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -70,21 +70,21 @@ class FakeServer(asyncio.DatagramProtocol):
         kind = AcctPacket if data[0] == AccountingRequest else AuthPacket
         request = kind(secret=SECRET, dict=DICTIONARY, packet=data, code=data[0])
         self.octets.append(data)
-        self.latest = addr
+        self.senders.append(addr)
         self.asked.set()
         self.requests.append(request)
         if (reply := self.answer(request)) is not None:
             asyncio.get_running_loop().call_later(self.delay, self.transport.sendto, reply, addr)
 
     def server(self, **changes: Any) -> Server:
-        """Give it as it is configured."""
+        """Give it as it is configured; who waits for it in vain waits long."""
         fields = {
             "key": self.port,
             "address": "127.0.0.1",
             "authentication_port": self.port,
             "accounting_port": self.port,
             "secret": Secret(SECRET),
-            "timeout_seconds": 0.2,
+            "timeout_seconds": 20.0,
             "retries": 1,
         }
         return Server(**(fields | changes))

@@ -82,7 +82,7 @@ async def test_the_first_that_lives_is_asked(groups: Groups, first: FakeServer, 
 
 async def test_a_retransmission_is_the_same_octets(groups: Groups, first: FakeServer) -> None:
     first.answer = lambda request: accept(request) if len(first.requests) > 2 else None
-    await answered_by(groups.of(first.server(retries=3)))
+    await answered_by(groups.of(first.server(timeout_seconds=0.2, retries=3)))
     assert len(first.octets) == 3
     assert len(set(first.octets)) == 1
 
@@ -91,7 +91,7 @@ async def test_who_does_not_answer_is_dead_for_a_while_then_one_request_tries_it
     groups: Groups, first: FakeServer, second: FakeServer
 ) -> None:
     first.answer = silent
-    group = groups.of(first.server(dead_seconds=60.0), second.server())
+    group = groups.of(first.server(timeout_seconds=0.2, dead_seconds=60.0), second.server())
     assert await answered_by(group) == second.port
     asked_once = len(first.requests)
     assert asked_once == 2
@@ -114,7 +114,7 @@ async def test_the_dead_are_asked_when_nobody_else_answers(
     groups: Groups, first: FakeServer, second: FakeServer
 ) -> None:
     first.answer = silent
-    group = groups.of(first.server(), second.server())
+    group = groups.of(first.server(timeout_seconds=0.2), second.server(timeout_seconds=2.0, retries=0))
     assert await answered_by(group) == second.port
     first.answer, second.answer = accept, silent
     assert await answered_by(group) == first.port
@@ -141,7 +141,7 @@ async def test_a_server_that_starts_again_is_waited_for_when_it_is_alone(groups:
 
 async def test_nobody_answers(groups: Groups, first: FakeServer, second: FakeServer) -> None:
     first.answer = second.answer = silent
-    group = groups.of(first.server(), second.server())
+    group = groups.of(first.server(timeout_seconds=0.2), second.server(timeout_seconds=0.2))
     with pytest.raises(Silent, match=rf"{first.port} does not answer.*; .*{second.port} does not answer"):
         await group.ask(make)
 
@@ -165,7 +165,7 @@ async def test_only_one_may_be_asked_in_the_middle_of_a_challenge(
     groups: Groups, first: FakeServer, second: FakeServer
 ) -> None:
     first.answer = silent
-    group = groups.of(first.server(), second.server())
+    group = groups.of(first.server(timeout_seconds=0.2), second.server())
     with pytest.raises(Silent):
         await group.ask(make, only=first.port)
     assert not second.requests
@@ -179,7 +179,7 @@ async def test_no_server() -> None:
 
 
 async def test_who_signed_once_must_go_on_signing(groups: Groups, first: FakeServer) -> None:
-    group = groups.of(first.server(message_authenticator=MessageAuthenticator.AUTO))
+    group = groups.of(first.server(message_authenticator=MessageAuthenticator.AUTO, timeout_seconds=2.0, retries=0))
     first.answer = accept_unsigned
     answer = await group.ask(make)
     assert isinstance(answer, Answer)
@@ -192,11 +192,16 @@ async def test_who_signed_once_must_go_on_signing(groups: Groups, first: FakeSer
 
 
 async def test_more_than_one_socket_holds_go_by_more_sockets(groups: Groups, first: FakeServer) -> None:
-    first.delay = 0.3
-    group = groups.of(first.server(timeout_seconds=20.0))
-    answers = await asyncio.gather(*(group.ask(make) for _ in range(300)))
-    assert len(answers) == 300
+    first.answer = silent
+    group = groups.of(first.server())
+    asked = [asyncio.create_task(group.ask(make)) for _ in range(300)]
+    async with asyncio.timeout(20):
+        while len(first.requests) < 300:  # noqa: ASYNC110  an event would count one
+            await asyncio.sleep(0.01)
     assert len(group.ports[0]._lanes) == 2
+    for request, sender in zip(first.requests, first.senders, strict=True):
+        first.transport.sendto(accept(request), sender)
+    assert len(await asyncio.gather(*asked)) == 300
 
 
 async def test_a_login_that_is_cancelled_leaves_nothing(groups: Groups, first: FakeServer) -> None:
