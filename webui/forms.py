@@ -4,9 +4,10 @@ A refused form comes back as it was filled in with the field marked; secrets are
 """
 
 import re
+import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar, get_args, get_origin
+from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from starlette.datastructures import FormData
@@ -17,6 +18,8 @@ from appliance.wording import text
 Refused: Final = (ApplianceError, ValidationError)
 
 S = TypeVar("S", bound=BaseModel)
+
+NO_ITEMS: Final = "none"
 
 _LINES: Final = re.compile(r"[\n,]+")
 _WORDS: Final = re.compile(r"[\s,]+")
@@ -78,41 +81,48 @@ def wrong(error: Exception) -> dict[str, str]:
 def read(form: FormData, schema: type[S], *fields: str) -> S:
     """Read a schema's fields from a form: lists by line, comma or box, an unchecked box as no.
 
+    What the form did not show stays unset. Browsers send nothing for a box that is not checked, so forms name
+    the boxes that they have in ``shown`` (``macros.html`` does).
+
     Args:
         form: What the browser sent.
         schema: What the service takes.
-        fields: Those that the form has; none: all. The others stay unset.
+        fields: Those that are wanted; none: all that the form has.
 
     Raises:
         ValidationError: it does not fit.
     """
-    values = {}
+    shown = {*form, *form.getlist("shown")}
+    values: dict[str, Any] = {}
     for name, described in schema.model_fields.items():
-        if fields and name not in fields:
-            continue
-        sent = [value for value in form.getlist(name) if isinstance(value, str)]
-        kind = _plain(described.annotation)
-        if kind is bool:
-            values[name] = bool(sent) and sent[-1] not in ("", "false")
-        elif get_origin(kind) is tuple:
-            item = get_args(kind)[0]
-            values[name] = [piece.strip() for each in sent for piece in _separator(item).split(each) if piece.strip()]  # type: ignore[assignment]
-        elif sent and sent[0].strip():
-            values[name] = sent[0].replace("\r\n", "\n")  # type: ignore[assignment]
-        elif described.annotation is not kind:  # it may be none
-            values[name] = None  # type: ignore[assignment]
-        elif sent:
-            values[name] = ""  # type: ignore[assignment]
+        if (not fields or name in fields) and name in shown:
+            sent = [value for value in form.getlist(name) if isinstance(value, str)]
+            values[name] = _value(sent, *kind_of(described.annotation))
     return schema.model_validate(values)
 
 
-def _separator(item: object) -> re.Pattern[str]:
-    return _LINES if item is str else _WORDS
+def kind_of(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401  types of all kinds
+    """Give what a field holds, and whether it may hold nothing."""
+    optional = False
+    while True:
+        if get_origin(annotation) in (Union, types.UnionType):
+            kinds = [each for each in get_args(annotation) if each is not type(None)]
+            optional = optional or len(kinds) < len(get_args(annotation))
+            annotation = kinds[0]
+        elif hasattr(annotation, "__metadata__"):
+            annotation = get_args(annotation)[0]
+        else:
+            return annotation, optional
 
 
-def _plain(annotation: object) -> object:
-    """Give the kind of a value that may be none."""
-    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
-    if len(kinds) == 1 and type(None) in get_args(annotation):
-        return kinds[0]
-    return annotation
+def _value(sent: list[str], kind: object, optional: bool) -> object:
+    if get_origin(kind) is tuple:
+        separator = _LINES if get_args(kind)[0] is str else _WORDS
+        pieces = [piece.strip() for each in sent for piece in separator.split(each) if piece.strip()]
+        # Where a list may be left unsaid, a word says that it is empty.
+        return ([] if pieces == [NO_ITEMS] else pieces or None) if optional else pieces
+    if kind is bool and not optional:
+        return bool(sent) and sent[-1] not in ("", "false")
+    if sent and sent[0].strip():
+        return sent[0].replace("\r\n", "\n")
+    return None if optional else ""

@@ -23,10 +23,14 @@ SECTIONS: Final = {
     "Monitor": (
         Link("/", "Overview", "o"),
         Link("/sessions", "Sessions", "s"),
+        Link("/history", "History", "y"),
         Link("/refusals", "Refused clients", "r"),
+        Link("/lockouts", "Lockouts", "l"),
     ),
     "Access": (
         Link("/users", "Users", "u"),
+        Link("/groups", "Groups and policy", "i"),
+        Link("/realms", "Realms", "m"),
         Link("/profiles", "Profiles", "p"),
         Link("/pools", "Pools", "a"),
         Link("/connect", "Connect a client", "c"),

@@ -105,3 +105,6 @@ async def _signed_in(request: Request) -> Actor:
 
 
 SignedIn = Annotated[Actor, Depends(_signed_in)]
+# Until administrators have roles each of them may do everything.
+Operating = SignedIn
+Ruling = SignedIn

@@ -27,7 +27,15 @@ class Thing(Schema):
 
 def test_each_kind_of_field() -> None:
     sent = FormData(
-        [("name", "a"), ("note", ""), ("parent", ""), ("count", "7"), ("words", "two words\r\nthree"), ("key", "")]
+        [
+            ("shown", "good"),
+            ("name", "a"),
+            ("note", ""),
+            ("parent", ""),
+            ("count", "7"),
+            ("words", "two words\r\nthree"),
+            ("key", ""),
+        ]
     )
     thing = read(sent, Thing)
     assert thing == Thing(name="a", note="", parent=None, count=7, good=False, words=("two words", "three"), key=None)

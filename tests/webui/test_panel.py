@@ -8,21 +8,17 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 from sqlalchemy import select
 
-from appliance import first_start, models
-from appliance.installation import Actor, Installation
+from appliance import models
+from appliance.installation import Actor
 from appliance.models.columns import now
-from appliance.settings import Settings
-from webui import panel
+from tests.webui.signing_in import sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    import httpx2
 
-OURS = {"Sec-Fetch-Site": "same-origin"}
 PAGES = (
     *("/", "/sessions", "/sessions?which=all&sort=-octets_in", "/sessions/disconnect", "/users", "/users/add"),
     *("/refusals", "/profiles", "/profiles/add", "/profiles/default", "/profiles/default/change"),
@@ -36,28 +32,8 @@ PAGES = (
         "/connect",
         "/search?text=a",
     ),
+    *("/groups", "/groups/add", "/policy", "/realms", "/realms/local", "/realms/add/pam", "/history", "/lockouts"),
 )
-
-
-@pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as installation:
-        prepared = await first_start.ensure(installation)
-        transport = httpx2.ASGITransport(app=panel.create(installation))
-        async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test") as client:
-            client.headers.update(OURS)
-            client.installation = installation
-            client.first_password = prepared.administrator_password.get_secret_value()
-            yield client
-
-
-async def sign_in(browser: httpx2.AsyncClient) -> None:
-    answer = await browser.post("/sign-in", data={"name": "admin", "password": browser.first_password})
-    assert answer.status_code == 303, answer.text
-    cookie = answer.headers["set-cookie"]
-    for word in ("__Host-coati=", "Secure", "HttpOnly", "SameSite=strict", "Path=/"):
-        assert word.lower() in cookie.lower()
-    assert "max-age" not in cookie.lower()
 
 
 async def test_nobody_sees_a_page_without_signing_in(browser: httpx2.AsyncClient) -> None:

@@ -13,6 +13,7 @@ from appliance.models import Preset
 from appliance.pools import service as pools
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileView, settings_of
+from appliance.realms import service as realms
 from appliance.schema import Paging
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
@@ -113,6 +114,7 @@ async def remove(request: Request, actor: SignedIn, name: str) -> Response:
 
 async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
+        judges = [(realm.name, realm.name) for realm in (await realms.page(work)).items]
         choices = [(pool.name, pool.name) for pool in (await pools.page(work)).items]
         count = await _live_sessions(work, name) if name else 0
         has_key = (await profiles.show(work, name)).has_pre_shared_key if name else False
@@ -124,6 +126,7 @@ async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: 
         name=name,
         form=form,
         pools=choices,
+        realms=judges,
         sessions=count,
         has_key=has_key,
     )

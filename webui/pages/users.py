@@ -4,22 +4,30 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
+from fastapi import Form as FormField
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import installation
+from appliance.groups import service as groups
+from appliance.installation import Actor, Transaction
+from appliance.policy import service as policy
 from appliance.schema import Paging
+from appliance.second_factors import service as second_factors
+from appliance.second_factors.schemas import SecondFactorFilter
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange, UserFilter
-from webui.forms import Form, Refused, read
+from webui.access_policy import fields_of, read_policy, said
+from webui.forms import Form, Refused, read, wrong
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
-from webui.security import SignedIn
+from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/users")
 
 _LATEST = Paging(limit=10)
+_LOCAL = "local"
 
 
 @router.get("")
@@ -45,7 +53,7 @@ async def list_users(
 @router.get("/add")
 async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
     """Ask who the new user is."""
-    return page(request, "users/add.html", actor)
+    return await _add_form(request, actor, Form({"group": request.query_params.get("group", "")}))
 
 
 @router.post("")
@@ -54,9 +62,9 @@ async def add(request: Request, actor: SignedIn) -> Response:
     sent = await request.form()
     try:
         async with installation(request).transaction(actor) as work:
-            user = await users.add(work, read(sent, NewUser, "name", "full_name", "password"))
+            user = await users.add(work, read(sent, NewUser))
     except Refused as error:
-        return page(request, "users/add.html", actor, code=422, form=Form.refused(sent, error))
+        return await _add_form(request, actor, Form.refused(sent, error), code=422)
     return back(_page_of(user.name), f"{user.name} was added.")
 
 
@@ -69,7 +77,7 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 @router.post("/{name}")
 async def change(request: Request, actor: SignedIn, name: str) -> Response:
     """Change a user."""
-    return await _change(request, actor, name, "full_name")
+    return await _change(request, actor, name, "full_name", "group", "expires_at", "must_change_password")
 
 
 @router.post("/{name}/password")
@@ -132,26 +140,126 @@ async def remove(request: Request, actor: SignedIn, name: str) -> Response:
     return back("/users", f"{name} was removed.")
 
 
-async def _change(request: Request, actor: SignedIn, name: str, field: str) -> Response:
+async def _change(request: Request, actor: Actor, name: str, *fields: str) -> Response:
     sent = await request.form()
     try:
         async with installation(request).transaction(actor) as work:
-            await users.change(work, name, read(sent, UserChange, field))
+            await users.change(work, name, read(sent, UserChange, *fields))
     except Refused as error:
         return await _show(request, actor, name, Form.refused(sent, error))
-    return back(_page_of(name), "The password was set." if field == "password" else "Saved.")
+    return back(_page_of(name), "The password was set." if fields == ("password",) else "Saved.")
 
 
-async def _show(request: Request, actor: SignedIn, name: str, refused: Form | None = None) -> HTMLResponse:
+async def _add_form(request: Request, actor: Actor, form: Form, *, code: int = 200) -> HTMLResponse:
+    async with installation(request).snapshot(actor) as work:
+        names = await _group_names(work)
+    return page(request, "users/add.html", actor, code=code, form=form, groups=names)
+
+
+async def _group_names(work: Transaction) -> list[tuple[str, str]]:
+    return [("", "none"), *((group.name, group.name) for group in (await groups.page(work)).items)]
+
+
+@router.get("/{name}/policy")
+async def policy_form(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Show what is said for a user, to be changed."""
+    async with installation(request).snapshot(actor) as work:
+        user = await users.show(work, name)
+    return await _policy_form(request, actor, user.name, Form(said(user.policy)))
+
+
+@router.post("/{name}/policy")
+async def change_policy(request: Request, actor: Operating, name: str) -> Response:
+    """Change what is said for a user."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            await users.change(work, name, UserChange(policy=read_policy(sent)))
+    except Refused as error:
+        return await _policy_form(request, actor, name, Form.refused(sent, error), code=422)
+    return back(_page_of(name), "Saved. It counts from the next login on.")
+
+
+async def _policy_form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
+    async with installation(request).snapshot(actor) as work:
+        fields = await fields_of(work, unsaid="as for the group")
+    return page(request, "users/policy.html", actor, code=code, name=name, form=form, fields=fields)
+
+
+# ---- the second factor ------------------------------------------------------------------------------
+
+
+@router.post("/{name}/second-factor")
+async def enrol(request: Request, actor: Operating, name: str) -> Response:
+    """Make a seed for the user's app, shown this once."""
+    async with installation(request).transaction(actor) as work:
+        enrolment = await second_factors.enrol(work, _LOCAL, name)
+    return page(request, "users/second_factor.html", actor, name=name, enrolment=enrolment, codes=None)
+
+
+@router.post("/{name}/second-factor/confirm")
+async def confirm(request: Request, actor: Operating, name: str, code: Annotated[str, FormField()] = "") -> Response:
+    """Have the second factor count, its first code being right."""
+    try:
+        async with installation(request).transaction(actor) as work:
+            codes = await second_factors.confirm(work, _LOCAL, name, code.strip())
+    except Refused as error:
+        form = Form({}, {"code": next(iter(wrong(error).values()))})
+        return page(
+            request, "users/second_factor.html", actor, code=422, name=name, enrolment=None, codes=None, form=form
+        )
+    return page(request, "users/second_factor.html", actor, name=name, enrolment=None, codes=codes.recovery_codes)
+
+
+@router.get("/{name}/second-factor/reset")
+async def ask_to_reset(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Ask before a second factor is taken away."""
+    return confirmation(
+        request,
+        actor,
+        title=f"Take the second factor of {name} away?",
+        text="For a lost telephone: the app and the recovery codes count no more, and another can be enrolled.",
+        button="Take away",
+        back_to=_page_of(name),
+    )
+
+
+@router.post("/{name}/second-factor/reset")
+async def reset(request: Request, actor: Operating, name: str) -> Response:
+    """Take a second factor away."""
+    async with installation(request).transaction(actor) as work:
+        await second_factors.reset(work, _LOCAL, name)
+    return back(_page_of(name), "The second factor counts no more.")
+
+
+async def _show(request: Request, actor: Actor, name: str, refused: Form | None = None) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         user = await users.show(work, name)
         stays = await sessions.page(work, SessionFilter(user=user.name, which=Which.ALL), _LATEST)
-    form = refused or Form({"full_name": user.full_name})
-    if "full_name" not in form.values:
-        form = Form({**form.values, "full_name": user.full_name}, form.wrong)
+        counts = await policy.effective(work, user.name)
+        names = await _group_names(work)
+        wanted = SecondFactorFilter(text=user.name, realm=_LOCAL)
+        factors = [each for each in (await second_factors.page(work, wanted)).items if each.user == user.name]
+    shown = {
+        "full_name": user.full_name,
+        "group": user.group or "",
+        "expires_at": user.expires_at.isoformat() if user.expires_at else "",
+        "must_change_password": user.must_change_password,
+    }
+    form = Form({**shown, **refused.values}, refused.wrong) if refused else Form(shown)
     code = 422 if refused else 200
     return page(
-        request, "users/show.html", actor, code=code, user=user, sessions=stays, form=form, api=f"/users/{user.name}"
+        request,
+        "users/show.html",
+        actor,
+        code=code,
+        user=user,
+        sessions=stays,
+        form=form,
+        counts=counts,
+        groups=names,
+        factor=factors[0] if factors else None,
+        api=f"/users/{user.name}",
     )
 
 

@@ -1,0 +1,106 @@
+"""Who may come in and what they may do: policy at three levels, realms, second factors, lockouts, history."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+import pyotp
+
+from appliance import models
+from appliance.installation import Actor
+from appliance.profiles import service as profiles
+from appliance.profiles.schemas import ProfileChange
+from appliance.realms import service as realms
+from tests.webui.signing_in import sign_in
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+async def test_what_the_form_does_not_show_stays(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    async with browser.installation.transaction(Actor("a test")) as work:
+        await profiles.change(work, "default", ProfileChange(realms=("local",), require_pfs=True))
+    sent = {"position": "7", "shown": "enabled"}
+    assert (await browser.post("/profiles/default/change", data=sent)).status_code == 303
+    async with browser.installation.snapshot() as work:
+        profile = await profiles.show(work, "default")
+    assert (profile.position, profile.enabled, profile.require_pfs, profile.realms) == (7, False, True, ("local",))
+
+
+async def test_policy_is_said_at_three_levels_and_shown_with_where_it_comes_from(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    everybody = {"idle_limit_seconds": "600", "dns": "10.0.0.53\n10.0.0.54", "save_password": "false"}
+    assert (await browser.post("/policy", data=everybody)).status_code == 303
+    assert "10.0.0.53, 10.0.0.54" in (await browser.get("/groups")).text
+    staff = {"name": "staff", "description": "Who works here", "simultaneous_sessions": "2", "split_dns": "none"}
+    assert (await browser.post("/groups", data={**staff, "access_hours": "sometimes"})).status_code == 422
+    assert (await browser.post("/groups", data=staff)).status_code == 303
+    assert ">\nnone</textarea>" in (await browser.get("/groups/staff")).text
+    new = {"name": "alice", "password": "correct horse battery", "group": "staff"}
+    assert (await browser.post("/users", data=new)).status_code == 303
+    assert (await browser.post("/users/alice/policy", data={"idle_limit_seconds": "60"})).status_code == 303
+    page = (await browser.get("/users/alice")).text
+    for attribute, value, source in (
+        ("idle limit seconds", "60", '<a href="/users/alice/policy">this user</a>'),
+        ("simultaneous sessions", "2", '<a href="/groups/staff">group staff</a>'),
+        ("dns", "10.0.0.53, 10.0.0.54", '<a href="/policy">everybody</a>'),
+        ("quota octets", "0", '<span class="quiet">default</span>'),
+    ):
+        row = f'>{attribute}</td><td data-label="Value">{value}</td><td data-label="From">{source}'
+        assert row in page, attribute
+    assert (await browser.post("/groups/staff/remove")).status_code == 409
+    assert (await browser.post("/users/alice", data={"group": ""})).status_code == 303
+    assert (await browser.post("/groups/staff/remove")).status_code == 303
+
+
+async def test_the_life_of_a_realm(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    assert (await browser.post("/realms/add/pam", data={"name": "unix", "service": "../x"})).status_code == 422
+    new = {"name": "unix", "service": "vpn", "enabled": "true", "timeout_seconds": "5"}
+    assert (await browser.post("/realms/add/pam", data=new)).status_code == 303
+    assert 'value="vpn"' in (await browser.get("/realms/unix")).text
+    assert (await browser.post("/realms/unix/up")).status_code == 303
+    async with browser.installation.snapshot() as work:
+        assert [realm.name for realm in (await realms.page(work)).items] == ["unix", "local"]
+    tried = await browser.post("/realms/unix/test", data={"user": "", "password": ""})
+    assert (tried.status_code, "only a gateway can try a realm" in tried.text) == (422, True)
+    assert (await browser.post("/realms/unix", data={"service": "login", "shown": "enabled"})).status_code == 303
+    assert "disabled" in (await browser.get("/realms/unix")).text
+    assert (await browser.post("/realms/unix/remove", data={"typed": "unix"})).status_code == 303
+
+
+async def test_a_second_factor_is_enrolled_confirmed_and_taken_away(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    await browser.post("/users", data={"name": "alice", "password": "correct horse battery"})
+    page = (await browser.post("/users/alice/second-factor")).text
+    assert "<svg" in page
+    seed = re.search(r"<code>([A-Z2-7]{32,})</code>", page)[1]
+    assert (await browser.post("/users/alice/second-factor/confirm", data={"code": "000000"})).status_code == 422
+    code = pyotp.TOTP(seed).now()
+    assert "recovery codes" in (await browser.post("/users/alice/second-factor/confirm", data={"code": code})).text
+    assert "enrolled" in (await browser.get("/users/alice")).text
+    assert (await browser.post("/users/alice/second-factor/reset")).status_code == 303
+    assert "None: a password is enough" in (await browser.get("/users/alice")).text
+
+
+async def test_whoever_mistyped_too_often_is_forgiven(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    for _ in range(2):
+        await browser.post("/sign-in", data={"name": "mallory", "password": "not this one"})
+    page = (await browser.get("/lockouts?all=true")).text
+    subject = re.search(r'name="subject" value="([^"]*mallory[^"]*)"', page)[1]
+    assert (await browser.post("/lockouts/lift", data={"subject": html.unescape(subject)})).status_code == 303
+    assert f'value="{subject}"' not in (await browser.get("/lockouts?all=true")).text
+
+
+async def test_history_tells_of_logins_and_failures(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    async with browser.installation.transaction(Actor("a test")) as work:
+        seen = {"node": "gw", "peer_address": "198.51.100.7", "peer_port": 4500, "realm": "local", "profile": "default"}
+        work.session.add(models.Event(kind=models.EventKind.LOGIN, user="alice", **seen))
+        work.session.add(models.Event(kind=models.EventKind.FAILURE, user="mallory", reason="wrong password", **seen))
+    assert "wrong password" in (await browser.get("/history")).text
+    assert "mallory" not in (await browser.get("/history?kind=login")).text

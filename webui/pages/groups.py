@@ -1,0 +1,136 @@
+"""Groups of users, and what is said for everybody."""
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
+
+from appliance.dependencies import installation
+from appliance.groups import service as groups
+from appliance.groups.schemas import GroupChange, NewGroup
+from appliance.installation import Actor
+from appliance.policy import service as policy
+from webui.access_policy import fields_of, read_policy, said
+from webui.forms import Form, Refused
+from webui.rendering import back, confirmation, page
+from webui.security import Operating, SignedIn
+
+router = APIRouter()
+
+
+@router.get("/groups")
+async def list_groups(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Show the groups, and what is said for everybody."""
+    async with installation(request).snapshot(actor) as work:
+        found = await groups.page(work)
+        base = await policy.show_base(work)
+    return page(request, "groups/list.html", actor, groups=found.items, base=base, api="/groups")
+
+
+@router.get("/groups/add")
+async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Ask what the new group is."""
+    return await _form(request, actor, "", Form())
+
+
+@router.post("/groups")
+async def add(request: Request, actor: Operating) -> Response:
+    """Add a group."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            new = NewGroup(name=_text(sent, "name"), description=_text(sent, "description"), policy=read_policy(sent))
+            group = await groups.add(work, new)
+    except Refused as error:
+        return await _form(request, actor, "", Form.refused(sent, error), code=422)
+    return back(f"/groups/{quote(group.name, safe='')}", f"Group {group.name} was added.")
+
+
+@router.get("/groups/{name}")
+async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Show a group, to be changed."""
+    async with installation(request).snapshot(actor) as work:
+        group = await groups.show(work, name)
+    return await _form(request, actor, group.name, Form({"description": group.description} | said(group.policy)))
+
+
+@router.post("/groups/{name}")
+async def change(request: Request, actor: Operating, name: str) -> Response:
+    """Change a group."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            wanted = GroupChange(description=_text(sent, "description"), policy=read_policy(sent))
+            await groups.change(work, name, wanted, whole_policy=True)
+    except Refused as error:
+        return await _form(request, actor, name, Form.refused(sent, error), code=422)
+    return back(f"/groups/{quote(name, safe='')}", "Saved.")
+
+
+@router.get("/groups/{name}/remove")
+async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Ask before a group is removed."""
+    return confirmation(
+        request,
+        actor,
+        title=f"Remove group {name}?",
+        text="What was said for its users is said no more. A group with local users in it stays.",
+        button="Remove",
+        back_to=f"/groups/{quote(name, safe='')}",
+    )
+
+
+@router.post("/groups/{name}/remove")
+async def remove(request: Request, actor: Operating, name: str) -> Response:
+    """Remove a group."""
+    async with installation(request).transaction(actor) as work:
+        await groups.remove(work, name)
+    return back("/groups", f"Group {name} was removed.")
+
+
+@router.get("/policy")
+async def show_base(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Show what is said for everybody, to be changed."""
+    async with installation(request).snapshot(actor) as work:
+        base = await policy.show_base(work)
+    return await _base_form(request, actor, Form(said(base.policy)))
+
+
+@router.post("/policy")
+async def change_base(request: Request, actor: Operating) -> Response:
+    """Change what is said for everybody."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            await policy.change_base(work, read_policy(sent), whole=True)
+    except Refused as error:
+        return await _base_form(request, actor, Form.refused(sent, error), code=422)
+    return back("/groups", "Saved.")
+
+
+async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
+    async with installation(request).snapshot(actor) as work:
+        fields = await fields_of(work, unsaid="as for everybody", leave_out=("address",))
+        users = (await groups.show(work, name)).users if name else 0
+    return page(
+        request,
+        "groups/form.html",
+        actor,
+        code=code,
+        name=name,
+        form=form,
+        fields=fields,
+        users=users,
+        api=f"/groups/{name}" if name else "",
+    )
+
+
+async def _base_form(request: Request, actor: Actor, form: Form, *, code: int = 200) -> HTMLResponse:
+    async with installation(request).snapshot(actor) as work:
+        fields = await fields_of(work, unsaid="as the profile and its pool have it", leave_out=("address",))
+    return page(request, "groups/everybody.html", actor, code=code, form=form, fields=fields, api="/policy")
+
+
+def _text(sent: FormData, name: str) -> str:
+    return str(sent.get(name, ""))

@@ -1,0 +1,82 @@
+"""The fields of a schema as a form shows them, for nouns whose settings grow: realms, policy, runtime settings."""
+
+import enum
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from webui.forms import NO_ITEMS, kind_of
+
+_YES_OR_NO: Final = (("true", "yes"), ("false", "no"))
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One field.
+
+    Attributes:
+        kind: ``text``, ``number``, ``secret``, ``lines``, ``box`` or ``choice``.
+        choices: Value and words of each, for ``choice``.
+    """
+
+    name: str
+    label: str
+    kind: str
+    help: str
+    required: bool
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+def describe(
+    schema: type[BaseModel],
+    *,
+    leave_out: Iterable[str] = (),
+    choices: Mapping[str, Iterable[str]] = types.MappingProxyType({}),
+    unsaid: str = "",
+) -> list[Described]:
+    """Describe the fields of a schema in the order in which it has them.
+
+    Args:
+        schema: What the form is read into.
+        leave_out: Names of fields that the form has otherwise.
+        choices: What may be chosen for fields that name other things.
+        unsaid: The words for a choice that is left open.
+    """
+    left_out = set(leave_out)
+    return [
+        _describe(name, field, choices.get(name), unsaid)
+        for name, field in schema.model_fields.items()
+        if name not in left_out
+    ]
+
+
+def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: str) -> Described:
+    kind, optional = kind_of(field.annotation)
+    help_text = field.description or ""
+    open_choice = (("", unsaid),) if optional else ()
+    chosen: tuple[tuple[str, str], ...] = ()
+    shown = "text"
+    if named is not None:
+        shown, chosen = "choice", (*open_choice, *((each, each) for each in named))
+    elif kind is bool:
+        shown, chosen = ("choice", (*open_choice, *_YES_OR_NO)) if optional else ("box", ())
+    elif isinstance(kind, type) and issubclass(kind, enum.StrEnum):
+        shown, chosen = "choice", (*open_choice, *((each.value, each.value) for each in kind))
+    elif get_origin(kind) is tuple:
+        shown = "lines"
+        help_text += f" One a line{f'; {NO_ITEMS}: empty' if optional else ''}."
+    elif kind in (int, float):
+        shown = "number"
+    elif kind is SecretStr:
+        shown = "secret"
+    return Described(name, _label(name), shown, help_text, field.is_required(), chosen)
+
+
+def _label(name: str) -> str:
+    words = name.removesuffix("_seconds").replace("_", " ")
+    unit = " (seconds)" if name.endswith("_seconds") else ""
+    return f"{words[0].upper()}{words[1:]}{unit}".replace("Dns", "DNS").replace("Wins", "WINS")
