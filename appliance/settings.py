@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _HIGHEST_PORT = 65_535
+_OFF = "off"
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
 
 
@@ -81,6 +82,10 @@ def _listen_address(value: object) -> object:
     return ListenAddress.from_text(value) if isinstance(value, str) else value
 
 
+def _listen_address_or_off(value: object) -> object:
+    return None if value == _OFF else _listen_address(value)
+
+
 def _public_name(name: str) -> str:
     name = name.strip().rstrip(".").lower()
     if name and not _HOST_NAME.match(name):
@@ -114,6 +119,7 @@ class Settings(BaseSettings):
     Attributes:
         data_dir: Where the database, the master key and nothing else is kept.
         listen: The panel's and the API's address and port, always TLS.
+        metrics_listen: Where Prometheus finds ``/metrics``, without TLS and without a token; ``None``: nowhere.
         ike_address: Local IPv4 address to serve IKE on; 0.0.0.0 for all.
         ike_port: UDP port of IKE (RFC 2408 section 2.5.1).
         natt_port: UDP port of IKE and ESP behind NATs (RFC 3948).
@@ -136,6 +142,9 @@ class Settings(BaseSettings):
         default_factory=default_data_dir
     )
     listen: Annotated[ListenAddress, NoDecode, BeforeValidator(_listen_address)] = ListenAddress("0.0.0.0", 8443)
+    metrics_listen: Annotated[ListenAddress | None, NoDecode, BeforeValidator(_listen_address_or_off)] = ListenAddress(
+        "127.0.0.1", 9443
+    )
     ike_address: IPv4Address = IPv4Address("0.0.0.0")
     ike_port: Port = 500
     natt_port: Port = 4500
@@ -170,6 +179,8 @@ class Settings(BaseSettings):
             for name, value in self
             if name != "database_url" and value not in ("", None)
         }
+        if self.metrics_listen is None:
+            variables["COATI_METRICS_LISTEN"] = _OFF
         if self.database_url is not None:
             variables["COATI_DATABASE_URL"] = self.database_url.get_secret_value()
         return variables

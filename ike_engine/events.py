@@ -34,6 +34,7 @@ class PeerConnected:
 
     Attributes:
         configuration: Client side only: what Mode Config gave us (``actions.Configuration``).
+        login_seconds: From the first message of phase 1 until now.
     """
 
     peer_id: int
@@ -51,6 +52,7 @@ class PeerConnected:
     application_version: str
     vendor_ids: tuple[str, ...]
     configuration: Any = None
+    login_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,6 +227,7 @@ class Peers:
                     application_version=peer.application_version,
                     vendor_ids=peer.description.vendor_ids,
                     configuration=peer.configuration,
+                    login_seconds=self._host.now - min((sa.created for sa in peer.ike_sas), default=self._host.now),
                 )
             )
         return replaced

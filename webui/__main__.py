@@ -12,6 +12,7 @@ import signal
 import socket
 import ssl
 import sys
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -20,12 +21,18 @@ import uvicorn
 from appliance import logs
 from appliance.certificates import service as certificates
 from appliance.installation import Actor, Installation
-from appliance.settings import Settings
+from appliance.metrics import endpoints as metrics
+from appliance.settings import ListenAddress, Settings
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.privileges import keep_memory_private
 from webui import panel
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from fastapi import FastAPI
+    from uvicorn.config import LifespanType
+
     from webui.live import Signals
 
 logger = structlog.get_logger(__name__)
@@ -52,8 +59,67 @@ def listening(settings: Settings) -> socket.socket:
     descriptor = inherited_descriptors().get("panel")
     if descriptor is not None:
         return socket.socket(fileno=descriptor)
-    family = socket.AF_INET6 if ":" in settings.listen.host else socket.AF_INET
-    return socket.create_server(tuple(settings.listen), family=family)
+    return bind(settings.listen)
+
+
+def bind(address: ListenAddress) -> socket.socket:
+    """Listen there.
+
+    Raises:
+        OSError: it is taken, not ours, or not allowed.
+    """
+    return socket.create_server(tuple(address), family=socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+
+
+def _config(app: FastAPI, *, lifespan: LifespanType = "auto") -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="asyncio",
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GOODBYE_SECONDS,
+    )
+
+
+class _Deaf(uvicorn.Server):
+    """A server beside another that is told by signals when to end."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def metrics_served(installation: Installation) -> AsyncIterator[None]:
+    """Serve metrics meanwhile. That they cannot be is said, and keeps nobody from working."""
+    address = installation.settings.metrics_listen
+    if address is None:
+        yield
+        return
+    try:
+        bound = bind(address)
+    except OSError as error:
+        logger.warning(
+            "metrics are not served",
+            listen=str(address),
+            because=os.strerror(error.errno or 0),
+            remedy="choose another address by COATI_METRICS_LISTEN, or switch them off: off",
+        )
+        yield
+        return
+    with bound:
+        server = _Deaf(_config(metrics.create(installation), lifespan="off"))
+        serving = asyncio.create_task(server.serve([bound]))
+        logger.info("metrics", listen=str(address))
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
 
 
 class _Server(uvicorn.Server):
@@ -74,20 +140,13 @@ async def serve(settings: Settings) -> None:
     async with Installation.open(settings, migrate=False) as installation:
         context = await tls(installation)
         app = panel.create(installation)
-        config = uvicorn.Config(
-            app,
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GOODBYE_SECONDS,
-        )
+        config = _config(app)
         config.load()
         config.ssl = context
         with listening(settings) as bound:
             logger.info("panel", listen=str(settings.listen))
-            await _Server(config, app.state.signals).serve(sockets=[bound])
+            async with metrics_served(installation):
+                await _Server(config, app.state.signals).serve(sockets=[bound])
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from appliance import models
 from appliance.auth.chain import Chain
 from appliance.auth.pam.client import PamWorker
+from appliance.auth.realm_answers import RealmAnswers
 from appliance.auth.second_factor import OneTimeCodes
 from appliance.auth.throttle import Throttle
 from appliance.gateway.compile import Problem
@@ -63,6 +64,7 @@ class Logins:
         wake: Called when there is something to write.
 
     Attributes:
+        answers: Counts what realms say.
         chain: Judges logins.
         observers: Who is to be told of sessions.
         pam: Talks to PAM; ``None`` when nobody does.
@@ -88,7 +90,8 @@ class Logins:
         self.pam = PamWorker(pam) if pam is not None else None
         factors = StoredSecondFactors(reader, writer, installation.master_key)
         codes = OneTimeCodes(factors, self._demand, utc_now)
-        self.chain = Chain((), self._throttle, judge=codes.judge)
+        self.answers = RealmAnswers(codes.judge)
+        self.chain = Chain((), self._throttle, judge=self.answers.judge)
         throttled = _Throttled(self._throttle, _upsert(sqlite_database=installation.database.is_sqlite))
         self.observers: Sequence[SessionObserver] = (self._history, throttled, _PamSessions(self.pam))
 

@@ -15,6 +15,7 @@ import structlog
 
 from appliance.gateway.rows import CHANGING, TRAFFIC, Row, Rows
 from appliance.gateway.stay import Stay, line, name
+from appliance.metrics.histogram import Histogram
 from appliance.models.columns import now as utc_now
 from ike_engine.dataplane.interface import Counters, Report
 from ike_engine.events import (
@@ -63,7 +64,7 @@ class Status:
 
     serving: bool = False
     problems: tuple[Problem, ...] = ()
-    counters: dict[str, int] = field(default_factory=dict)
+    counters: dict[str, Any] = field(default_factory=dict)
     realms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
@@ -85,6 +86,10 @@ class Projector:
         refusals: Clients turned away since the start, by stage.
         unrecorded_refusals: Of these, so many came too fast to be written down.
         dropped: Datagrams that were not acted on, by reason.
+        goodbyes: Sessions that ended, by who ended them.
+        liveness: News of DPD, by what they said.
+        octets: Carried ``in`` from clients and ``out`` to them.
+        login_seconds: How long logins took that led to a session.
     """
 
     def __init__(
@@ -104,6 +109,10 @@ class Projector:
         self.refusals: Counter[str] = Counter()
         self.unrecorded_refusals = 0
         self.dropped: Counter[str] = Counter()
+        self.goodbyes: Counter[str] = Counter()
+        self.liveness: Counter[str] = Counter()
+        self.octets: Counter[str] = Counter()
+        self.login_seconds = Histogram()
         self._node = node
         self._leases = leases
         self._pool_name = pool_name
@@ -138,6 +147,10 @@ class Projector:
             "refusals": dict(self.refusals),
             "unrecorded_refusals": self.unrecorded_refusals,
             "datagrams_dropped": dict(self.dropped),
+            "goodbyes": dict(self.goodbyes),
+            "liveness": dict(self.liveness),
+            "octets": dict(self.octets),
+            "login_seconds": self.login_seconds.as_counters(),
         }
 
     # ---- what is told -----------------------------------------------------------------------------
@@ -159,6 +172,7 @@ class Projector:
             case PeerMoved():
                 self._change(event.peer_id, lambda stay, at: stay.moved(event.path, at))
             case LivenessChanged():
+                self.liveness[event.liveness.value] += 1
                 self._change(event.peer_id, lambda stay, at: stay.liveness(event, at))
             case PeerGone():
                 self._on_gone(event)
@@ -173,7 +187,12 @@ class Projector:
         at = self._wall_clock()
         for counters in report.children:
             stay = self._by_spi.get(counters.inbound_spi)
-            if stay is not None and stay.counted(counters, at):
+            if stay is None:
+                continue
+            before = stay.octets[counters.inbound_spi]
+            if stay.counted(counters, at):
+                self.octets["in"] += counters.octets_in - before.octets_in
+                self.octets["out"] += counters.octets_out - before.octets_out
                 self._noted.counted[stay] = None
                 for observer in self._observers:
                     observer.changed(stay)
@@ -285,6 +304,7 @@ class Projector:
         for observer in self._observers:
             observer.began(stay)
         self.logins += 1
+        self.login_seconds.observe(event.login_seconds)
         if stay.account is not None:
             self._noted.logins[stay.account] = at
         logger.info(
@@ -316,6 +336,7 @@ class Projector:
         if stay is None:  # it came as far as Mode Config and no further
             return
         stay.end(event.goodbye, event.reason, at)
+        self.goodbyes[event.goodbye.value] += 1
         self._noted.changed[stay] = None
         for observer in self._observers:
             observer.ended(stay)

@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import os
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -274,6 +274,11 @@ class Gateway:
                 "datagrams": self._shard.counters.datagrams,
                 "mishaps": self._shard.counters.mishaps,
                 "transactions": self._writer.transactions,
+                "realm_answers": self._logins.answers.as_counters(),
+                "udp": {
+                    "ike": asdict(self._surroundings.plain.counters),
+                    "natt": asdict(self._surroundings.nat_t.counters),
+                },
             },
             realms=self._realms.health(),
         )

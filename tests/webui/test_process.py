@@ -13,12 +13,14 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx2
+from structlog.testing import capture_logs
 
 from appliance import first_start
 from appliance.certificates import service as certificates
 from appliance.installation import Installation
 from appliance.models import CertificatePurpose
 from appliance.settings import ListenAddress, Settings
+from webui.__main__ import metrics_served
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,10 +33,35 @@ async def _prepare(settings: Settings) -> str:
             return (await certificates.show(work, CertificatePurpose.AUTHORITY)).pem
 
 
-def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
+def _free() -> ListenAddress:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = Settings(data_dir=tmp_path / "data", listen=ListenAddress("127.0.0.1", port))
+        return ListenAddress(*free.getsockname())
+
+
+async def test_metrics_whose_address_is_taken_are_off_and_all_else_works(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(data_dir=tmp_path / "data", metrics_listen=ListenAddress(*taken.getsockname()))
+        async with Installation.open(settings, migrate=False) as installation:
+            with capture_logs() as logged:
+                async with metrics_served(installation):
+                    pass
+    (line,) = logged
+    assert (line["event"], line["because"]) == ("metrics are not served", "Address already in use")
+    assert "COATI_METRICS_LISTEN" in line["remedy"]
+
+
+async def test_metrics_can_be_off(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", metrics_listen=None)
+    async with Installation.open(settings, migrate=False) as installation:
+        with capture_logs() as logged:
+            async with metrics_served(installation):
+                pass
+    assert logged == []
+
+
+def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
+    panel, metrics = _free(), _free()
+    settings = Settings(data_dir=tmp_path / "data", listen=panel, metrics_listen=metrics)
     authority = asyncio.run(_prepare(settings))
     environment = {**os.environ, **settings.environment()}
     process = subprocess.Popen([sys.executable, "-m", "webui"], env=environment, stderr=subprocess.PIPE, text=True)
@@ -43,13 +70,15 @@ def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
         end = time.monotonic() + 30
         while True:
             try:
-                answer = httpx2.get(f"https://127.0.0.1:{port}/healthz", verify=trusting)
+                answer = httpx2.get(f"https://{panel}/healthz", verify=trusting)
                 break
             except httpx2.ConnectError:
                 assert process.poll() is None, process.stderr.read()
                 assert time.monotonic() < end
                 time.sleep(0.1)
         assert answer.json() == {"status": "ok"}
+        assert "coati_build_info{" in httpx2.get(f"http://{metrics}/metrics").text
+        assert httpx2.get(f"https://{panel}/metrics", verify=trusting).status_code == 404
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
     finally:

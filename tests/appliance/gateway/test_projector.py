@@ -425,6 +425,22 @@ async def test_the_counters_of_the_node_are_as_new_as_its_sessions(recorder: Rec
         assert (node.counters["sessions"], node.counters["logins"]) == (sessions, 1)
 
 
+async def test_what_metrics_tell_is_counted_since_the_start(recorder: Recorder) -> None:
+    for peer_id, seconds in ((1, 0.02), (2, 4.0)):
+        recorder.tell(*coming_in(peer_id, "alice", IPv4Address(f"10.9.0.{peer_id}"), login_seconds=seconds))
+    recorder.projector.on_report(counted(spi(1), 1_000, 5_000))
+    recorder.projector.on_report(counted(spi(1), 1_500, 5_000))
+    recorder.projector.on_report(counted(spi(2), 100, 0))
+    probing = LivenessChanged(peer_id=1, liveness=Liveness.PROBING, probe=1, probes=3, round_trip_seconds=None)
+    recorder.tell(probing, *leaving(1, goodbye=Goodbye.DEAD), *leaving(2))
+    counters = recorder.projector.counters()
+    assert counters["octets"] == {"in": 1_600, "out": 5_000}
+    assert counters["liveness"] == {"probing": 1}
+    assert counters["goodbyes"] == {"dead-peer": 1, "client-disconnected": 1}
+    assert counters["login_seconds"]["sum"] == 4.02
+    assert sum(counters["login_seconds"]["counts"]) == 2
+
+
 async def test_the_outcome_of_a_command_comes_with_what_it_caused(recorder: Recorder) -> None:
     recorder.connect(1)
     await recorder.flush()
