@@ -33,8 +33,8 @@ def run(*command: str) -> str:
 
 
 def routes() -> set[str]:
-    """Routes as ``ip`` shows them, without who made them and how far they reach."""
-    return {re.sub(r" (proto|scope) \S+", "", line).strip() for line in run("ip", "route").splitlines()}
+    """Routes as ``ip`` shows them, without who made them, how far they reach, and whether the link has noticed its peer."""
+    return {re.sub(r" (proto|scope) \S+| linkdown", "", line).strip() for line in run("ip", "route").splitlines()}
 
 
 @pytest.fixture(autouse=True)
