@@ -33,7 +33,7 @@ def run(*command: str) -> str:
 
 
 def routes() -> set[str]:
-    """Routes as ``ip`` shows them, without who made them, how far they reach, and whether the link has noticed its peer."""
+    """Routes as ``ip`` shows them, without who made them, how far they reach, whether the link is up yet."""
     return {re.sub(r" (proto|scope) \S+| linkdown", "", line).strip() for line in run("ip", "route").splitlines()}
 
 
