@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.interop.lab import network, office
 from tests.interop.lab.processes import Daemon, eventually
+from tests.interop.lab.terminal import TerminalDaemon
 
 if TYPE_CHECKING:
     from tests.interop.lab.network import Place
@@ -43,7 +44,13 @@ class CoatiClient:
         self.stop()
 
     def start(
-        self, login: Login, authority: Path | None, *more: str, user: str = "", gateway: str = network.GATEWAY
+        self,
+        login: Login,
+        authority: Path | None,
+        *more: str,
+        user: str = "",
+        gateway: str = network.GATEWAY,
+        on_terminal: bool = False,
     ) -> None:
         """Start it; it connects at once.
 
@@ -53,6 +60,7 @@ class CoatiClient:
             more: Further arguments.
             user: Account of this machine to run as, in place of root.
             gateway: What is typed as its name.
+            on_terminal: It asks there for everything, the password first (``type``).
         """
         secrets = [login.user.password]
         arguments = ["--user", login.user.name, "--method", login.method, "--mode", login.mode]
@@ -65,20 +73,24 @@ class CoatiClient:
             arguments += ["--ca", str(authority)]
         if login.credential is not None:
             arguments += ["--cert", str(login.credential.certificate), "--key", str(login.credential.key)]
-        command = [sys.executable, "-m", "appliance.cli", "connect", gateway, "--password-stdin", "--verbose"]
+        command = [sys.executable, "-m", "appliance.cli", "connect", gateway, "--verbose"]
+        command += [] if on_terminal else ["--password-stdin"]
         group = str(pwd.getpwnam(user).pw_gid) if user else ""
         as_user = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"] if user else []
-        self._daemon = self.place.daemon(
-            "coati connect",
-            *("unshare", "-m", "sh", "-c", _OWN_RESOLV_CONF, str(self.resolv_conf)),
-            *as_user,
-            *command,
-            *arguments,
-            *more,
-            log=self._directory / "log",
-            stdin="\n".join([*secrets, ""]),
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT)},
-        )
+        own = ("unshare", "-m", "sh", "-c", _OWN_RESOLV_CONF, str(self.resolv_conf))
+        argv = (*own, *as_user, *command, *arguments, *more)
+        log = self._directory / "log"
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "PYTHONPATH": str(_ROOT)}
+        if on_terminal:
+            self._daemon = TerminalDaemon("coati connect", self.place.argv(*argv), log, env=environment)
+        else:
+            typed = "\n".join([*secrets, ""])
+            self._daemon = self.place.daemon("coati connect", *argv, log=log, stdin=typed, env=environment)
+
+    def type(self, prompt: str, text: str) -> None:
+        """Wait until it asks on its terminal, and answer."""
+        assert isinstance(self._daemon, TerminalDaemon)
+        self._daemon.answer(prompt, text)
 
     def wait_connected(self, *, times: int = 1, within: float = 15) -> None:
         """Wait until it has been connected so many times.

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from appliance.history import service as history
+from appliance.history.schemas import EventFilter
 from appliance.installation import Installation
 from appliance.pools import service as pools
 from appliance.refusals import service as refusals
@@ -24,6 +26,7 @@ from tests.interop.lab.processes import eventually
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from appliance.history.schemas import EventView
     from appliance.installation import Transaction
     from appliance.sessions.schemas import SessionView
     from tests.interop.lab.authority import Authority
@@ -211,6 +214,10 @@ class CoatiGateway:
             )
             for refusal in reversed(page.items)
         ]
+
+    def events(self, user: str) -> list[EventView]:
+        """Logins, logouts and failures of a user, the latest first."""
+        return self._ask(lambda work: history.page(work, EventFilter(user=user))).items
 
     def log(self) -> str:
         return self._daemon.output()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from tests.interop.lab import network, office
 from tests.interop.lab.processes import Daemon, Failed, eventually
+from tests.interop.lab.terminal import TerminalDaemon
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,7 @@ class VpncClient:
         dh: str = "dh2",
         pfs: str = "nopfs",
         more: tuple[str, ...] = (),
+        on_terminal: bool = False,
     ) -> None:
         """Start vpnc, which connects at once.
 
@@ -77,6 +79,7 @@ class VpncClient:
             dh: Phase 1 group.
             pfs: Group of quick mode, or ``nopfs``.
             more: Further lines of its configuration file.
+            on_terminal: It may ask there (``type``); otherwise it gives up when it is asked for more than the password.
         """
         self._directory.mkdir()
         script = self._directory / "script"
@@ -103,12 +106,24 @@ class VpncClient:
         configuration = self._directory / "vpnc.conf"
         configuration.write_text("".join(f"{line}\n" for line in lines))
         configuration.chmod(0o600)
-        self._daemon = self.place.daemon(
+        command = [
+            "stdbuf",
+            "-oL",
             "vpnc",
-            *("stdbuf", "-oL", "vpnc", "--no-detach", "--non-inter", str(configuration)),
-            log=self._directory / "log",
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        )
+            "--no-detach",
+            *([] if on_terminal else ["--non-inter"]),
+            str(configuration),
+        ]
+        log, environment = self._directory / "log", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        if on_terminal:
+            self._daemon = TerminalDaemon("vpnc", self.place.argv(*command), log, env=environment)
+        else:
+            self._daemon = self.place.daemon("vpnc", *command, log=log, env=environment)
+
+    def type(self, prompt: str, text: str) -> None:
+        """Wait until it asks on its terminal, and answer."""
+        assert isinstance(self._daemon, TerminalDaemon)
+        self._daemon.answer(prompt, text)
 
     def connect(self, *, within: float = 15) -> None:
         """Wait until the tunnel carries packets.
