@@ -31,7 +31,7 @@ _CONFIGURED: Final = (
     models.Certificate,
     models.Command,
 )
-_LIVED: Final = (models.Session, models.Refusal, models.Node)
+_LIVED: Final = (models.Session, models.Event, models.Refusal, models.Throttle, models.SecondFactor, models.Node)
 
 TOPICS: Final = frozenset(model.__tablename__ for model in (*_CONFIGURED, *_LIVED))
 """What gateways follow, and what they write: pages follow both."""

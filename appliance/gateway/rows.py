@@ -123,7 +123,8 @@ class Rows:
             models.Refusal.__tablename__: self.refusals,
             models.Node.__tablename__: self.nodes,
         }
-        return frozenset(topic for topic, rows in written.items() if rows)
+        observed = {str(statement.table.description) for statement, rows in self.observed if rows}
+        return changes.TOPICS & (observed | {topic for topic, rows in written.items() if rows})
 
     def _statements(self) -> tuple[tuple[Insert | Update | Delete, Sequence[Row]], ...]:
         return (

@@ -252,7 +252,6 @@ class Gateway:
             if number % _BEATS_BETWEEN_SWEEPS == 0:
                 await self._try(self._forget_what_is_old)
                 await self._try(self._logins.forget)
-            await self._try(self._logins.follow)
             if self._look_at_users_again:
                 self._look_at_users_again = False
                 await self._try(self._disconnect_unwelcome)
@@ -300,6 +299,8 @@ class Gateway:
             async for topics in feed:
                 if topics & _CONFIGURATION:
                     await self._reload(topics)
+                if "throttles" in topics:
+                    await self._logins.follow()
                 if "commands" in topics:
                     await self._commands.carry_out()
                 if "users" in topics:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
-from appliance.models import SecondFactor
+from appliance.models import Realm, RealmKind, SecondFactor
 from appliance.schema import Paging
 from appliance.second_factors.schemas import SecondFactorFilter
 
@@ -16,6 +16,12 @@ async def find(session: AsyncSession, realm: str, user: str, *, to_change: bool 
     wanted = select(SecondFactor).where(SecondFactor.realm == realm, SecondFactor.user == user)
     found: SecondFactor | None = await session.scalar(wanted.with_for_update() if to_change else wanted)
     return found
+
+
+async def forget_local(session: AsyncSession, user: str) -> None:
+    """Forget that of a local user who is removed: another may get the name one day."""
+    local = select(Realm.name).where(Realm.kind == RealmKind.LOCAL)
+    await session.execute(delete(SecondFactor).where(SecondFactor.user == user, SecondFactor.realm.in_(local)))
 
 
 async def page(session: AsyncSession, wanted: SecondFactorFilter, paging: Paging) -> tuple[Sequence[SecondFactor], int]:

@@ -17,6 +17,7 @@ from appliance.models import User
 from appliance.models.columns import now
 from appliance.policy import service as policy
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.second_factors import repository as second_factors
 from appliance.sessions import repository as sessions_repository
 from appliance.sessions import service as sessions
 from appliance.users import repository
@@ -186,6 +187,7 @@ async def remove(work: Transaction, name: str) -> None:
     view = await _show(work, user)
     work.expect(view)
     await work.session.delete(user)
+    await second_factors.forget_local(work.session, user.name)
     audit.record(work, "user.remove", user.name, before=view)
     await sessions.disconnect_user(work, user.name, "the user was removed")
 

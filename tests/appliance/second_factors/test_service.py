@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import pyotp
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from appliance.errors import InUse, Invalid, NotFound
 from appliance.models import AuditEntry, SecondFactor
 from appliance.models.columns import now
+from appliance.realms import service as realms
 from appliance.second_factors import repository, service
 from appliance.second_factors.schemas import SecondFactorFilter
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
 
 if TYPE_CHECKING:
     from appliance.installation import Transaction
@@ -111,3 +115,12 @@ async def test_the_database_holds_neither_seeds_nor_recovery_codes(work: Transac
     [factor] = (await work.session.scalars(select(SecondFactor))).all()
     assert seed not in repr(vars(factor))
     assert {entry.deed for entry in audited} == {"second-factor.enrol", "second-factor.confirm"}
+
+
+async def test_a_local_user_takes_it_along_and_others_keep_theirs(work: Transaction) -> None:
+    await realms.ensure_local(work)
+    await users.add(work, NewUser(name="alice", password=SecretStr("correct horse battery")))
+    await enrolled(work)
+    await service.enrol(work, "staff", "alice")
+    await users.remove(work, "alice")
+    assert [each.realm for each in (await service.page(work)).items] == ["staff"]
