@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+@functools.lru_cache(maxsize=1_024)
 def network_of(identification: Identification) -> IPv4Network:
-    """The network that an ID payload of quick mode names.
+    """The network that an ID payload of quick mode names; remembered, since most clients name the same one.
 
     Raises:
         InvalidIdInformation: it names none that we can carry (IPv6, a range that is no network).
