@@ -129,6 +129,7 @@ class Configuration:
         reachable: Networks behind us that its Child SAs may carry; (0.0.0.0/0,) for all.
         split_include: Networks to send through the tunnel; empty: everything.
         split_exclude: Networks to keep outside although everything goes through ("local LAN").
+        reauthenticate_on_rekey: For this peer in place of the profile's; ``None``: the profile's.
     """
 
     address: IPv4Address
@@ -142,6 +143,7 @@ class Configuration:
     banner: str = ""
     save_password: bool = False
     reachable: tuple[IPv4Network, ...] = (IPv4Network("0.0.0.0/0"),)
+    reauthenticate_on_rekey: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ike_engine.actions import (
     Configuration,
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 
     from ike_engine.child_sa import ChildSa
     from ike_engine.exchange import Host
-    from ike_engine.path import Path
+    from ike_engine.path import Address, Path
     from ike_engine.policy import Profile
     from ike_engine.timers import Timer
+
+K = TypeVar("K")
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +117,7 @@ class Peers:
         self._peers: dict[int, Peer] = {}
         self._by_spi: dict[int, Peer] = {}
         self._by_user: dict[str, list[Peer]] = {}
+        self._by_place: dict[Address, list[Peer]] = {}
         self.expired: Callable[[Peer, Child, bool], None] | None = None
         self.install_failed: Callable[[Peer, Child, str], None] | None = None
 
@@ -137,6 +140,10 @@ class Peers:
         """All peers logged in under that name."""
         return tuple(self._by_user.get(user, ()))
 
+    def at(self, place: Address) -> Iterable[Peer]:
+        """All peers whose end of the path is there; several when a NAT gave a port to another client."""
+        return tuple(self._by_place.get(place, ()))
+
     def add(self, user: str, claim: Any, profile: Profile, description: PeerDescription) -> Peer:  # noqa: ANN401  opaque
         """A login was accepted: a peer comes to be."""
         peer = Peer(
@@ -150,6 +157,7 @@ class Peers:
         )
         self._peers[peer.id] = peer
         self._by_user.setdefault(user, []).append(peer)
+        self._by_place.setdefault(peer.path.remote, []).append(peer)
         return peer
 
     def spi_is_free(self, spi: int) -> bool:
@@ -252,6 +260,9 @@ class Peers:
         """An authentic, fresh message came along ``path``: follow the peer if it moved."""
         peer.last_heard = self._host.now
         if path != peer.path:
+            if path.remote != peer.path.remote:
+                _take_out(self._by_place, peer.path.remote, peer)
+                self._by_place.setdefault(path.remote, []).append(peer)
             peer.path = path
             spis = tuple(spi for spi, child in peer.children.items() if child.sa.encapsulated)
             if spis:
@@ -282,10 +293,8 @@ class Peers:
         if spis:
             self._host.emit(RemoveChildren(spis))
         self._peers.pop(peer.id, None)
-        siblings = self._by_user[peer.user]
-        siblings.remove(peer)
-        if not siblings:
-            del self._by_user[peer.user]
+        _take_out(self._by_user, peer.user, peer)
+        _take_out(self._by_place, peer.path.remote, peer)
         if peer.configured or peer.connected:
             self._host.emit(PeerGone(peer_id=peer.id, user=peer.user, goodbye=goodbye, reason=reason))
 
@@ -312,3 +321,10 @@ class Peers:
             self.expired(peer, child, report.hard)
         elif isinstance(report, InstallFailed) and self.install_failed is not None:
             self.install_failed(peer, child, report.reason)
+
+
+def _take_out(index: dict[K, list[Peer]], key: K, peer: Peer) -> None:
+    companions = index[key]
+    companions.remove(peer)
+    if not companions:
+        del index[key]

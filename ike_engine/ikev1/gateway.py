@@ -104,8 +104,8 @@ class Gateway:
     def _phase_1_done(self, sa: IsakmpSa) -> None:
         self._all.established(sa)
         description = self._describe(sa)
-        live = None if sa.served_by.reauthenticate_on_rekey else self._same_client(sa)
-        if live is None:
+        live = self._same_client(sa)
+        if live is None or self._must_log_in_again(live):
             self._ask_for_a_login(sa, description)
         elif sa.authentication is Authentication.XAUTH_RSA:
             self._carry_over(sa, description, live)
@@ -116,6 +116,11 @@ class Gateway:
                 passed=lambda: self._carry_over(sa, description, live),
                 failed=lambda: self._ask_for_a_login(sa, description),
             )
+
+    @staticmethod
+    def _must_log_in_again(peer: Peer) -> bool:
+        configured = peer.configuration.reauthenticate_on_rekey if peer.configuration is not None else None
+        return peer.profile.reauthenticate_on_rekey if configured is None else configured
 
     def _ask_for_a_login(self, sa: IsakmpSa, description: PeerDescription) -> None:
         if sa.closing:
@@ -161,10 +166,9 @@ class Gateway:
 
     def _same_client(self, sa: IsakmpSa) -> Peer | None:
         """The live peer that this phase 1 may come from: the same by all that phase 1 tells, and at the same place."""
-        for peer in self._peers:
+        for peer in self._peers.at(sa.path.remote):
             if (
-                peer.path.remote == sa.path.remote
-                and peer.profile.name == sa.served_by.name
+                peer.profile.name == sa.served_by.name
                 and peer.description.authentication is sa.authentication
                 and peer.description.identity == str(sa.identity or "")
                 and peer.description.certificate == sa.certificate

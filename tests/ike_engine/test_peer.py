@@ -214,3 +214,19 @@ def test_a_peer_is_gone_once() -> None:
 def test_numbers_of_peers_go_on_where_an_earlier_life_ended() -> None:
     station = Endpoint(Policy(), entropy=bytes, wall_clock=lambda: NOW, first_peer_id=500)
     assert next(station._peers._ids) == 500
+
+
+def test_peers_are_found_where_they_are_now() -> None:
+    lab = pair(gateway={"dpd_interval_seconds": 0})
+    translated(lab)
+    lab.connect(seconds=5)
+    peers = lab.gateway.endpoint._peers
+    (peer,) = peers
+    before = peer.path.remote
+    assert peers.at(before) == (peer,)
+    moved = peer.path._replace(remote=Address("203.0.113.99", 50_000))
+    report(lab, PathObserved(next(iter(lab.gateway.inbound)), moved))
+    assert peers.at(before) == ()
+    assert peers.at(moved.remote) == (peer,)
+    lab.network.command(lab.gateway, Disconnect(peer.id))
+    assert peers._by_place == peers._by_user == {}

@@ -24,6 +24,7 @@ from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, ProtocolId
 from ike_engine.ikev1.numbers import ModeConfigAttribute as Mode
 from ike_engine.ikev1.payloads import Delete
+from ike_engine.path import Address
 from ike_engine.policy import Authentication, Phase1Mode
 from ike_engine.secret import Secret
 from ike_engine.wire.attributes import Attribute
@@ -280,6 +281,15 @@ def test_a_client_that_is_still_there_need_not_log_in_again(method: Authenticati
     assert not lab.gateway.of(PeerGone)
 
 
+@pytest.mark.parametrize(("profile", "peer", "again"), [(True, False, False), (False, True, True), (True, None, True)])
+def test_what_is_configured_for_the_peer_goes_before_the_profile(profile: bool, peer: bool | None, again: bool) -> None:
+    configuration = replace(CONFIGURATION, reauthenticate_on_rekey=peer)
+    gateway = {"reauthenticate_on_rekey": profile, **QUIET}
+    lab = pair(client=SHORT, gateway=gateway, configuration=configuration)
+    lab.connect(seconds=5)
+    assert rekeyed(lab) == [False, not again]
+
+
 def thief(lab: Pair, **changes: Any) -> Station:
     """Somebody who gets the client's address and port, and what its phase 1 needs, but not its keys."""
     profile = replace(lab.order.profile, **changes)
@@ -319,6 +329,32 @@ def test_another_certificate_is_another_client(monkeypatch: pytest.MonkeyPatch) 
     questions = asked(lab)
     lab.network.run(20)
     assert [type(question) for question in questions] == [Authenticate]
+
+
+def test_a_client_that_began_anew_logs_in_again() -> None:
+    lab = pair(method=Authentication.XAUTH_RSA, client=QUIET, gateway=CARRIED)
+    lab.connect(seconds=5)
+    questions = asked(lab)
+    lab.network.command(lab.client, lab.order)  # with INITIAL-CONTACT: it knows of no other SA
+    lab.network.run(5)
+    assert [type(question) for question in questions] == [Authenticate, Configure]
+    assert lab.gateway.one(PeerGone).goodbye is Goodbye.SUPERSEDED
+
+
+def test_an_answer_from_elsewhere_speaks_for_nobody_here() -> None:
+    """The client has moved on; somebody else has its old address and port."""
+    lab = pair(client=SHORT, gateway=CARRIED)
+    lab.connect(seconds=5)
+    elsewhere = Address("203.0.113.99", 500)
+
+    def moved(sender: Station, data: bytes, way: Any) -> Any:
+        header = Header.parse(data)
+        if sender is lab.client and header.exchange_type == ExchangeType.INFORMATIONAL:
+            return data, way._replace(local=elsewhere)
+        return data, way
+
+    lab.network.hook = moved
+    assert rekeyed(lab) == [False, False]
 
 
 def test_a_client_without_dpd_logs_in_again() -> None:

@@ -310,6 +310,14 @@ def test_an_offer_of_nothing_known_says_so() -> None:
     assert refused.value.offered == ("des_cbc-sha256-modp2048 with hybrid-init-rsa",)
 
 
+def test_an_offer_of_one_curve_that_we_do_not_have_says_what_was_offered() -> None:
+    # quirk: charon-cmd 5.9.8: by default offers AES-128, SHA-256 and Curve25519 (group 31) alone.
+    curve = transform(*AES256, REST[0], (Phase1Attribute.GROUP_DESCRIPTION, 31), REST[2])
+    with pytest.raises(NothingInCommon) as refused:
+        choose_phase_1(sa_of(curve), (OURS,), AGGRESSIVE)
+    assert refused.value.offered == ("aes256-sha256-group31 with hybrid-init-rsa",)
+
+
 # ---- the initiator ------------------------------------------------------------------------------------------
 
 
