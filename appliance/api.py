@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 
 from appliance import __version__, problems
 from appliance.audit import endpoints as audit
+from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
 from appliance.commands import endpoints as commands
 from appliance.groups import endpoints as groups
@@ -44,6 +45,7 @@ _NOUNS: Final = (
     tokens,
     certificates,
     audit,
+    backups,
     system,
 )
 _MOST_BODY_OCTETS: Final = 1_000_000

@@ -11,10 +11,10 @@ import contextlib
 import fcntl
 import importlib.util
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -26,6 +26,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from appliance import changes
 from appliance.data_directory import open_private, write_private
+
+T = TypeVar("T")
 
 _BUSY_MILLISECONDS: Final = 10_000
 _BEGIN: Final = "coati_begin"
@@ -78,10 +80,15 @@ class Database:
 
     async def migrate(self) -> None:
         """Bring the tables up to what this version of the software expects; one process at a time."""
+        await self.rework(_upgrade)
+
+    async def rework(self, work: Callable[[Connection], T]) -> T:
+        """Have ``work`` change the tables themselves, all or nothing; one process at a time."""
         writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
         async with self._sole_migrator(), writer.connect() as connection:
-            await connection.run_sync(_upgrade)
+            done = await connection.run_sync(work)
             await connection.commit()
+            return done
 
     async def close(self) -> None:
         """Close all connections."""

@@ -1,6 +1,7 @@
 """What routes of the API are made of: a permission, one transaction, and the version of what they answer with.
 
-Every route names its permission in its signature: ``Reading``, ``Writing`` or ``Owning``; a test walks all routes.
+Every route names its permission in its signature: ``Reading``, ``Writing``, ``Owning`` or ``OwnersReading``; a test
+walks all routes.
 """
 
 import json
@@ -23,6 +24,7 @@ _DOCUMENTED: Final = Security(
     HTTPBearer(auto_error=False, scheme_name="token", description="Made by: coati token create NAME --scope write")
 )
 _EXPECTED: Final = "If-Match"
+_JSON: Final = "application/json"
 _IF_MATCH: Final = {
     "name": _EXPECTED,
     "in": "header",
@@ -87,6 +89,7 @@ class Permission:
 Reading = Annotated[Transaction, Depends(Permission(Scope.READ, changes=False), scope="function")]
 Writing = Annotated[Transaction, Depends(Permission(Scope.WRITE, changes=True), scope="function")]
 Owning = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=True), scope="function")]
+OwnersReading = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=False), scope="function")]
 
 
 class _Route(APIRoute):
@@ -102,7 +105,7 @@ class _Route(APIRoute):
 
         async def handler(request: Request) -> Response:
             answer = await handle(request)
-            if answer.status_code < 300 and answer.body:
+            if answer.status_code < 300 and answer.body and answer.media_type == _JSON:
                 shown = json.loads(bytes(answer.body))
                 if isinstance(shown, dict) and "items" not in shown:
                     answer.headers["ETag"] = version(shown)

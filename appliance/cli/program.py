@@ -10,6 +10,7 @@ from appliance import __version__
 from appliance.cli import (
     administrators,
     authority,
+    backups,
     connect,
     console,
     doctor,
@@ -54,6 +55,7 @@ app.add_typer(sessions.app, name="session")
 app.add_typer(refusals.app, name="refusal")
 app.add_typer(tokens.app, name="token")
 app.add_typer(administrators.app, name="admin")
+app.add_typer(backups.app, name="backup")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""Backups: everything that an installation is, in one encrypted file."""

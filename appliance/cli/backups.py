@@ -1,0 +1,75 @@
+"""``coati backup``: everything in one encrypted file, and back."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from appliance.backups import archive, service
+from appliance.backups.schemas import BackupContent
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.data_directory import write_private
+from appliance.errors import AlreadyExists
+from appliance.settings import Settings
+
+app = typer.Typer(help="Everything in one encrypted file, and back.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="The backup.", exists=True, dir_okay=False, readable=True)]
+PassphraseStdin = Annotated[bool, typer.Option("--passphrase-stdin", help="Read the passphrase from standard input.")]
+
+
+@app.command("create")
+def create(
+    file: Annotated[Path, typer.Argument(help="Where to; a file that is there already is left alone.")],
+    passphrase_stdin: PassphraseStdin = False,
+) -> None:
+    """Back up the database and the master key, encrypted under a passphrase. Keep both apart."""
+    if file.exists():
+        raise AlreadyExists(f"{file} is there already", remedy="choose another name, or move it away")
+    passphrase = _passphrase(passphrase_stdin, new=True)
+    content = console.run(lambda work: service.make(work, passphrase, file.name))
+    write_private(file, content)
+    verified = asyncio.run(service.verify(content, passphrase))
+    console.say(f"{file}: {_in_words(verified)}; it was restored on trial")
+
+
+@app.command("show")
+def show(file: File, json: Json = False) -> None:
+    """Say what a backup is, without its passphrase."""
+    header = archive.describe(file.read_bytes())
+    if json:
+        console.show_json(header._asdict() | {"made_at": header.made_at.isoformat()})
+    else:
+        console.say(f"made by Coati {header.version} on {header.made_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@app.command("verify")
+def verify(file: File, passphrase_stdin: PassphraseStdin = False, json: Json = False) -> None:
+    """Restore a backup on trial, into a place that is thrown away."""
+    content = asyncio.run(service.verify(file.read_bytes(), _passphrase(passphrase_stdin)))
+    if json:
+        console.show_json(content)
+    else:
+        console.say(f"{file} is good: {_in_words(content)}")
+
+
+@app.command("restore")
+def restore(file: File, passphrase_stdin: PassphraseStdin = False) -> None:
+    """Make an installation of a backup, in a data directory (and a database) where there is none."""
+    settings = Settings()
+    content = asyncio.run(service.restore(settings, file.read_bytes(), _passphrase(passphrase_stdin)))
+    console.say(f"restored into {settings.data_dir}: {_in_words(content)}")
+    console.say("next: coati serve")
+
+
+def _passphrase(stdin: bool, *, new: bool = False) -> SecretStr:
+    return console.read_secret("Passphrase", stdin=stdin, twice=new)
+
+
+def _in_words(content: BackupContent) -> str:
+    interesting = {name: content.rows.get(name, 0) for name in ("users", "profiles", "pools", "sessions")}
+    counted = ", ".join(f"{count} {name}" for name, count in interesting.items())
+    return f"{counted} as of {content.made_at:%Y-%m-%d %H:%M:%S} UTC"

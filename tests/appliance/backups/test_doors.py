@@ -1,0 +1,122 @@
+"""Backups by the API and by the command line: what people and scripts see."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx2
+import pytest
+import typer
+
+from appliance import api, first_start
+from appliance.cli import console, program
+from appliance.installation import Actor, Installation
+from appliance.models import Scope
+from appliance.settings import Settings
+from appliance.tokens import service as tokens
+from appliance.tokens.schemas import NewToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PASSPHRASE = "correct horse battery"
+V1 = "/api/v1/backups"
+
+
+async def test_the_life_of_a_backup_in_the_api(tmp_path: Path) -> None:
+    async with Installation.open(Settings(data_dir=tmp_path / "data")) as opened:
+        await first_start.ensure(opened)
+        async with opened.transaction(Actor("a test")) as work:
+            owner, writer = [
+                (await tokens.create(work, NewToken(name=scope.value, scopes=(scope,)))).token
+                for scope in (Scope.OWN, Scope.WRITE)
+            ]
+        transport = httpx2.ASGITransport(app=api.create(opened))
+        headers = {"Authorization": f"Bearer {owner}"}
+        async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as client:
+            made = await client.post(V1, json={"passphrase": PASSPHRASE})
+            assert made.status_code == 201, made.text
+            name = made.json()["name"]
+            assert PASSPHRASE not in made.text
+            assert (await client.get(V1)).json()["items"] == [made.json()]
+            file = await client.get(f"{V1}/{name}/file")
+            assert file.headers["content-type"] == "application/octet-stream"
+            assert name in file.headers["content-disposition"]
+            assert len(file.content) == made.json()["octets"]
+
+            verified = await client.post(f"{V1}/{name}/verify", json={"passphrase": PASSPHRASE})
+            assert verified.json()["rows"]["administrators"] == 1
+            wrong = await client.post(f"{V1}/{name}/verify", json={"passphrase": "something else"})
+            assert wrong.status_code == 422
+            assert "passphrase is wrong" in wrong.json()["detail"]
+            assert (await client.post(V1, json={"passphrase": "short"})).status_code == 422
+
+            assert (await client.delete(f"{V1}/{name}")).status_code == 204
+            assert (await client.get(f"{V1}/{name}")).status_code == 404
+            assert (await client.get(f"{V1}/..%2Fmaster.key/file")).status_code == 404
+            only_writes = {"Authorization": f"Bearer {writer}"}
+            assert (await client.get(V1, headers=only_writes)).status_code == 403
+            assert (await client.post(V1, headers=only_writes, json={"passphrase": PASSPHRASE})).status_code == 403
+
+
+class Said(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def coati(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Run a command on the data directory ``where``; the passphrase is piped in."""
+    for name in [name for name in os.environ if name.startswith("COATI_")]:
+        monkeypatch.delenv(name)
+
+    def run(where: str, *arguments: str, stdin: str = f"{PASSPHRASE}\n") -> Said:
+        monkeypatch.setenv("COATI_DATA_DIR", str(tmp_path / where))
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        status = console.guarded(lambda **options: typer.main.get_command(program.app)(list(arguments), **options))
+        return Said(status, *capsys.readouterr())
+
+    return run
+
+
+def test_the_life_of_a_backup_on_the_command_line(coati: Callable[..., Said], tmp_path: Path) -> None:
+    file = str(tmp_path / "monday.coati-backup")
+    added = coati("here", "user", "add", "ada", "--password-stdin", stdin="analytical engine\n")
+    assert added.status == 0, added.err
+
+    made = coati("here", "backup", "create", file, "--passphrase-stdin")
+    assert made.status == 0, made.err
+    assert "1 users" in made.out
+    assert "restored on trial" in made.out
+    assert (tmp_path / "monday.coati-backup").stat().st_mode & 0o777 == 0o600
+    again = coati("here", "backup", "create", file, "--passphrase-stdin")
+    assert (again.status, "is there already" in again.err) == (1, True)
+
+    shown = coati("nowhere", "backup", "show", file, "--json")
+    assert json.loads(shown.out).keys() == {"version", "revision", "made_at"}
+    wrong = coati("nowhere", "backup", "verify", file, "--passphrase-stdin", stdin="something else\n")
+    assert (wrong.status, "the passphrase is wrong, or the file is damaged" in wrong.err) == (1, True)
+    assert coati("nowhere", "backup", "verify", file, "--passphrase-stdin").out.startswith(f"{file} is good: 1 users")
+
+    occupied = coati("here", "backup", "restore", file, "--passphrase-stdin")
+    assert (occupied.status, "holds an installation; nothing was changed" in occupied.err) == (1, True)
+    restored = coati("there", "backup", "restore", file, "--passphrase-stdin")
+    assert restored.status == 0, restored.err
+    assert restored.out.splitlines()[-1] == "next: coati serve"
+    assert json.loads(coati("there", "user", "show", "ada", "--json").out)["name"] == "ada"
+
+
+def test_another_file_is_refused_in_words(coati: Callable[..., Said], tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"not a backup")
+    said = coati("nowhere", "backup", "restore", str(other), "--passphrase-stdin")
+    assert (said.status, "this is no backup of Coati" in said.err) == (1, True)
+    assert not (tmp_path / "nowhere" / "master.key").exists()
+    missing = coati("nowhere", "backup", "verify", str(tmp_path / "missing"), "--passphrase-stdin")
+    assert (missing.status, "does not exist" in missing.err) == (2, True)
