@@ -27,6 +27,7 @@ import structlog
 from appliance import __version__, logs
 from appliance.auth.pam import messages as pam_messages
 from appliance.certificates.local_names import primary_address
+from appliance.service_manager import informed
 from appliance.settings import DataPlaneChoice, ListenAddress, Settings
 from ike_engine.dataplane.firewall import hindrances
 from ike_engine.path import Address
@@ -86,7 +87,8 @@ async def serve(settings: Settings) -> None:
             password = await _prepare(settings, account)
             again = f"sudo ./coati --data-dir {settings.data_dir} serve"
             _announce(settings, password, f"off: it needs root. To switch it on with this data: {again}")
-            await attend(stop, gateway=None, esp=None, others=(_web(settings, panel, None),))
+            async with informed(stop):
+                await attend(stop, gateway=None, esp=None, others=(_web(settings, panel, None),))
         else:
             await _serve_everything(settings, account, panel, stop)
 
@@ -118,7 +120,8 @@ async def _serve_everything(settings: Settings, account: Account, panel: socket.
         )
         esp = keeper.esp_child(account, hidden=(settings.data_dir,))
         web, pam = _web(settings, panel, account), _pam(settings, judged)
-        await attend(stop, gateway=gateway, esp=esp, others=(web,), on_demand={judged.fileno(): pam})
+        async with informed(stop):
+            await attend(stop, gateway=gateway, esp=esp, others=(web,), on_demand={judged.fileno(): pam})
     finally:
         logins.close()
         judged.close()

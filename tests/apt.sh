@@ -13,6 +13,7 @@ packages="
   freeradius freeradius-utils
   nftables iproute2 iputils-ping conntrack curl openssl procps util-linux
   user-mode-linux kmod iptables
+  systemd
 "
 
 missing=""

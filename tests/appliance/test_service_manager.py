@@ -1,0 +1,75 @@
+"""What systemd hears: ready, alive, stopping; and nothing where nobody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from appliance.service_manager import informed, notify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["/socket", "@abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The service manager's end, with a name in the file system or without."""
+    name = f"{tmp_path}/socket" if request.param == "/socket" else f"@coati-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"\0{name[1:]}" if name.startswith("@") else name)
+        listening.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        yield listening
+
+
+async def heard(manager: socket.socket) -> str:
+    async with asyncio.timeout(10):
+        return (await asyncio.get_running_loop().sock_recv(manager, 100)).decode()
+
+
+async def test_it_hears_that_we_are_ready_and_that_we_stop(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    stop = asyncio.Event()
+    async with informed(stop):
+        assert await heard(manager) == "READY=1"
+        stop.set()
+        assert await heard(manager) == "STOPPING=1"
+
+
+async def test_the_watchdog_hears_twice_as_often_as_it_must(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    began = asyncio.get_running_loop().time()
+    async with informed(asyncio.Event()):
+        assert [await heard(manager) for _ in range(4)] == ["READY=1", *["WATCHDOG=1"] * 3]
+    assert asyncio.get_running_loop().time() - began >= 0.02
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+
+
+async def test_the_watchdog_of_another_process_is_not_ours(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "1000")
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    async with informed(asyncio.Event()):
+        assert await heard(manager) == "READY=1"
+        await asyncio.sleep(0.02)
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+
+
+async def test_without_a_service_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify("READY=1")
+    async with informed(asyncio.Event()):
+        pass
