@@ -9,6 +9,7 @@ from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
 from appliance.commands import endpoints as commands
+from appliance.configuration import endpoints as configuration
 from appliance.groups import endpoints as groups
 from appliance.history import endpoints as history
 from appliance.installation import Installation
@@ -45,6 +46,7 @@ _NOUNS: Final = (
     tokens,
     certificates,
     audit,
+    configuration,
     backups,
     system,
 )

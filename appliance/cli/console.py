@@ -100,6 +100,11 @@ def show_json(value: object) -> None:
     say(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 
+def json_line(value: object) -> str:
+    """Give a value as JSON in one line."""
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
 def _plain(value: object) -> Any:  # noqa: ANN401  JSON
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -11,6 +11,7 @@ from appliance.cli import (
     administrators,
     authority,
     backups,
+    configuration,
     connect,
     console,
     doctor,
@@ -56,6 +57,7 @@ app.add_typer(refusals.app, name="refusal")
 app.add_typer(tokens.app, name="token")
 app.add_typer(administrators.app, name="admin")
 app.add_typer(backups.app, name="backup")
+app.add_typer(configuration.app, name="config")
 
 
 def _version(wanted: bool) -> None:

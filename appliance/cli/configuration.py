@@ -1,0 +1,92 @@
+"""``coati config``: versions of the configuration, what differs, and the way back."""
+
+from typing import Annotated, Any
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json, Yes
+from appliance.configuration import service
+from appliance.configuration.schemas import Against, Difference, FieldChange, Rollback, Side, VersionFilter
+from appliance.schema import Paging
+
+app = typer.Typer(help="Versions of the configuration, and the way back to one.", no_args_is_help=True)
+
+Version = Annotated[int, typer.Argument(help="Its number, as coati config history shows it.", min=1)]
+
+
+@app.command("history")
+def history(
+    noun: Annotated[str, typer.Argument(help="user, group, policy, realm, pool or profile; all if left out.")] = "",
+    name: Annotated[str, typer.Argument(help="Only of the thing of this name.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest.")] = 50,
+    json: Json = False,
+) -> None:
+    """List versions, the latest first."""
+    wanted = VersionFilter(noun=noun, name=name)
+    page = console.run(lambda work: service.page(work, wanted, Paging(limit=limit)))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "version": version.number,
+                "at": version.at,
+                "who": version.who,
+                "deed": version.deed,
+                "name": version.name,
+                "fields": ", ".join(change.field for change in version.changes),
+            }
+            for version in page.items
+        ),
+        "nothing has been configured yet",
+    )
+
+
+@app.command("diff")
+def diff(
+    version: Version,
+    against: Annotated[int | None, typer.Argument(help="Another version of the same thing.", min=1)] = None,
+    change: Annotated[bool, typer.Option("--change", help="What the change that made it did.")] = False,
+    json: Json = False,
+) -> None:
+    """Show what differs between a version and another, or the thing as it is now."""
+    if change:
+        shown = console.run(lambda work: service.show(work, version))
+        changes: list[FieldChange] = shown.changes
+        value: Any = shown
+    else:
+        value = console.run(lambda work: service.diff(work, version, Against(against=against)))
+        changes = value.changes
+    if json:
+        console.show_json(value)
+    else:
+        _say(changes)
+
+
+@app.command("rollback")
+def rollback(
+    version: Version,
+    before: Annotated[bool, typer.Option("--before", help="To the state before that change: undo it.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Have a thing be as it was in a version. Passwords and keys stay what they are."""
+    wanted = Rollback(to=Side.BEFORE if before else Side.AFTER)
+    shown = console.run(lambda work: service.show(work, version))
+    console.confirm(f"Roll {shown.noun} {shown.name} back to {wanted.to} change {version}?", yes=yes)
+    done: Difference = console.run(lambda work: service.rollback(work, version, wanted))
+    if json:
+        console.show_json(done)
+    else:
+        _say(done.changes)
+
+
+def _say(changes: list[FieldChange]) -> None:
+    if not changes:
+        console.say("nothing differs")
+    for change in changes:
+        for sign, value in (("-", change.before), ("+", change.after)):
+            if value is not None:
+                console.say(f"{sign} {change.field} = {console.json_line(value)}")
