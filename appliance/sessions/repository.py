@@ -47,6 +47,11 @@ async def rates(session: AsyncSession) -> tuple[float, float]:
     return float(rate_in or 0), float(rate_out or 0)
 
 
+async def ever(session: AsyncSession) -> bool:
+    """Tell whether anybody has ever been connected."""
+    return await session.scalar(select(Session.id).limit(1)) is not None
+
+
 async def count_live(session: AsyncSession) -> int:
     """Count the live sessions."""
     return await session.scalar(select(func.count()).select_from(Session).where(Session.ended_at.is_(None))) or 0

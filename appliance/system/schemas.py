@@ -55,6 +55,13 @@ class StatusView(Schema):
     problems: list[Problem]
 
 
+class FirstStep(Schema):
+    """One of the things that an administrator does first."""
+
+    name: Annotated[str, Field(description="password, name, pool, user or connect")]
+    done: bool
+
+
 class HealthView(Schema):
     """Whether this process can do its work."""
 

@@ -20,11 +20,16 @@ from pydantic import SecretStr
 from sqlalchemy import delete, update
 
 from appliance import first_start, models
+from appliance.groups import service as groups
+from appliance.groups.schemas import NewGroup
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models.columns import now
+from appliance.policy.attributes import AccessPolicy
+from appliance.realms import service as realms
+from appliance.realms.schemas import NewRealm
 from appliance.settings import ListenAddress, Settings
 from appliance.users import service as users
-from appliance.users.schemas import NewUser
+from appliance.users.schemas import NewUser, UserChange
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,7 +67,9 @@ class Appliance:
     def __enter__(self) -> Self:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        self.settings = self.settings.model_copy(update={"listen": ListenAddress("127.0.0.1", port)})
+        self.settings = self.settings.model_copy(
+            update={"listen": ListenAddress("127.0.0.1", port), "metrics_listen": None}
+        )
         self.url = f"https://localhost:{port}"
         with (self._log / "web.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -124,6 +131,15 @@ class Appliance:
                 work.session.add(session(number, user="alice", **ended, goodbye_reason="the client said goodbye"))
             work.session.add_all([refusal(), refusal(stage="Xauth", username="mallory", reason="wrong password")])
             work.session.add_all(samples())
+            said = AccessPolicy.model_validate({"simultaneous_sessions": 2, "access_hours": "Mon-Fri 07:00-20:00"})
+            await groups.add(work, NewGroup(name="staff", description="Who works here", policy=said))
+            await users.change(work, "alice", UserChange(group="staff"))
+            await realms.add(work, NewRealm(name="corp", kind=models.RealmKind.RADIUS, enabled=False))
+            seen = {"node": "gw-1", "peer_address": "198.51.100.7", "peer_port": 4500, "profile": "default"}
+            for number, kind in enumerate(models.EventKind):
+                at = now() - timedelta(minutes=number)
+                work.session.add(models.Event(kind=kind, user="alice", realm="local", at=at, **seen))
+            work.session.add(models.Throttle(subject="vpn/account/mallory", failures=7, changed_at=now()))
             taken = {"free_since": None, "taken_at": now(), "node": "gw-1"}
             for number, user in enumerate(PEOPLE):
                 address = IPv4Address(f"10.99.0.{number + 2}")
@@ -137,7 +153,19 @@ class Appliance:
         """Take all of it out again."""
 
         async def take(work: Transaction) -> None:
-            for model in (models.Command, models.Session, models.Refusal, models.User, models.Node, models.Sample):
+            for name in [each.name for each in (await realms.page(work)).items if each.name != "local"]:
+                await realms.remove(work, name)
+            for model in (
+                models.Command,
+                models.Event,
+                models.Throttle,
+                models.Session,
+                models.Refusal,
+                models.User,
+                models.Group,
+                models.Node,
+                models.Sample,
+            ):
                 await work.session.execute(delete(model))
             await work.session.execute(update(models.Lease).values(free_since=now(), user=None, taken_at=None))
 

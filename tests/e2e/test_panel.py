@@ -256,6 +256,35 @@ def _a_tokens_life(page: Page) -> None:
     expect(page.locator("#note")).to_have_text(f"Token {name} was revoked.")
 
 
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_the_first_steps(bare: Appliance, open_page: Callable[..., Page], script: bool) -> None:
+    page = open_page("/", java_script_enabled=script)
+    expect(page.get_by_role("heading", name="Set up: 2 of 5 done")).to_be_visible()
+    page.get_by_role("link", name="Go on").click()
+    expect(page.get_by_role("heading", name="Your password", level=1)).to_be_visible()
+    page.get_by_role("link", name="Next").click()
+    expect(page.get_by_role("link", name="Download the CA certificate")).to_be_visible()
+    page.get_by_role("link", name="Next").click()
+    page.get_by_label("Networks for clients").fill("10.0.0.7/24")
+    page.get_by_role("button", name="Save and go on").click()
+    expect(page.get_by_text("did you mean 10.0.0.0/24?")).to_be_visible()
+    page.get_by_label("Networks for clients").fill("10.99.0.0/24")
+    page.get_by_role("button", name="Save and go on").click()
+    page.get_by_label("Login").fill("first")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Add and go on").click()
+    expect(page.get_by_text("No gateway serves yet")).to_be_visible()
+    page.get_by_role("link", name="Back").click()
+    expect(page.get_by_role("heading", name="The first user", level=1)).to_be_visible()
+    page.goto("/setup/connect")
+    add(bare, furniture.node(), furniture.session(1, user="first"))
+    if not script:
+        page.reload()
+    expect(page.get_by_role("heading", name="It works")).to_be_visible()
+    page.get_by_role("link", name="Done", exact=True).click()
+    expect(page.get_by_text("Set up: 4 of 5 done")).to_be_visible()
+
+
 def test_typed_text_is_not_lost_by_leaving(page: Page) -> None:
     page.goto("/users/add")
     page.get_by_label("Login").fill("half")

@@ -104,3 +104,37 @@ async def test_history_tells_of_logins_and_failures(browser: httpx2.AsyncClient)
         work.session.add(models.Event(kind=models.EventKind.FAILURE, user="mallory", reason="wrong password", **seen))
     assert "wrong password" in (await browser.get("/history")).text
     assert "mallory" not in (await browser.get("/history?kind=login")).text
+
+
+async def test_the_life_of_a_radius_server(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    assert (await browser.post("/realms/add/radius", data={"name": "corp", "shown": "enabled"})).status_code == 303
+    assert "No server yet" in (await browser.get("/realms/corp")).text
+    new = {"name": "first", "address": "192.0.2.18", "secret": "short", "shown": ["enabled", "accounting"]}
+    refused = await browser.post("/realms/corp/servers", data=new)
+    assert (refused.status_code, "8 to 128 octets" in refused.text, "short" in refused.text) == (422, True, False)
+    new["secret"] = "a secret of the two of us"
+    assert (await browser.post("/realms/corp/servers", data={**new, "enabled": "true"})).status_code == 303
+    assert "192.0.2.18:1812" in (await browser.get("/realms/corp")).text
+    changed = {"address": "192.0.2.19", "secret": "", "timeout_seconds": "2.5"}
+    assert (await browser.post("/realms/corp/servers/first", data=changed)).status_code == 303
+    page = (await browser.get("/realms/corp/servers/first")).text
+    assert 'value="2.5"' in page
+    assert "of the two of us" not in page
+    assert (await browser.post("/realms/corp/servers/first/remove")).status_code == 303
+
+
+async def test_the_first_steps_are_told_by_what_there_is(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    assert "Set up: 2 of 5 done" in (await browser.get("/")).text
+    assert (await browser.get("/setup")).headers["location"] == "/setup/password"
+    for step in ("password", "name", "pool", "user", "connect"):
+        assert (await browser.get(f"/setup/{step}")).status_code == 200
+    assert (await browser.get("/setup/nothing")).status_code == 404
+    pool = {"networks": "10.55.0.0/29", "reachable": "10.0.0.0/8", "dns": "", "shown": "masquerade"}
+    assert (await browser.post("/setup/pool", data=pool)).headers["location"] == "/setup/user"
+    assert (await browser.post("/setup/user", data={"name": "alice", "password": "alice"})).status_code == 422
+    user = {"name": "alice", "password": "correct horse battery"}
+    assert (await browser.post("/setup/user", data=user)).headers["location"] == "/setup/connect"
+    assert "Set up: 3 of 5 done" in (await browser.get("/")).text
+    assert "10.55.0.0/29" in (await browser.get("/pools/default")).text

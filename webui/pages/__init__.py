@@ -16,10 +16,12 @@ from webui.pages import (
     overview,
     pools,
     profiles,
+    radius_servers,
     realms,
     refusals,
     search,
     sessions,
+    setup,
     signing_in,
     tokens,
     users,
@@ -27,6 +29,7 @@ from webui.pages import (
 
 NOUNS: Final = (
     signing_in,
+    setup,
     overview,
     sessions,
     history,
@@ -35,6 +38,7 @@ NOUNS: Final = (
     users,
     groups,
     realms,
+    radius_servers,
     profiles,
     pools,
     connect,

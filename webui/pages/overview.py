@@ -5,14 +5,17 @@ from fastapi.responses import HTMLResponse
 
 from appliance.dependencies import installation
 from appliance.models.columns import now
+from appliance.realms import service as realms
 from appliance.refusals import service as refusals
 from appliance.refusals.schemas import RefusalFilter
 from appliance.samples import service as samples
 from appliance.samples.schemas import Span
 from appliance.schema import Paging
 from appliance.sessions import service as sessions
+from appliance.system import first_steps
 from appliance.system import service as system
 from webui import charts
+from webui.pages.setup import TITLES
 from webui.rendering import duration, page
 from webui.security import SignedIn
 
@@ -28,6 +31,8 @@ async def overview(request: Request, actor: SignedIn, hours: int = 24) -> HTMLRe
     async with installation(request).snapshot(actor) as work:
         status = await system.status(work)
         refused = (await refusals.page(work, RefusalFilter(), Paging(limit=5))).items
+        steps = await first_steps.steps(work)
+        sources = (await realms.page(work)).items
         history = await samples.history(work, Span(hours=span.hours, steps=span.steps))
         quickest = await sessions.rates(work)
     expires = status.gateway_certificate_expires_at
@@ -37,6 +42,9 @@ async def overview(request: Request, actor: SignedIn, hours: int = 24) -> HTMLRe
         actor,
         status=status,
         refused=refused,
+        steps=steps,
+        titles=TITLES,
+        realms=sources,
         spans=_SPANS,
         hours=span.hours,
         pace=quickest,

@@ -14,6 +14,7 @@ from appliance.commands.schemas import CommandView
 from appliance.dependencies import installation
 from appliance.installation import Actor
 from appliance.models import CommandOutcome, RealmKind
+from appliance.radius_servers import service as radius_servers
 from appliance.realms import service as realms
 from appliance.realms.kinds import SETTINGS
 from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
@@ -152,12 +153,14 @@ async def _show(
 ) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         realm = await realms.show(work, name)
+        asked = (await radius_servers.page(work, name)).items if realm.kind is RealmKind.RADIUS else []
     return page(
         request,
         "realms/show.html",
         actor,
         code=code,
         realm=realm,
+        servers=asked,
         fields=describe(SETTINGS[realm.kind]) if realm.kind in SETTINGS else [],
         form=form or Form(_shown(realm)),
         trial=trial or Form(),

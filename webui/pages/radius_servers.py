@@ -1,0 +1,96 @@
+"""The servers of RADIUS realms."""
+
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from appliance.dependencies import installation
+from appliance.installation import Actor
+from appliance.radius_servers import service as servers
+from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange
+from webui.forms import Form, Refused, read
+from webui.rendering import back, confirmation, page
+from webui.schema_fields import describe
+from webui.security import Ruling, SignedIn
+
+router = APIRouter(prefix="/realms/{realm}/servers")
+
+
+@router.get("/add")
+async def add_form(request: Request, actor: SignedIn, realm: str) -> HTMLResponse:
+    """Ask what the new server is."""
+    return _form(request, actor, realm, "", Form(NewRadiusServer.model_construct().model_dump()))
+
+
+@router.post("")
+async def add(request: Request, actor: Ruling, realm: str) -> Response:
+    """Add a server."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            server = await servers.add(work, realm, read(sent, NewRadiusServer))
+    except Refused as error:
+        return _form(request, actor, realm, "", Form.refused(sent, error), code=422)
+    return back(_realm_page(realm), f"Server {server.name} was added. Try the realm now.")
+
+
+@router.get("/{name}")
+async def change_form(request: Request, actor: SignedIn, realm: str, name: str) -> HTMLResponse:
+    """Show a server, to be changed."""
+    async with installation(request).snapshot(actor) as work:
+        server = await servers.show(work, realm, name)
+    return _form(request, actor, realm, server.name, Form(server.model_dump()))
+
+
+@router.post("/{name}")
+async def change(request: Request, actor: Ruling, realm: str, name: str) -> Response:
+    """Change a server; a secret that is not typed stays."""
+    sent = await request.form()
+    fields = set(RadiusServerChange.model_fields) - (set() if sent.get("secret") else {"secret"})
+    try:
+        async with installation(request).transaction(actor) as work:
+            await servers.change(work, realm, name, read(sent, RadiusServerChange, *fields))
+    except Refused as error:
+        return _form(request, actor, realm, name, Form.refused(sent, error), code=422)
+    return back(_realm_page(realm), "Saved.")
+
+
+@router.get("/{name}/remove")
+async def ask_to_remove(request: Request, actor: SignedIn, realm: str, name: str) -> HTMLResponse:
+    """Ask before a server is removed."""
+    return confirmation(
+        request,
+        actor,
+        title=f"Remove server {name}?",
+        text=f"Realm {realm} asks it no more, and the secret is forgotten.",
+        button="Remove",
+        back_to=_realm_page(realm),
+    )
+
+
+@router.post("/{name}/remove")
+async def remove(request: Request, actor: Ruling, realm: str, name: str) -> Response:
+    """Remove a server."""
+    async with installation(request).transaction(actor) as work:
+        await servers.remove(work, realm, name)
+    return back(_realm_page(realm), f"Server {name} was removed.")
+
+
+def _form(request: Request, actor: Actor, realm: str, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
+    schema = RadiusServerChange if name else NewRadiusServer
+    return page(
+        request,
+        "realms/server.html",
+        actor,
+        code=code,
+        realm=realm,
+        name=name,
+        form=form,
+        fields=describe(schema, leave_out=("name",)),
+        api=f"/realms/{realm}/servers" if not name else f"/realms/{realm}/servers/{name}",
+    )
+
+
+def _realm_page(realm: str) -> str:
+    return f"/realms/{quote(realm, safe='')}"

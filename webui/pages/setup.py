@@ -1,0 +1,102 @@
+"""The first steps: each can be taken again, left out and finished later."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+
+from appliance.dependencies import installation
+from appliance.errors import NotFound
+from appliance.installation import Actor
+from appliance.pools import service as pools
+from appliance.pools.schemas import PoolChange
+from appliance.sessions import service as sessions
+from appliance.sessions.schemas import SessionFilter
+from appliance.system import first_steps
+from appliance.system import service as system
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
+from webui.forms import Form, Refused, read
+from webui.rendering import back, page
+from webui.security import Operating, SignedIn
+
+router = APIRouter(prefix="/setup")
+
+TITLES: Final = {
+    "password": "Your password",
+    "name": "The gateway's name and certificate",
+    "pool": "Addresses for clients",
+    "user": "The first user",
+    "connect": "Connect now",
+}
+
+
+@router.get("")
+async def begin(request: Request, actor: SignedIn) -> Response:
+    """Go to the first step that is not done."""
+    async with installation(request).snapshot(actor) as work:
+        steps = await first_steps.steps(work)
+    return back(f"/setup/{next((step.name for step in steps if not step.done), steps[-1].name)}")
+
+
+@router.get("/{name}")
+async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+    """Show one step."""
+    return await _step(request, actor, name)
+
+
+@router.post("/pool")
+async def set_pool(request: Request, actor: Operating) -> Response:
+    """Say which addresses clients get."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            first = (await pools.page(work)).items[0]
+            wanted = read(sent, PoolChange, "networks", "reachable", "dns", "masquerade")
+            await pools.change(work, first.name, wanted)
+    except Refused as error:
+        return await _step(request, actor, "pool", Form.refused(sent, error), code=422)
+    return back("/setup/user", "Saved.")
+
+
+@router.post("/user")
+async def add_user(request: Request, actor: Operating) -> Response:
+    """Add a user."""
+    sent = await request.form()
+    try:
+        async with installation(request).transaction(actor) as work:
+            user = await users.add(work, read(sent, NewUser, "name", "full_name", "password"))
+    except Refused as error:
+        return await _step(request, actor, "user", Form.refused(sent, error), code=422)
+    return back("/setup/connect", f"{user.name} was added.")
+
+
+async def _step(
+    request: Request, actor: Actor, name: str, form: Form | None = None, *, code: int = 200
+) -> HTMLResponse:
+    if name not in TITLES:
+        raise NotFound(f"there is no step {name}", remedy=f"there are {', '.join(TITLES)}")
+    async with installation(request).snapshot(actor) as work:
+        steps = await first_steps.steps(work)
+        status = await system.status(work)
+        first = next(iter((await pools.page(work)).items), None)
+        live = (await sessions.page(work, SessionFilter())).items[:5]
+    order = list(TITLES)
+    place = order.index(name)
+    return page(
+        request,
+        f"setup/{name}.html",
+        actor,
+        code=code,
+        steps=steps,
+        titles=TITLES,
+        step=name,
+        earlier=order[place - 1] if place else "",
+        later=order[place + 1] if place + 1 < len(order) else "",
+        names=status.gateway_names,
+        public_name=installation(request).settings.public_name,
+        serving=any(node.serving for node in status.nodes),
+        pool=first,
+        live=live,
+        form=form or Form({name: getattr(first, name) for name in PoolChange.model_fields} if first else {}),
+    )
