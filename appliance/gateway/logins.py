@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from appliance.gateway.stay import Stay
     from appliance.installation import Installation
 
+FOLLOWED: Final = frozenset({"throttles", "second_factors"})
+"""Topics of the change feed."""
+
 _LAST_HOOKS_SECONDS: Final = 3.0
 # What another gateway committed late is not missed.
 _OVERLAP: Final = timedelta(seconds=10)
@@ -88,24 +91,29 @@ class Logins:
         self._hooking: asyncio.Task[None] | None = None
         self._history = History(settings.node_name, self._hook.tell)
         self.pam = PamWorker(pam) if pam is not None else None
-        factors = StoredSecondFactors(reader, writer, installation.master_key)
-        codes = OneTimeCodes(factors, self._demand, utc_now)
+        self._factors = StoredSecondFactors(reader, writer, installation.master_key)
+        codes = OneTimeCodes(self._factors, self._demand, utc_now)
         self.answers = RealmAnswers(codes.judge)
         self.chain = Chain((), self._throttle, judge=self.answers.judge)
         throttled = _Throttled(self._throttle, _upsert(sqlite_database=installation.database.is_sqlite))
         self.observers: Sequence[SessionObserver] = (self._history, throttled, _PamSessions(self.pam))
 
     async def start(self) -> None:
-        """Know who failed before, and begin to tell the hook.
+        """Know who failed before, and who is enrolled; begin to tell the hook.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
+            FactorsUnavailable: the same.
         """
-        await self.follow()
+        await self.follow(FOLLOWED)
         self._hooking = asyncio.create_task(self._hook.run())
 
-    async def follow(self) -> None:
-        """Take over which lockouts others made or lifted since the last time."""
+    async def follow(self, topics: frozenset[str]) -> None:
+        """Take over which lockouts others made or lifted since the last time, and who is enrolled."""
+        if "second_factors" in topics:
+            await self._factors.follow()
+        if "throttles" not in topics:
+            return
         at = utc_now()
         since = self._read_until or at - timedelta(days=1)
         self._throttle.adopt(await self._reader.run(lambda connection: _newer(connection, since)))

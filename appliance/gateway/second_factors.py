@@ -30,6 +30,7 @@ _FACTORS = models.SecondFactor.__table__
 _FIND: Final = select(_FACTORS.c.id, _FACTORS.c.seed, _FACTORS.c.last_step).where(
     _FACTORS.c.realm == bindparam("realm"), _FACTORS.c.user == bindparam("user"), _FACTORS.c.confirmed_at.is_not(None)
 )
+_ENROLLED: Final = select(_FACTORS.c.realm, _FACTORS.c.user).where(_FACTORS.c.confirmed_at.is_not(None))
 _TAKE_STEP: Final = (
     update(models.SecondFactor)
     .where(_FACTORS.c.id == bindparam("row"), _FACTORS.c.last_step < bindparam("step"))
@@ -63,6 +64,16 @@ class StoredSecondFactors:
         self._writer = writer
         self._master_key = master_key
         self._wall_clock = wall_clock
+        self._enrolled: frozenset[tuple[str, str]] | None = None
+
+    async def follow(self) -> None:
+        """Know who is enrolled: nobody else's login waits for another query.
+
+        Raises:
+            FactorsUnavailable: the database cannot be read.
+        """
+        self._enrolled = None  # should this fail, everybody is looked up again
+        self._enrolled = await self._run(self._reader, _all_enrolled)
 
     async def find(self, realm: str, user: str) -> Factor | None:
         """Give the one of this user, if it counts.
@@ -70,6 +81,8 @@ class StoredSecondFactors:
         Raises:
             FactorsUnavailable: the database cannot be read, or the master key is another.
         """
+        if self._enrolled is not None and (realm, user) not in self._enrolled:
+            return None
         if not user.isprintable():  # no database takes half of a surrogate pair, and no user is called so
             return None
         row = await self._run(self._reader, partial(_find, realm, user))
@@ -102,6 +115,10 @@ class StoredSecondFactors:
             return await thread.run(work)
         except Exception as failure:
             raise FactorsUnavailable(str(failure.__cause__ or failure)) from failure
+
+
+def _all_enrolled(connection: Connection) -> frozenset[tuple[str, str]]:
+    return frozenset((row.realm, row.user) for row in connection.execute(_ENROLLED))
 
 
 def _find(realm: str, user: str, connection: Connection) -> tuple[int, Sealed, int] | None:

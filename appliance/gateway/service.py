@@ -299,8 +299,7 @@ class Gateway:
             async for topics in feed:
                 if topics & _CONFIGURATION:
                     await self._reload(topics)
-                if "throttles" in topics:
-                    await self._logins.follow()
+                await self._logins.follow(topics)
                 if "commands" in topics:
                     await self._commands.carry_out()
                 if "users" in topics:

@@ -109,6 +109,8 @@ def test_everything_runs_without_privilege_comes_back_and_leaves_nothing(tmp_pat
             assert of["Groups"] == [], part
             assert {int(of[name][0], 16) for name in of if name.startswith("Cap")} == {0}, part
             assert of["NoNewPrivs"] == ["1"], part
+        for part in ("gateway", "web"):  # they hold passwords: nobody but root may trace or dump them
+            assert Path(f"/proc/{served.child(part)}/mem").stat().st_uid == 0, part
         assert status(served.process.pid)["Uid"][0] == "0"
         assert {path.stat().st_uid for path in (data, *data.iterdir())} == {STRANGER}
         assert (data / "master.key").stat().st_mode & 0o777 == 0o600

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance.models import EventKind
+from tests.freeradius import SECRET, FreeRadius
 from tests.interop.lab import office, proofs
 from tests.interop.lab.gateway import Session, expect_sessions
+from tests.interop.lab.network import INNER_NETWORK, SERVER
 from tests.interop.lab.office import User
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.appliance
 MATRIX = "/usr/lib/x86_64-linux-gnu/pam_wrapper/pam_matrix.so"
 UNIX_PASSWORD = "the same as at the console"
 MATRIX_PASSWORD = "red pill, blue pill"
+RADIUS_PASSWORD = "known on the whole campus"
 WRONG = "neither pill nor console"
 
 
@@ -89,7 +92,21 @@ def pam_matrix(running_gateway: CoatiGateway, tmp_path_factory: pytest.TempPathF
     service.unlink()
 
 
-REALMS = ["local", "pam_unix", "pam_matrix"]
+@pytest.fixture(scope="module")
+def radius(network: Network, running_gateway: CoatiGateway) -> Iterator[Known]:
+    """A user of a RADIUS server behind the gateway."""
+    where = {"address": SERVER, "ports": (1912, 1913), "clients": INNER_NETWORK, "prefix": network.inner.argv()}
+    coati = running_gateway.coati
+    with FreeRadius(f'ruth Cleartext-Password := "{RADIUS_PASSWORD}"\n', **where):
+        coati("realm", "add", "campus", "radius")
+        ports = ("--auth-port", "1912", "--acct-port", "1913")
+        coati("realm", "server", "add", "campus", SERVER, *ports, "--secret-stdin", stdin=SECRET + "\n")
+        yield Known("campus", User("ruth@campus", RADIUS_PASSWORD), "ruth")
+        coati("realm", "server", "remove", "campus", SERVER, "--yes")
+        coati("realm", "remove", "campus", "--yes")
+
+
+REALMS = ["local", "pam_unix", "pam_matrix", "radius"]
 
 
 @pytest.fixture(params=REALMS)
@@ -146,7 +163,7 @@ def test_a_wrong_password_is_refused_and_on_record_and_nothing_tells_the_passwor
         within=5,
         what="the failure is history",
     )
-    secrets = [word.encode() for word in (known.user.password, WRONG)]
+    secrets = [word.encode() for word in (known.user.password, WRONG, SECRET)]
     files = [file for file in gateway.directory.rglob("*") if file.is_file()]
     for pid in gateway.pids():
         files += [Path(f"/proc/{pid}/cmdline"), Path(f"/proc/{pid}/environ")]

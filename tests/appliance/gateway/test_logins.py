@@ -140,6 +140,23 @@ async def test_a_one_time_code_is_a_round_of_its_own_and_counts_once(appliance: 
     assert "wrong one-time code" in reasons[0]
 
 
+async def test_who_enrols_while_the_gateway_serves_is_asked_from_then_on(appliance: Installation) -> None:
+    async with serving(appliance) as gateway, Typing(gateway, await authority(appliance)) as client:
+        await client.log_in("alice", PASSWORD)
+        async with appliance.transaction(HERE) as work:
+            enrolment = await second_factors.enrol(work, "local", "alice")
+            await second_factors.confirm(
+                work, "local", "alice", pyotp.TOTP(enrolment.seed).at(now(), counter_offset=-1)
+            )
+
+        async def is_asked() -> bool:
+            client.connect("alice", PASSWORD)
+            await client.next((PeerConnected, PeerRefused))
+            return bool(getattr(client, "prompts", []))
+
+        await eventually(is_asked)
+
+
 async def test_what_is_too_old_is_forgotten(appliance: Installation) -> None:
     old = now() - timedelta(days=400)
     async with appliance.transaction(HERE) as work:

@@ -95,3 +95,18 @@ async def test_another_master_key_is_told_and_lets_nobody_in(
     with pytest.raises(FactorsUnavailable, match="master key"):
         await other.find("local", "alice")
     await reader.close()
+
+
+async def test_who_is_enrolled_is_known_from_the_change_feed_and_everybody_else_costs_no_query(
+    gateways: tuple[StoredSecondFactors, ...], installation: Installation
+) -> None:
+    gateway = gateways[0]
+    await gateway.follow()
+    before = gateway._reader.transactions
+    assert await gateway.find("local", "alice") is None
+    assert gateway._reader.transactions == before
+    async with installation.transaction(Actor("a test")) as work:
+        made = await service.enrol(work, "local", "alice")
+        await service.confirm(work, "local", "alice", pyotp.TOTP(made.seed).at(now()))
+    await gateway.follow()
+    assert await gateway.find("local", "alice") is not None
