@@ -13,6 +13,7 @@ from appliance.configuration import endpoints as configuration
 from appliance.groups import endpoints as groups
 from appliance.history import endpoints as history
 from appliance.installation import Installation
+from appliance.leases import endpoints as leases
 from appliance.lockouts import endpoints as lockouts
 from appliance.policy import endpoints as policy
 from appliance.pools import endpoints as pools
@@ -20,6 +21,7 @@ from appliance.profiles import endpoints as profiles
 from appliance.radius_servers import endpoints as radius_servers
 from appliance.realms import endpoints as realms
 from appliance.refusals import endpoints as refusals
+from appliance.runtime_settings import endpoints as settings
 from appliance.samples import endpoints as samples
 from appliance.second_factors import endpoints as second_factors
 from appliance.sessions import endpoints as sessions
@@ -28,27 +30,30 @@ from appliance.tokens import endpoints as tokens
 from appliance.users import endpoints as users
 
 PREFIX: Final = "/api/v1"
-_NOUNS: Final = (
-    users,
-    second_factors,
-    groups,
-    policy,
-    realms,
-    radius_servers,
-    pools,
-    profiles,
-    sessions,
-    samples,
-    commands,
-    history,
-    refusals,
-    lockouts,
-    tokens,
-    certificates,
-    audit,
-    configuration,
-    backups,
-    system,
+ROUTERS: Final = (
+    users.router,
+    second_factors.router,
+    groups.router,
+    policy.router,
+    policy.of_users,
+    realms.router,
+    radius_servers.router,
+    pools.router,
+    leases.router,
+    profiles.router,
+    sessions.router,
+    samples.router,
+    commands.router,
+    history.router,
+    refusals.router,
+    lockouts.router,
+    tokens.router,
+    certificates.router,
+    audit.router,
+    configuration.router,
+    settings.router,
+    backups.router,
+    system.router,
 )
 _MOST_BODY_OCTETS: Final = 1_000_000
 
@@ -66,10 +71,9 @@ def create(installation: Installation) -> FastAPI:
     )
     app.state.installation = installation
     problems.install(app)
-    v1 = APIRouter(prefix=PREFIX, responses=problems.RESPONSES)
-    for noun in _NOUNS:
-        v1.include_router(noun.router)
-    v1.include_router(policy.of_users)
+    v1 = APIRouter(prefix=PREFIX)
+    for router in ROUTERS:
+        v1.include_router(router)
     app.include_router(v1)
     app.include_router(system.health)
     _describe_problems(app)

@@ -31,6 +31,7 @@ _CONFIGURED: Final = (
     models.Profile,
     models.Certificate,
     models.Command,
+    models.Setting,
 )
 _LIVED: Final = (models.Session, models.Event, models.Refusal, models.Throttle, models.SecondFactor, models.Node)
 

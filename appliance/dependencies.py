@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
+from appliance import problems
 from appliance.errors import Forbidden, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Scope
@@ -23,6 +24,7 @@ _BEARER: Final = "bearer "
 _DOCUMENTED: Final = Security(
     HTTPBearer(auto_error=False, scheme_name="token", description="Made by: coati token create NAME --scope write")
 )
+_ALWAYS: Final = (401, 403, 422, 500, 503)
 _EXPECTED: Final = "If-Match"
 _JSON: Final = "application/json"
 _IF_MATCH: Final = {
@@ -93,11 +95,15 @@ OwnersReading = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=Fal
 
 
 class _Route(APIRoute):
-    """Puts the version of the one thing that it answers with into ``ETag``; says in the document who takes it."""
+    """Puts the version of the one thing that it answers with into ``ETag``; documents that, and all failures."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
-        if set(options.get("methods") or ()) & {"PUT", "PATCH", "DELETE"}:
+        methods, one = set(options.get("methods") or ()), "}" in path
+        failures = {*_ALWAYS, *({404} if one else ()), *(set() if methods == {"GET"} else {400, 409, 413})}
+        if methods & {"PUT", "PATCH", "DELETE"}:
             options["openapi_extra"] = {"parameters": [_IF_MATCH]} | (options.get("openapi_extra") or {})
+            failures.add(412)
+        options["responses"] = problems.responses(*failures) | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

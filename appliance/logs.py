@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from appliance.settings import LogFormat, Settings
+from appliance.settings import LogFormat, LogLevel, Settings
 from ike_engine.secret import Secret
 
 _SECRET_NAMES: Final = ("password", "passcode", "secret", "pre_shared_key", "private_key", "authorization", "cookie")
@@ -59,6 +59,11 @@ def configure(settings: Settings, process: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    set_level(settings.log_level)
     for chatty in ("aiosqlite", "alembic", "asyncio", "pyroute2", "sqlalchemy.engine"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def set_level(level: LogLevel) -> None:
+    """Write lines from this level on."""
+    logging.getLogger().setLevel(level.upper())

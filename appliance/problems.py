@@ -39,14 +39,25 @@ class ProblemDocument(BaseModel):
     errors: Annotated[list[FieldProblem], Field(description="All fields that are wrong.")] = []
 
 
-# Under "default" and instead of FastAPI's own 422: any route may answer so.
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
-    }
-    for status, description in (("default", "It could not be done"), (422, "The input is not acceptable"))
+_MEANINGS: Final = {
+    400: "The request cannot be read",
+    401: "No token, or one that is no good (any more)",
+    403: "The token lacks the scope that this needs",
+    404: "There is no such thing",
+    409: "It is taken, in use, or was changed in this moment",
+    412: "Somebody else changed it since you looked (If-Match)",
+    413: "The body is too large",
+    422: "The input is not acceptable; every field that is wrong is named",
+    429: "Too many attempts; Retry-After says how long to wait",
+    500: "A fault of Coati; its log says more",
+    503: "The database does not answer",
 }
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe these failures for the OpenAPI document; its schema of problems is put there by ``api``."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in sorted(statuses)}
 
 
 def install(app: FastAPI) -> None:

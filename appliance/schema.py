@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Generic, TypeVar
@@ -10,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -52,6 +54,12 @@ class Page(Schema, Generic[T]):
     total: Annotated[int, Field(description="How many there are in all.")]
 
 
+def _written(moment: object) -> object:
+    if isinstance(moment, str) and not _DATE.match(moment):  # seconds since 1970 are easily mistaken for something else
+        raise ValueError("write a moment like this: 2026-01-31T08:00:00Z")
+    return moment
+
+
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
@@ -59,7 +67,8 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("this moment is out of reach") from None
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 Since = Annotated[Moment | None, Field(description="Only from this moment on, for example 2026-01-31T08:00:00Z.")]
 Until = Annotated[Moment | None, Field(description="Only before this moment.")]
 

@@ -18,12 +18,11 @@ from appliance.lockouts.rules import Door
 from appliance.models import Administrator, SignIn
 from appliance.models.columns import now
 from appliance.names import plain_name
+from appliance.runtime_settings import service as runtime_settings
 from appliance.schema import Page
 from ike_engine.secret import Secret
 
 FIRST_NAME: Final = "admin"
-IDLE: Final = timedelta(hours=1)
-ABSOLUTE: Final = timedelta(hours=12)
 _SEEN_EVERY: Final = timedelta(minutes=1)
 _COOKIE_OCTETS: Final = 32
 
@@ -117,10 +116,11 @@ async def signed_in(installation: Installation, cookie: str) -> str | None:
     """Give the name of the administrator whose cookie this is, or ``None`` if it is no good (any more)."""
     async with installation.snapshot() as work:
         found = await repository.find_sign_in(work.session, _hash_cookie(cookie))
+        idle = (await runtime_settings.current(work.session)).panel_idle
     if found is None:
         return None
     sign_in_row, administrator = found
-    if not administrator.enabled or sign_in_row.expires_at < now() or sign_in_row.seen_at < now() - IDLE:
+    if not administrator.enabled or sign_in_row.expires_at < now() or sign_in_row.seen_at < now() - idle:
         return None
     if now() - sign_in_row.seen_at > _SEEN_EVERY:
         async with installation.transaction(Actor(f"administrator {administrator.name}")) as work:
@@ -138,7 +138,8 @@ async def sign_out(work: Transaction, cookie: str) -> None:
 
 async def _start(work: Transaction, administrator_id: int, source: str, user_agent: str) -> Secret:
     at = now()
-    await repository.remove_expired_sign_ins(work.session, at, at - IDLE)
+    settings = await runtime_settings.current(work.session)
+    await repository.remove_expired_sign_ins(work.session, at, at - settings.panel_idle)
     administrator = await work.session.get_one(Administrator, administrator_id)
     administrator.last_sign_in_at = at
     await lockouts.succeeded(work.session, Door.PANEL, administrator.name, source, at)
@@ -147,7 +148,7 @@ async def _start(work: Transaction, administrator_id: int, source: str, user_age
         SignIn(
             cookie_hash=_hash_cookie(cookie.decode()),
             administrator_id=administrator.id,
-            expires_at=at + ABSOLUTE,
+            expires_at=at + settings.panel_session,
             address=source,
             user_agent=user_agent[:512],
         )

@@ -1,14 +1,12 @@
 """``/api/v1/certificates``."""
 
-from fastapi import APIRouter
-
 from appliance.certificates import service
 from appliance.certificates.schemas import CertificateView
-from appliance.dependencies import Owning, Reading
+from appliance.dependencies import Noun, Owning, Reading
 from appliance.models import CertificatePurpose
 from appliance.schema import Page
 
-router = APIRouter(prefix="/certificates", tags=["certificates"])
+router = Noun("certificates")
 
 
 @router.get("")

@@ -8,7 +8,6 @@ from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.pools import service
 from appliance.pools.schemas import NewPool, PoolChange
-from appliance.schema import EVERYTHING
 
 app = typer.Typer(help="Address pools.", no_args_is_help=True)
 
@@ -107,26 +106,6 @@ def show(name: Name, json: Json = False) -> None:
         console.show_json(pool)
     else:
         console.sheet(pool)
-
-
-@app.command("leases")
-def leases(
-    name: Name,
-    taken: Annotated[bool, typer.Option("--taken", help="Only those that clients have now.")] = False,
-    json: Json = False,
-) -> None:
-    """List a pool's addresses and who has them, or had them last."""
-    page = console.run(lambda work: service.leases(work, name, EVERYTHING, taken_only=taken))
-    if json:
-        console.show_json(page.items)
-        return
-    console.table(
-        (
-            {"address": lease.address, "user": lease.user, "since": lease.taken_at, "free since": lease.free_since}
-            for lease in page.items
-        ),
-        "no address of this pool is taken",
-    )
 
 
 @app.command("remove")

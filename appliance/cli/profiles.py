@@ -9,7 +9,7 @@ from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.models import Preset
 from appliance.profiles import service
-from appliance.profiles.schemas import NewProfile, ProfileChange
+from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileOrder
 from ike_engine.policy import Authentication, Phase1Mode
 
 app = typer.Typer(help="Connection profiles: what one kind of client may do.", no_args_is_help=True)
@@ -201,6 +201,13 @@ def show(name: Name, json: Json = False) -> None:
         console.show_json(profile)
     else:
         console.sheet(profile, leave_out=("client_authorities",))
+
+
+@app.command("order")
+def order(names: Annotated[list[str], typer.Argument(help="All profiles, the first first.")]) -> None:
+    """Set in which order profiles are tried."""
+    page = console.run(lambda work: service.order(work, ProfileOrder(names=tuple(names))))
+    console.say(f"profiles are tried in this order: {', '.join(each.name for each in page.items)}")
 
 
 @app.command("remove")

@@ -17,6 +17,7 @@ from appliance.cli import (
     doctor,
     groups,
     history,
+    leases,
     lockouts,
     policies,
     pools,
@@ -27,6 +28,7 @@ from appliance.cli import (
     second_factors,
     serve,
     sessions,
+    settings,
     tokens,
     users,
 )
@@ -49,11 +51,13 @@ app.add_typer(groups.app, name="group")
 app.add_typer(policies.app, name="policy")
 app.add_typer(lockouts.app, name="lockout")
 app.add_typer(pools.app, name="pool")
+app.add_typer(leases.app, name="lease")
 app.add_typer(profiles.app, name="profile")
 app.add_typer(realms.app, name="realm")
 app.add_typer(authority.app, name="ca")
 app.add_typer(sessions.app, name="session")
 app.add_typer(refusals.app, name="refusal")
+app.add_typer(settings.app, name="settings")
 app.add_typer(tokens.app, name="token")
 app.add_typer(administrators.app, name="admin")
 app.add_typer(backups.app, name="backup")

@@ -10,8 +10,8 @@ from appliance.cli.console import Json
 from appliance.commands.schemas import CommandView
 from appliance.models import CommandOutcome
 from appliance.schema import EVERYTHING
-from appliance.sessions import service
-from appliance.sessions.schemas import SessionFilter, SessionView, Which
+from appliance.sessions import expulsion, service
+from appliance.sessions.schemas import Disconnection, SessionFilter, SessionView, Which
 from appliance.wording import octets
 
 app = typer.Typer(help="Live and ended sessions.", no_args_is_help=True)
@@ -64,12 +64,16 @@ def disconnect(
     number: Annotated[int | None, typer.Argument(help="Number of the session.")] = None,
     user: Annotated[str, typer.Option(help="All sessions of this user instead.")] = "",
     reason: Annotated[str, typer.Option(help="For the record.")] = "disconnected by the administrator",
+    block: Annotated[bool, typer.Option("--block", help="Also disable the session's local user.")] = False,
 ) -> None:
     """End a session, or all of a user, and wait until the gateway has done it."""
     if (number is None) == (not user):
         raise typer.BadParameter("name one session by its number, or a user by --user")
+    if block and number is None:
+        raise typer.BadParameter("--block goes with the number of a session; for a user: coati user disable")
     if number is not None:
-        _await(console.run(lambda work: service.disconnect(work, number, reason)))
+        how = Disconnection(reason=reason, block=block)
+        _await(console.run(lambda work: expulsion.disconnect(work, number, how)))
         return
     ordered = console.run(lambda work: service.disconnect_user(work, user, reason))
     for command in ordered:

@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy import select
 
 import appliance
-from appliance import changes, models
+from appliance import changes, logs, models
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.gateway import compile as compiling
 from appliance.gateway.answers import Answers
@@ -32,10 +32,12 @@ from appliance.gateway.logins import Logins
 from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector, Status
 from appliance.gateway.realms import Realms, RealmTools
+from appliance.gateway.retention import forget_old
 from appliance.gateway.rows import read_leases
 from appliance.gateway.sampler import Sampler
-from appliance.gateway.takeover import forget_old_refusals, forget_old_samples, take_over
+from appliance.gateway.takeover import take_over
 from appliance.models.columns import now as utc_now
+from appliance.runtime_settings import service as runtime_settings
 from ike_engine.actions import Disconnect, Reconfigure
 from ike_engine.dataplane.interface import QueryCounters
 from ike_engine.endpoint import Endpoint
@@ -250,7 +252,7 @@ class Gateway:
             self._surroundings.data_plane.submit(QueryCounters())
             self._projector.beat()
             if number % _BEATS_BETWEEN_SWEEPS == 0:
-                await self._try(self._forget_what_is_old)
+                await self._try(self._forget_old)
                 await self._try(self._logins.forget)
             if self._look_at_users_again:
                 self._look_at_users_again = False
@@ -300,6 +302,8 @@ class Gateway:
                 if topics & _CONFIGURATION:
                     await self._reload(topics)
                 await self._logins.follow(topics)
+                if "settings" in topics:
+                    await self._obey_settings()
                 if "commands" in topics:
                     await self._commands.carry_out()
                 if "users" in topics:
@@ -307,10 +311,14 @@ class Gateway:
                     # Who was being let in at this moment will be a session by then.
                     self._look_at_users_again = True
 
-    async def _forget_what_is_old(self) -> None:
+    async def _forget_old(self) -> None:
         async with self._database.transaction() as session:
-            await forget_old_refusals(session)
-            await forget_old_samples(session, utc_now())
+            await forget_old(session, await runtime_settings.current(session), utc_now())
+
+    async def _obey_settings(self) -> None:
+        async with self._database.snapshot() as session:
+            settings = await runtime_settings.current(session)
+        logs.set_level(settings.log_level or self._installation.settings.log_level)
 
     async def _reload(self, topics: frozenset[str] = _CONFIGURATION) -> None:
         """Work by what is configured now; sessions keep what they were given."""

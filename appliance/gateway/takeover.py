@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import CursorResult, and_, case, delete, func, insert, literal, select, update
+from sqlalchemy import CursorResult, and_, case, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from appliance import models
 from appliance.models import EventKind
 from appliance.models.columns import Word
-from appliance.samples import repository as samples
 from ike_engine.events import Goodbye
 
 if TYPE_CHECKING:
@@ -21,9 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Insert
     from sqlalchemy.ext.asyncio import AsyncSession
 
-_MOST_REFUSALS: Final = 20_000
 _NO_GOODBYE: Final = "the gateway ended without saying goodbye"
-_SAMPLES_KEPT: Final = timedelta(days=31)
 
 
 async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> int:
@@ -73,15 +69,3 @@ def _log_out(ended_at: ColumnElement[datetime], left_behind: Iterable[ColumnElem
     of_its_login = and_(login.node == session.node, login.peer_id == session.peer_id, login.kind == EventKind.LOGIN)
     found = select(*values.values()).select_from(session).outerjoin(login, of_its_login).where(*left_behind)
     return insert(models.Event).from_select(list(values), found, include_defaults=False)
-
-
-async def forget_old_refusals(session: AsyncSession) -> None:
-    """Keep the newest refusals: strangers decide how many there are."""
-    newest = await session.scalar(select(func.max(models.Refusal.id)))
-    if newest is not None:
-        await session.execute(delete(models.Refusal).where(models.Refusal.id <= newest - _MOST_REFUSALS))
-
-
-async def forget_old_samples(session: AsyncSession, at: datetime) -> None:
-    """Keep a month of what charts are drawn from."""
-    await samples.forget_before(session, int((at - _SAMPLES_KEPT).timestamp()) // 60)

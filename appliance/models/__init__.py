@@ -20,6 +20,7 @@ from appliance.models.refusals import Refusal
 from appliance.models.samples import Sample
 from appliance.models.second_factors import SecondFactor
 from appliance.models.sessions import Session
+from appliance.models.settings import Setting
 from appliance.models.throttles import Throttle
 from appliance.models.tokens import Scope, Token
 from appliance.models.transfers import Transfer
@@ -53,6 +54,7 @@ __all__ = [
     "Scope",
     "SecondFactor",
     "Session",
+    "Setting",
     "SignIn",
     "Throttle",
     "Token",

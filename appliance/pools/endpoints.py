@@ -6,7 +6,7 @@ from fastapi import Query, Response
 
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.pools import service
-from appliance.pools.schemas import LeaseView, NewPool, PoolChange, PoolDefinition, PoolFilter, PoolView
+from appliance.pools.schemas import NewPool, PoolChange, PoolDefinition, PoolFilter, PoolView
 from appliance.schema import Page, Paging
 
 router = Noun("pools")
@@ -32,14 +32,6 @@ async def add_pool(work: Writing, new: NewPool) -> PoolView:
 async def show_pool(work: Reading, name: str) -> PoolView:
     """Show one pool."""
     return await service.show(work, name)
-
-
-@router.get("/{name}/leases")
-async def list_leases(
-    work: Reading, name: str, paging: Annotated[Paging, Query()], *, taken_only: bool = False
-) -> Page[LeaseView]:
-    """List a pool's addresses and who has them, or had them last."""
-    return await service.leases(work, name, paging, taken_only=taken_only)
 
 
 @router.put("/{name}", responses=MADE)

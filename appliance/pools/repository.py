@@ -46,16 +46,6 @@ async def profiles_of(session: AsyncSession, pool_id: int) -> Sequence[str]:
     return (await session.scalars(select(Profile.name).where(Profile.pool_id == pool_id).order_by(Profile.name))).all()
 
 
-async def leases(
-    session: AsyncSession, pool_id: int, paging: Paging, *, taken_only: bool
-) -> tuple[Sequence[Lease], int]:
-    """Give the addresses of a pool that are or once were taken, in order, and how many there are."""
-    of_interest = [Lease.pool_id == pool_id, Lease.taken_at.is_not(None)]
-    if taken_only:
-        of_interest.append(Lease.free_since.is_(None))
-    return await listing.page(session, Lease, of_interest, "address", paging)
-
-
 async def addresses(session: AsyncSession, pool_id: int) -> dict[IPv4Address, datetime | None]:
     """Give all addresses of a pool and since when each is free."""
     rows = await session.execute(select(Lease.address, Lease.free_since).where(Lease.pool_id == pool_id))

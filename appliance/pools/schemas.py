@@ -113,22 +113,6 @@ class PoolView(Schema):
     taken: Annotated[int, Field(description="How many of them clients have.")] = 0
 
 
-class LeaseView(Schema):
-    """An address: who has it, or had it last."""
-
-    address: IPv4Address
-    user: str | None
-    node: str | None
-    taken_at: datetime | None
-    free_since: datetime | None
-
-    @model_validator(mode="after")
-    def _never_is_no_time(self) -> Self:
-        if self.taken_at is None:
-            object.__setattr__(self, "free_since", None)
-        return self
-
-
 def settings_of(view: PoolView) -> dict[str, Any]:
     """Give the fields of a pool that can be changed, to lay a change over them."""
     return {name: getattr(view, name) for name in PoolChange.model_fields}

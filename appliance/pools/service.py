@@ -12,7 +12,6 @@ from appliance.models import Pool
 from appliance.policy import repository as policy_repository
 from appliance.pools import repository
 from appliance.pools.schemas import (
-    LeaseView,
     NewPool,
     PoolChange,
     PoolDefinition,
@@ -129,17 +128,6 @@ async def remove(work: Transaction, name: str) -> None:
         )
     await work.session.delete(pool)
     audit.record(work, "pool.remove", pool.name, before=view)
-
-
-async def leases(work: Transaction, name: str, paging: Paging, *, taken_only: bool = False) -> Page[LeaseView]:
-    """List the addresses of a pool that are, or once were, taken.
-
-    Raises:
-        NotFound: there is no such pool.
-    """
-    pool = await find(work, name)
-    rows, total = await repository.leases(work.session, pool.id, paging, taken_only=taken_only)
-    return Page(items=[LeaseView.model_validate(row) for row in rows], total=total)
 
 
 async def find(work: Transaction, name: str) -> Pool:

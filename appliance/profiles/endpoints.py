@@ -6,7 +6,14 @@ from fastapi import Query, Response
 
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.profiles import service
-from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileDefinition, ProfileFilter, ProfileView
+from appliance.profiles.schemas import (
+    NewProfile,
+    ProfileChange,
+    ProfileDefinition,
+    ProfileFilter,
+    ProfileOrder,
+    ProfileView,
+)
 from appliance.schema import Page, Paging
 
 router = Noun("profiles")
@@ -26,6 +33,12 @@ async def list_profiles(work: Reading, wanted: Annotated[_Wanted, Query()]) -> P
 async def add_profile(work: Writing, new: NewProfile) -> ProfileView:
     """Add a profile."""
     return await service.add(work, new)
+
+
+@router.post("/order")
+async def order_profiles(work: Writing, order: ProfileOrder) -> Page[ProfileView]:
+    """Set in which order profiles are tried: the first that accepts a client's offer serves it."""
+    return await service.order(work, order)
 
 
 @router.get("/{name}")

@@ -128,6 +128,12 @@ class ProfileDefinition(ProfileChange):
     """A profile as it shall be: what is left out takes its default, but the group key stays."""
 
 
+class ProfileOrder(Schema):
+    """In which order profiles are tried."""
+
+    names: Annotated[tuple[PlainName, ...], Field(min_length=1, description="All profiles, the first first.")]
+
+
 class ProfileFilter(Filter):
     """Which profiles to list, and in which order."""
 

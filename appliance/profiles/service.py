@@ -16,6 +16,7 @@ from appliance.profiles.schemas import (
     ProfileChange,
     ProfileDefinition,
     ProfileFilter,
+    ProfileOrder,
     ProfileView,
     settings_of,
 )
@@ -24,6 +25,7 @@ from appliance.schema import EVERYTHING, Page, Paging
 from ike_engine.policy import Authentication
 
 KEY_PURPOSE: Final = "profiles.pre_shared_key"
+_STEP: Final = 10
 
 
 async def page(
@@ -125,6 +127,24 @@ async def remove(work: Transaction, name: str) -> None:
     work.expect(before)
     audit.record(work, "profile.remove", profile.name, before=before)
     await work.session.delete(profile)
+
+
+async def order(work: Transaction, wanted: ProfileOrder) -> Page[ProfileView]:
+    """Set in which order profiles are tried.
+
+    Raises:
+        Invalid: not every profile is named, or one twice, or one that there is not.
+    """
+    rows = {row.name: row for row in (await repository.page(work.session, ProfileFilter(), EVERYTHING))[0]}
+    if sorted(wanted.names) != sorted(rows):
+        raise Invalid("name every profile once", field="names", remedy=f"there are: {', '.join(rows)}")
+    positions = {name: number * _STEP for number, name in enumerate(wanted.names, 1)}
+    if positions != {name: row.position for name, row in rows.items()}:
+        for name, position in positions.items():
+            rows[name].position = position
+        await work.session.flush()
+        audit.record(work, "profile.order", ", ".join(wanted.names))
+    return await page(work)
 
 
 def generate_key() -> SecretStr:

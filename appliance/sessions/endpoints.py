@@ -8,7 +8,7 @@ from appliance.bulk import Outcomes
 from appliance.commands.schemas import CommandView
 from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
-from appliance.sessions import service
+from appliance.sessions import expulsion, service
 from appliance.sessions.schemas import Disconnection, Disconnections, SessionFilter, SessionView
 
 router = Noun("sessions")
@@ -27,7 +27,7 @@ async def list_sessions(work: Reading, wanted: Annotated[_Wanted, Query()]) -> P
 @router.post("/disconnect", status_code=202)
 async def disconnect_sessions(work: Writing, wanted: Disconnections) -> Outcomes:
     """Order the gateways to end many sessions, by their numbers or by a filter."""
-    return await service.disconnect_many(work, wanted)
+    return await expulsion.disconnect_many(work, wanted)
 
 
 @router.get("/{session_id}")
@@ -38,8 +38,8 @@ async def show_session(work: Reading, session_id: Number) -> SessionView:
 
 @router.post("/{session_id}/disconnect", status_code=202)
 async def disconnect_session(work: Writing, session_id: Number, why: Disconnection | None = None) -> CommandView:
-    """Order the gateway to end a session."""
-    return await service.disconnect(work, session_id, (why or Disconnection()).reason)
+    """Order the gateway to end a session, and disable its user if that is wanted."""
+    return await expulsion.disconnect(work, session_id, why or Disconnection())
 
 
 @router.post("/{session_id}/rekey", status_code=202)

@@ -31,13 +31,6 @@ async def live_of_user(session: AsyncSession, user: str) -> Sequence[Session]:
     return (await session.scalars(select(Session).where(Session.user == user, Session.ended_at.is_(None)))).all()
 
 
-async def users_of(session: AsyncSession, numbers: Sequence[int]) -> Sequence[str]:
-    """Name the users of these sessions, each once."""
-    return (
-        await session.scalars(select(Session.user).where(Session.id.in_(numbers)).distinct().order_by(Session.user))
-    ).all()
-
-
 async def rates(session: AsyncSession) -> tuple[float, float]:
     """Add up how fast all live sessions go: octets a second in and out."""
     found = await session.execute(

@@ -83,9 +83,10 @@ class Rates(Schema):
 
 
 class Disconnection(Schema):
-    """Why a session is ended, for its record."""
+    """Why a session is ended, for its record, and whether its user stays out."""
 
     reason: Annotated[str, Field(max_length=500)] = "disconnected by the administrator"
+    block: Annotated[bool, Field(description="Also disable the user, which ends all its sessions.")] = False
 
 
 class Disconnections(Disconnection):

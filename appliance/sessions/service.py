@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from appliance.audit import service as audit
-from appliance.bulk import Outcomes, outcomes
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
 from appliance.errors import InUse, NotFound
@@ -11,7 +10,7 @@ from appliance.installation import Transaction
 from appliance.models import Session, Verb
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.sessions import repository
-from appliance.sessions.schemas import Disconnections, Rates, SessionFilter, SessionView, Which
+from appliance.sessions.schemas import Rates, SessionFilter, SessionView
 
 
 async def page(
@@ -54,20 +53,6 @@ async def disconnect(work: Transaction, session_id: int, reason: str) -> Command
         raise InUse(f"session {session_id} of {session.user} ended already ({session.goodbye})")
     audit.record(work, "session.disconnect", f"{session.id} ({session.user})")
     return await commands.order(work, Verb.DISCONNECT, session, reason)
-
-
-async def disconnect_many(work: Transaction, wanted: Disconnections) -> Outcomes:
-    """Tell the gateways to end many sessions: those that are named, or all live ones that match."""
-
-    async def do(session_id: int) -> int:
-        await disconnect(work, session_id, wanted.reason)
-        return 202
-
-    numbers = wanted.ids
-    if wanted.matching is not None:
-        live = wanted.matching.model_copy(update={"which": Which.LIVE})
-        numbers = tuple(await repository.numbers(work.session, live))
-    return await outcomes((str(number), do(number)) for number in numbers)
 
 
 async def rekey(work: Transaction, session_id: int) -> CommandView:

@@ -2,21 +2,22 @@
 
 from fastapi import APIRouter, Request
 
-from appliance.dependencies import Reading, installation
+from appliance import problems
+from appliance.dependencies import Noun, Reading, installation
 from appliance.system import service
 from appliance.system.schemas import HealthView, StatusView
 
-router = APIRouter(tags=["system"])
+router = Noun("status", tag="system")
 health = APIRouter(tags=["system"])
 
 
-@router.get("/status")
+@router.get("")
 async def show_status(work: Reading) -> StatusView:
     """Show the appliance at a glance, and what is off."""
     return await service.status(work)
 
 
-@health.get("/healthz")
+@health.get("/healthz", responses=problems.responses(500, 503))
 async def show_health(request: Request) -> HealthView:
     """Say whether this process can do its work; needs no token and tells nothing else."""
     async with installation(request).snapshot() as work:

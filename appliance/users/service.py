@@ -1,6 +1,6 @@
 """The rules of local users."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -164,17 +164,6 @@ async def bulk(work: Transaction, wanted: UserOperations) -> Outcomes:
                     return 201 if new else 200
 
     return await outcomes((operation.name, do(operation)) for operation in wanted.operations)
-
-
-async def disable_those_of(work: Transaction, session_ids: Sequence[int]) -> Outcomes:
-    """Disable the users of these sessions, so that who is disconnected cannot log in again."""
-
-    async def do(name: str) -> int:
-        await change(work, name, UserChange(enabled=False))
-        return 200
-
-    names = await sessions_repository.users_of(work.session, session_ids)
-    return await outcomes((name, do(name)) for name in names)
 
 
 async def remove(work: Transaction, name: str) -> None:

@@ -69,7 +69,7 @@ async def reader(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
         ("/api/v1/users/%00", 404),
         ("/api/v1/pools/none", 404),
         ("/api/v1/profiles/none", 404),
-        ("/api/v1/pools/none/leases", 404),
+        ("/api/v1/leases/192.0.2.1", 404),
         ("/api/v1/certificates/authority", 404),
     ],
 )
@@ -89,7 +89,7 @@ async def test_the_document_tells_how_to_sign_in_and_what_failures_look_like(rea
     show = document["paths"]["/api/v1/users/{name}"]["get"]
     assert show["security"] == [{"token": []}]
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
-    for status in ("422", "default"):
+    for status in ("401", "403", "404", "422", "500", "503"):
         assert "application/problem+json" in show["responses"][status]["content"]
     assert {"type", "detail", "field", "remedy"} <= document["components"]["schemas"]["ProblemDocument"][
         "properties"

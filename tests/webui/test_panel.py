@@ -143,7 +143,7 @@ async def test_all_that_match_are_disconnected_and_blocked_when_their_number_was
     refused = await browser.post("/sessions/disconnect", data={**chosen, "typed": "two"})
     assert (refused.status_code, "Type 2 if you mean it." in refused.text) == (422, True)
     await browser.post("/sessions/disconnect", data={**chosen, "typed": "2"})
-    assert "2 of 2 told to disconnect; 1 user disabled." in (await browser.get("/sessions")).text
+    assert "2 of 2 told to disconnect and blocked." in (await browser.get("/sessions")).text
     async with browser.installation.snapshot() as work:
         assert set(await work.session.scalars(select(models.Command.session_id))) == set(ids[:2])
         assert (await work.session.scalars(select(models.User.enabled))).all() == [False]

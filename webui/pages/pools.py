@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import installation
+from appliance.leases import service as leases
+from appliance.leases.schemas import LeaseFilter
 from appliance.pools import service as pools
 from appliance.pools.schemas import NewPool, PoolChange, settings_of
 from webui.forms import Form, Refused, read
@@ -50,15 +52,15 @@ async def show(
     """Show a pool and its leases."""
     async with installation(request).snapshot(actor) as work:
         pool = await pools.show(work, name)
-        leases = await pools.leases(work, name, listed.part)
+        leased = await leases.page(work, LeaseFilter(pool=name), listed.part)
     return page(
         request,
         "pools/show.html",
         actor,
         pool=pool,
-        leases=leases,
+        leases=leased,
         part=listed.part,
-        api=f"/pools/{pool.name}/leases",
+        api=f"/leases?pool={pool.name}",
     )
 
 

@@ -9,9 +9,9 @@ from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import Number, installation
 from appliance.installation import Actor
+from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, SessionFilter
-from appliance.users import service as users
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.security import SignedIn
@@ -75,13 +75,9 @@ async def disconnect(
     if typed is not None and typed.strip() != str(len(ids)):
         return _confirm(request, actor, ids, (), typed=str(len(ids)), wrong=f"Type {len(ids)} if you mean it.")
     async with installation(request).transaction(actor) as work:
-        ended = await sessions.disconnect_many(work, Disconnections(ids=ids))
-        blocked = await users.disable_those_of(work, ids) if block else None
-    words = [f"{ended.done} of {len(ids)} told to disconnect"]
-    for outcomes in filter(None, (ended, blocked)):
-        words += [each.problem.detail for each in outcomes.outcomes if each.problem][:_NAMED]
-    if blocked is not None:
-        words.append(f"{blocked.done} {'user' if blocked.done == 1 else 'users'} disabled")
+        ended = await expulsion.disconnect_many(work, Disconnections(ids=ids, block=block))
+    words = [f"{ended.done} of {len(ids)} told to disconnect{' and blocked' if block else ''}"]
+    words += [each.problem.detail for each in ended.outcomes if each.problem][:_NAMED]
     return back("/sessions", "; ".join(words) + ".")
 
 

@@ -9,6 +9,7 @@ from appliance.errors import AlreadyExists, Invalid, NotFound, TooManyAttempts, 
 from appliance.installation import Actor, Installation
 from appliance.models import Administrator, AuditEntry, SignIn
 from appliance.models.columns import now
+from appliance.runtime_settings.schemas import RuntimeSettings
 
 HERE = Actor("a test")
 GOOD = SecretStr("correct horse battery")
@@ -53,7 +54,7 @@ async def test_a_cookie_stands_for_its_administrator(alice: Installation) -> Non
     "change",
     [
         {"expires_at": now() - timedelta(seconds=1)},
-        {"seen_at": now() - service.IDLE - timedelta(minutes=1)},
+        {"seen_at": now() - RuntimeSettings().panel_idle - timedelta(minutes=1)},
     ],
 )
 async def test_a_cookie_runs_out(alice: Installation, change: dict[str, object]) -> None:

@@ -94,7 +94,8 @@ def test_pools(coati: Coati) -> None:
     assert coati("pool", "set", "office", "--banner", "Welcome").status == 0
     shown = json.loads(coati("pool", "show", "office", "--json").out)
     assert (shown["dns"], shown["banner"], shown["addresses"]) == (["10.0.0.53"], "Welcome", 254)
-    assert coati("pool", "leases", "office").status == 0
+    assert coati("lease", "list", "--pool", "office").out == "no address is taken\n"
+    assert "no pool has the address" in coati("lease", "release", "192.0.2.1").err
     assert coati("pool", "remove", "office", "--yes").status == 0
     assert json.loads(coati("pool", "list", "--json").out) == []
 
@@ -207,3 +208,13 @@ def test_the_life_of_a_radius_server(coati: Coati) -> None:
     assert coati("realm", "server", "remove", "corp", "10.0.0.5", "--yes").status == 0
     assert "coati realm server add corp ADDRESS" in coati("realm", "server", "list", "corp").out
     assert "--secret-stdin" in coati("realm", "server", "add", "corp", "10.0.0.5").err
+
+
+def test_settings(coati: Coati) -> None:
+    assert "panel_idle_minutes" in coati("settings", "list").out
+    assert coati("settings", "set", "log_level", "debug").out == "log_level is debug\n"
+    assert coati("settings", "set", "panel_idle_minutes", "15").out == "panel_idle_minutes is 15\n"
+    assert json.loads(coati("settings", "show", "panel_idle_minutes", "--json").out)["value"] == 15
+    assert coati("settings", "set", "panel_idle_minutes", "soon").status == 2
+    assert coati("settings", "reset", "panel_idle_minutes").out == "panel_idle_minutes is 60\n"
+    assert "coati settings list" in coati("settings", "show", "colour").err

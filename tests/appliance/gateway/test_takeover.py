@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from appliance import models
-from appliance.gateway.takeover import forget_old_refusals, take_over
+from appliance.gateway.takeover import take_over
 from appliance.models.columns import now
 from tests.appliance.gateway.recording import NODE, Recorder
 
@@ -54,20 +54,3 @@ async def test_ended_sessions_keep_their_goodbye(recorder: Recorder) -> None:
         await take_over(session, models.Node(name=NODE), now())
         await take_over(session, models.Node(name=NODE), now())
     assert await recorder.rows(models.Session) == []
-
-
-async def test_only_the_newest_refusals_are_kept(recorder: Recorder) -> None:
-    async with recorder.database.transaction() as session:
-        session.add_all(
-            models.Refusal(id=key, node=NODE, peer_address="192.0.2.1", peer_port=500, stage="Xauth", reason=str(key))
-            for key in (1, 2, 3, 20_001, 20_002)
-        )
-    async with recorder.database.transaction() as session:
-        await forget_old_refusals(session)
-    assert [row.id for row in await recorder.rows(models.Refusal)] == [3, 20_001, 20_002]
-
-
-async def test_no_refusals_are_nothing_to_forget(recorder: Recorder) -> None:
-    async with recorder.database.transaction() as session:
-        await forget_old_refusals(session)
-    assert await recorder.rows(models.Refusal) == []

@@ -12,7 +12,6 @@ from appliance.pools import service
 from appliance.pools.schemas import NewPool, PoolChange
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import NewProfile
-from appliance.schema import EVERYTHING
 
 
 def networks(*texts: str) -> tuple[IPv4Network, ...]:
@@ -101,17 +100,6 @@ async def test_networks_grow_and_shrink_around_who_is_connected(work: Transactio
         await service.change(work, "office", PoolChange(networks=networks("10.97.0.0/30")))
     shrunk = await service.change(work, "office", PoolChange(networks=networks("10.99.0.0/28")))
     assert (shrunk.addresses, shrunk.taken) == (14, 1)
-
-
-async def test_leases_are_listed_in_order_and_say_since_when(work: Transaction) -> None:
-    await service.add(work, NewPool(name="office", networks=networks("10.99.0.0/24")))
-    await take(work, "10.99.0.20", "bob")
-    await take(work, "10.99.0.3", "alice")
-    await work.session.execute(update(Lease).where(Lease.user == "bob").values(free_since=now()))
-    page = await service.leases(work, "office", EVERYTHING)
-    assert [(str(lease.address), lease.user) for lease in page.items] == [("10.99.0.3", "alice"), ("10.99.0.20", "bob")]
-    assert [lease.free_since is None for lease in page.items] == [True, False]
-    assert (await service.leases(work, "office", EVERYTHING, taken_only=True)).total == 1
 
 
 async def test_a_pool_that_is_needed_stays(work: Transaction) -> None:

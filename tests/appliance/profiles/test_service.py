@@ -7,7 +7,7 @@ from appliance.installation import Transaction
 from appliance.master_key import Unsealable
 from appliance.models import Preset, Profile
 from appliance.profiles import service
-from appliance.profiles.schemas import NewProfile, ProfileChange
+from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileOrder
 from ike_engine.policy import Authentication, Phase1Mode
 
 KEY = SecretStr("xK29 phones 77")
@@ -124,3 +124,13 @@ def test_generated_keys_differ_and_are_long() -> None:
     first, second = service.generate_key().get_secret_value(), service.generate_key().get_secret_value()
     assert first != second
     assert len(first) == 40
+
+
+async def test_profiles_are_put_in_order(work: Transaction) -> None:
+    for name in ("staff", "phones", "labs"):
+        await service.add(work, NewProfile(name=name))
+    page = await service.order(work, ProfileOrder(names=("labs", "staff", "phones")))
+    assert [profile.name for profile in page.items] == ["labs", "staff", "phones"]
+    for wrong in (("labs", "staff"), ("labs", "staff", "staff"), ("labs", "staff", "phones", "nobody")):
+        with pytest.raises(Invalid, match="every profile once"):
+            await service.order(work, ProfileOrder(names=wrong))

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from appliance.history import service as history
 from appliance.history.schemas import EventFilter
 from appliance.installation import Installation
-from appliance.pools import service as pools
+from appliance.leases import service as leases
+from appliance.leases.schemas import LeaseFilter
 from appliance.refusals import service as refusals
 from appliance.refusals.schemas import RefusalFilter
 from appliance.schema import EVERYTHING
@@ -174,11 +175,7 @@ class CoatiGateway:
 
     def remainder(self) -> Remainder:
         async def look(work: Transaction) -> set[str]:
-            taken: set[str] = set()
-            for pool in (office.PROFILE, office.TINY_GROUP):
-                leases = await pools.leases(work, pool, EVERYTHING, taken_only=True)
-                taken |= {str(lease.address) for lease in leases.items}
-            return taken
+            return {str(lease.address) for lease in (await leases.page(work, LeaseFilter(taken=True))).items}
 
         live = self._live()
         return Remainder(

@@ -1,0 +1,63 @@
+"""``coati settings``: what may be changed while the appliance runs."""
+
+import json as json_module
+from typing import Annotated, Any
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.console import Json
+from appliance.runtime_settings import service
+from appliance.runtime_settings.schemas import SettingDefinition
+from appliance.wording import text
+
+app = typer.Typer(help="Runtime settings.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the setting.")]
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List settings: value, default and what each means."""
+    page = console.run(service.page)
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {"name": each.name, "value": each.value, "default": each.default, "meaning": each.description}
+            for each in page.items
+        ),
+        "there is no setting",
+    )
+
+
+@app.command("show")
+def show(name: Name, json: Json = False) -> None:
+    """Show a setting."""
+    setting = console.run(lambda work: service.show(work, name))
+    if json:
+        console.show_json(setting)
+    else:
+        console.sheet(setting)
+
+
+@app.command("set")
+def set_(name: Name, value: Annotated[str, typer.Argument(help="Its new value; null for none.")]) -> None:
+    """Change a setting."""
+    setting = console.run(lambda work: service.define(work, name, SettingDefinition(value=_read(value))))
+    console.say(f"{name} is {text(setting.value)}")
+
+
+@app.command("reset")
+def reset(name: Name) -> None:
+    """Have a setting at its default again."""
+    setting = console.run(lambda work: service.reset(work, name))
+    console.say(f"{name} is {text(setting.value)}")
+
+
+def _read(value: str) -> Any:  # noqa: ANN401  each setting has a type of its own
+    try:
+        return json_module.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,49 @@
+"""What is forgotten after a while: a gateway sweeps every hour; the settings say how long things are kept."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import delete, func, select
+
+from appliance import models
+from appliance.models import CommandOutcome
+from appliance.samples import repository as samples
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from appliance.runtime_settings.schemas import RuntimeSettings
+
+_MOST_REFUSALS: Final = 20_000
+_COMMAND_DAYS: Final = 30
+_SAMPLE_DAYS: Final = 31
+
+
+async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datetime) -> None:
+    """Remove what is older than the settings want to keep.
+
+    Args:
+        session: A transaction.
+        settings: How long what is kept.
+        at: Now.
+    """
+    sessions, refusals, audit, commands = models.Session, models.Refusal, models.AuditEntry, models.Command
+    old = [
+        delete(sessions).where(sessions.ended_at < at - timedelta(days=settings.session_days)),
+        delete(refusals).where(refusals.at < at - timedelta(days=settings.refusal_days)),
+        delete(commands).where(
+            commands.finished_at < at - timedelta(days=_COMMAND_DAYS), commands.outcome != CommandOutcome.PENDING
+        ),
+    ]
+    if settings.audit_days is not None:
+        old.append(delete(audit).where(audit.at < at - timedelta(days=settings.audit_days)))
+    # Strangers decide how many refusals there are.
+    newest = await session.scalar(select(func.max(refusals.id)))
+    if newest is not None:
+        old.append(delete(refusals).where(refusals.id <= newest - _MOST_REFUSALS))
+    # What charts are drawn from is counted by the minute.
+    await samples.forget_before(session, int((at - timedelta(days=_SAMPLE_DAYS)).timestamp()) // 60)
+    for statement in old:
+        await session.execute(statement.execution_options(synchronize_session=False))

@@ -1,0 +1,1 @@
+"""Leases: which address of which pool who has, or had last."""

@@ -1,0 +1,1 @@
+"""Runtime settings: what may be changed while the appliance runs."""

@@ -1,0 +1,65 @@
+"""Runtime settings: their types, defaults and what they mean. This class is the whole list of them."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from appliance.schema import Filter, Schema, SortableBy
+from appliance.settings import LogLevel
+
+_Days = Annotated[int, Field(ge=1, le=36_500)]
+
+
+class RuntimeSettings(Schema):
+    """What may be changed while the appliance runs."""
+
+    panel_idle_minutes: Annotated[
+        int, Field(ge=5, le=1_440, description="An administrator who does nothing for so long is signed out.")
+    ] = 60
+    panel_session_hours: Annotated[
+        int, Field(ge=1, le=168, description="An administrator is signed out after so long in any case.")
+    ] = 12
+    panel_notice: Annotated[
+        str, Field(max_length=1_000, description="Text above the sign-in form, for example who may sign in.")
+    ] = ""
+    session_days: Annotated[_Days, Field(description="Ended sessions are kept for so long.")] = 365
+    refusal_days: Annotated[_Days, Field(description="Refusals are kept for so long, and never more than 20,000.")] = 90
+    audit_days: Annotated[_Days | None, Field(description="The audit log is kept for so long; null: for ever.")] = None
+    log_level: Annotated[
+        LogLevel | None, Field(description="The least serious line that gateways log; null: as they were started.")
+    ] = None
+
+    @property
+    def panel_idle(self) -> timedelta:
+        """After how long without a click an administrator is signed out."""
+        return timedelta(minutes=self.panel_idle_minutes)
+
+    @property
+    def panel_session(self) -> timedelta:
+        """After how long an administrator is signed out in any case."""
+        return timedelta(hours=self.panel_session_hours)
+
+
+class SettingFilter(Filter):
+    """Which settings to list, and in which order."""
+
+    text: Annotated[str, Field(description="Only those with this in name or description.")] = ""
+    sort: Annotated[str, SortableBy("name")] = "name"
+
+
+class SettingView(Schema):
+    """A setting."""
+
+    name: str
+    value: Any
+    default: Any
+    description: str
+    accepts: Annotated[dict[str, Any], Field(description="JSON schema of the value.")]
+    changed_at: Annotated[datetime | None, Field(description="null: it is at its default.")]
+
+
+class SettingDefinition(Schema):
+    """A setting as it shall be."""
+
+    value: Any
