@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 
 from appliance import __version__, problems
+from appliance.administrators import endpoints as administrators
 from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     refusals.router,
     lockouts.router,
     tokens.router,
+    administrators.router,
     certificates.router,
     audit.router,
     configuration.router,

@@ -62,7 +62,7 @@ async def _actor(request: Request, needed: Scope) -> Actor:
             f"the token {token.name} has not the scope {needed}",
             remedy=f"take one that has: coati token create NAME --scope {needed}",
         )
-    return Actor(f"token {token.name}", source(request))
+    return Actor(f"token {token.name}", source(request), max(token.scopes, key=list(Scope).index))
 
 
 class Permission:

@@ -13,6 +13,7 @@ from appliance.data_directory import prepare
 from appliance.database import Database
 from appliance.errors import LostUpdate
 from appliance.master_key import MasterKey
+from appliance.models import Scope
 from appliance.schema import version
 from appliance.settings import Settings
 
@@ -24,10 +25,12 @@ class Actor:
     Attributes:
         who: ``administrator alice``, ``token ci``, ``root on the command line``, ``first start``.
         source: Network address that the order came from; empty on the machine itself.
+        scope: What they may do; whoever sits at the machine may do everything.
     """
 
     who: str
     source: str = ""
+    scope: Scope = Scope.OWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from appliance.administrators import service as administrators
+from appliance import models
+from appliance.administrators import signing_in
 from appliance.dependencies import installation, source
+from appliance.errors import Forbidden
 from appliance.installation import Actor
 
 COOKIE: Final = "__Host-coati"
@@ -96,15 +98,32 @@ def to_sign_in(request: Request, _error: Exception) -> Response:
     return RedirectResponse(f"/sign-in{follows}", HTTPStatus.SEE_OTHER)
 
 
-async def _signed_in(request: Request) -> Actor:
-    cookie = request.cookies.get(COOKIE)
-    name = await administrators.signed_in(installation(request), cookie) if cookie else None
-    if name is None:
-        raise SignInNeeded
-    return Actor(f"administrator {name}", source(request))
+class Admission:
+    """Lets in an administrator whose role allows it; sends everybody else to sign in, or says that it is not for them.
+
+    Attributes:
+        needed: What the role has to allow.
+    """
+
+    def __init__(self, needed: models.Scope) -> None:
+        self.needed: Final = needed
+
+    async def __call__(self, request: Request) -> Actor:
+        """Give who it is."""
+        cookie = request.cookies.get(COOKIE)
+        admitted = await signing_in.signed_in(installation(request), cookie) if cookie else None
+        if admitted is None:
+            raise SignInNeeded
+        if not admitted.scope.includes(self.needed):
+            raise Forbidden(
+                f"{admitted.name} may look, but not do this", remedy="an owner can change that: coati admin role"
+            )
+        return Actor(f"administrator {admitted.name}", source(request), admitted.scope)
 
 
-SignedIn = Annotated[Actor, Depends(_signed_in)]
-# Until administrators have roles each of them may do everything.
-Operating = SignedIn
-Ruling = SignedIn
+SignedIn = Annotated[Actor, Depends(Admission(models.Scope.READ))]
+"""Any administrator: for looking, and for one's own affairs."""
+Operating = Annotated[Actor, Depends(Admission(models.Scope.WRITE))]
+"""Operators and owners: for running the place."""
+Ruling = Annotated[Actor, Depends(Admission(models.Scope.OWN))]
+"""Owners: for deciding whom to trust."""

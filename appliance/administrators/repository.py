@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from appliance.models import Administrator, SignIn
+from appliance import listing
+from appliance.administrators.schemas import AdministratorFilter
+from appliance.models import Administrator, Passkey, Role, SignIn
+from appliance.schema import Paging
 
 
 async def find(session: AsyncSession, name: str) -> Administrator | None:
@@ -15,14 +18,37 @@ async def find(session: AsyncSession, name: str) -> Administrator | None:
     return found
 
 
-async def all_administrators(session: AsyncSession) -> Sequence[Administrator]:
-    """Give all administrators by name."""
-    return (await session.scalars(select(Administrator).order_by(Administrator.name))).all()
+async def page(
+    session: AsyncSession, wanted: AdministratorFilter, paging: Paging
+) -> tuple[Sequence[Administrator], int]:
+    """Give administrators, and how many there are."""
+    matches = [
+        *listing.containing(wanted.text, Administrator.name),
+        *listing.equal(Administrator.role, wanted.role),
+        *listing.equal(Administrator.enabled, wanted.enabled),
+    ]
+    return await listing.page(session, Administrator, matches, wanted.sort, paging)
 
 
 async def count(session: AsyncSession) -> int:
     """Count all administrators."""
     return await session.scalar(select(func.count()).select_from(Administrator)) or 0
+
+
+async def other_owners(session: AsyncSession, administrator_id: int) -> int:
+    """Count the owners who may sign in, but for this one."""
+    others = (Administrator.role == Role.OWNER, Administrator.enabled, Administrator.id != administrator_id)
+    return await session.scalar(select(func.count()).select_from(Administrator).where(*others)) or 0
+
+
+async def passkeys_of(session: AsyncSession, administrator_ids: Sequence[int]) -> dict[int, int]:
+    """Count the passkeys of each of these administrators; who has none is left out."""
+    rows = await session.execute(
+        select(Passkey.administrator_id, func.count())
+        .where(Passkey.administrator_id.in_(administrator_ids))
+        .group_by(Passkey.administrator_id)
+    )
+    return dict(rows.all())
 
 
 async def find_sign_in(session: AsyncSession, cookie_hash: bytes) -> tuple[SignIn, Administrator] | None:
@@ -35,6 +61,23 @@ async def find_sign_in(session: AsyncSession, cookie_hash: bytes) -> tuple[SignI
         )
     ).one_or_none()
     return None if row is None else (row[0], row[1])
+
+
+async def note_sign_in(session: AsyncSession, administrator_id: int, at: datetime) -> None:
+    """Write down when an administrator signed in, which is no change of the administrator."""
+    await session.execute(
+        update(Administrator)
+        .where(Administrator.id == administrator_id)
+        .values(last_sign_in_at=at, changed_at=Administrator.changed_at)
+    )
+
+
+async def sign_ins_of(session: AsyncSession, administrator_id: int) -> Sequence[SignIn]:
+    """Give the sign-ins of an administrator, the latest first."""
+    rows = await session.scalars(
+        select(SignIn).where(SignIn.administrator_id == administrator_id).order_by(SignIn.id.desc())
+    )
+    return rows.all()
 
 
 async def remove_sign_ins_of(session: AsyncSession, administrator_id: int) -> None:

@@ -1,36 +1,44 @@
-"""The rules of administrators: the first one, passwords, signing in and out of the panel."""
+"""The rules of administrators: who they are, what they may do, and that an owner is always left."""
 
-import hashlib
-import secrets
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import SecretStr
 
 from appliance import passwords
 from appliance.administrators import repository
-from appliance.administrators.schemas import AdministratorView
+from appliance.administrators.schemas import (
+    AdministratorChange,
+    AdministratorDefinition,
+    AdministratorFilter,
+    AdministratorView,
+    NewAdministrator,
+)
 from appliance.audit import service as audit
-from appliance.errors import AlreadyExists, Invalid, NotFound, TooManyAttempts, Unauthenticated
-from appliance.installation import Actor, Installation, Transaction
-from appliance.lockouts import service as lockouts
-from appliance.lockouts.rules import Door
-from appliance.models import Administrator, SignIn
+from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
+from appliance.installation import Transaction
+from appliance.models import Administrator, Role
 from appliance.models.columns import now
-from appliance.names import plain_name
-from appliance.runtime_settings import service as runtime_settings
-from appliance.schema import Page
-from ike_engine.secret import Secret
+from appliance.schema import EVERYTHING, Page, Paging
 
 FIRST_NAME: Final = "admin"
-_SEEN_EVERY: Final = timedelta(minutes=1)
-_COOKIE_OCTETS: Final = 32
 
 
-async def page(work: Transaction) -> Page[AdministratorView]:
-    """List all administrators by name."""
-    rows = await repository.all_administrators(work.session)
-    return Page(items=[AdministratorView.model_validate(row) for row in rows], total=len(rows))
+async def page(
+    work: Transaction, wanted: AdministratorFilter = AdministratorFilter(), paging: Paging = EVERYTHING
+) -> Page[AdministratorView]:
+    """List administrators, by themselves by name."""
+    rows, total = await repository.page(work.session, wanted, paging)
+    return Page(items=await _views(work, rows), total=total)
+
+
+async def show(work: Transaction, name: str) -> AdministratorView:
+    """Show one administrator.
+
+    Raises:
+        NotFound: there is no such administrator.
+    """
+    return await _view(work, await find(work, name))
 
 
 async def ensure_first(work: Transaction) -> SecretStr | None:
@@ -38,123 +46,118 @@ async def ensure_first(work: Transaction) -> SecretStr | None:
     if await repository.count(work.session):
         return None
     password = SecretStr(passwords.generate())
-    await add(work, FIRST_NAME, password)
+    await add(work, NewAdministrator(name=FIRST_NAME, role=Role.OWNER, password=password))
     return password
 
 
-async def add(work: Transaction, name: str, password: SecretStr) -> AdministratorView:
+async def add(work: Transaction, new: NewAdministrator) -> AdministratorView:
     """Add an administrator.
 
     Raises:
         AlreadyExists: the name is taken.
-        Invalid: the name cannot be one, or the password is too weak.
+        Invalid: the password is too weak.
     """
-    try:
-        name = plain_name(name)
-    except ValueError as error:
-        raise Invalid(str(error), field="name") from None
-    password_hash = await _hash(password, name)
-    if await repository.find(work.session, name) is not None:
-        raise AlreadyExists(f"there is an administrator {name} already", field="name")
-    administrator = Administrator(name=name, password_hash=password_hash)
+    password_hash = await _hash(new.password, new.name)
+    if await repository.find(work.session, new.name) is not None:
+        raise AlreadyExists(f"there is an administrator {new.name} already", field="name")
+    administrator = Administrator(name=new.name, role=new.role, enabled=new.enabled, password_hash=password_hash)
     work.session.add(administrator)
     await work.session.flush()
-    view = AdministratorView.model_validate(administrator)
-    audit.record(work, "administrator.add", name, after=view)
+    view = await _view(work, administrator)
+    audit.record(work, "administrator.add", new.name, after=view)
     return view
 
 
-async def set_password(work: Transaction, name: str, password: SecretStr) -> AdministratorView:
-    """Set a password and sign the administrator out everywhere.
+async def define(work: Transaction, name: str, wanted: AdministratorDefinition) -> tuple[AdministratorView, bool]:
+    """Have an administrator so, whether it is there or not; tells also whether it is new.
 
     Raises:
-        Invalid: the password is too weak.
-        NotFound: there is no such administrator.
+        LostUpdate, InUse: as ``change`` does.
+        Invalid: the password is too weak, or is missing for a new administrator.
     """
-    password_hash = await _hash(password, name)
-    administrator = await repository.find(work.session, name.strip().lower())
-    if administrator is None:
-        raise NotFound(f"there is no administrator {name}")
-    before = AdministratorView.model_validate(administrator)
-    administrator.password_hash = password_hash
-    administrator.password_changed_at = now()
-    await repository.remove_sign_ins_of(work.session, administrator.id)
-    after = AdministratorView.model_validate(administrator)
-    audit.record(work, "administrator.password", administrator.name, before=before, after=after)
+    new = NewAdministrator(
+        name=name, role=wanted.role, enabled=wanted.enabled, password=wanted.password or SecretStr("")
+    )
+    async with work.installation.snapshot(work.actor) as look:  # hashing must hold nobody up
+        present = await repository.find(look.session, new.name)
+    if present is None:
+        work.expect(None)
+        if wanted.password is None:
+            raise Invalid("a new administrator needs a password", field="password")
+        return await add(work, new), True
+    wanted_change = AdministratorChange(role=wanted.role, enabled=wanted.enabled)
+    if wanted.password is not None and not await passwords.verify(
+        present.password_hash, wanted.password.get_secret_value()
+    ):
+        wanted_change = wanted_change.model_copy(update={"password": wanted.password})
+    return await change(work, new.name, wanted_change), False
+
+
+async def change(work: Transaction, name: str, wanted: AdministratorChange) -> AdministratorView:
+    """Change an administrator; who is disabled or has a new password is signed out everywhere.
+
+    Raises:
+        NotFound: there is no such administrator.
+        LostUpdate: somebody else changed it since.
+        InUse: no owner would be left.
+        Invalid: the password is too weak.
+    """
+    password_hash = await _hash(wanted.password, name) if wanted.password is not None else None
+    administrator = await find(work, name)
+    before = await _view(work, administrator)
+    work.expect(before)
+    if "role" in wanted.model_fields_set:
+        administrator.role = wanted.role
+    if "enabled" in wanted.model_fields_set:
+        administrator.enabled = wanted.enabled
+    if administrator.role is not Role.OWNER or not administrator.enabled:
+        await _leave_an_owner(work, administrator)
+    if password_hash is not None:
+        administrator.password_hash = password_hash
+        administrator.password_changed_at = now()
+    await work.session.flush()
+    if password_hash is not None or not administrator.enabled:
+        await repository.remove_sign_ins_of(work.session, administrator.id)
+    after = await _view(work, administrator)
+    deed = "administrator.password" if wanted.model_fields_set == {"password"} else "administrator.change"
+    audit.record(work, deed, administrator.name, before=before, after=after)
     return after
 
 
-async def sign_in(installation: Installation, name: str, password: SecretStr, source: str, user_agent: str) -> Secret:
-    """Sign in to the panel; gives the cookie. Wrong name and wrong password look and take the same.
+async def remove(work: Transaction, name: str) -> None:
+    """Remove an administrator, and sign it out everywhere.
 
     Raises:
-        TooManyAttempts: the source or the account has to wait.
-        Unauthenticated: wrong.
+        NotFound: there is no such administrator.
+        LostUpdate: somebody else changed it since.
+        InUse: no owner would be left.
     """
-    name = name.strip().lower()
-    actor = Actor(f"administrator {name}", source)
-    async with installation.snapshot(actor) as work:
-        wait = await lockouts.waiting(work.session, Door.PANEL, name, source, now())
-        if wait:
-            seconds = int(wait.total_seconds()) + 1
-            raise TooManyAttempts("too many failed attempts", retry_after_seconds=seconds)
-        administrator = await repository.find(work.session, name)
-    known = administrator is not None and administrator.enabled
-    good = await passwords.verify(
-        administrator.password_hash if administrator is not None and known else None, password.get_secret_value()
-    )
-    # The failure has to be on record although the request fails: a transaction of its own.
-    async with installation.transaction(actor) as work:
-        if administrator is None or not good:
-            await lockouts.failed(work.session, Door.PANEL, name, source, now())
-        else:
-            return await _start(work, administrator.id, source, user_agent)
-    raise Unauthenticated("wrong name or password")
+    administrator = await find(work, name)
+    before = await _view(work, administrator)
+    work.expect(before)
+    await _leave_an_owner(work, administrator)
+    await work.session.delete(administrator)
+    audit.record(work, "administrator.remove", administrator.name, before=before)
 
 
-async def signed_in(installation: Installation, cookie: str) -> str | None:
-    """Give the name of the administrator whose cookie this is, or ``None`` if it is no good (any more)."""
-    async with installation.snapshot() as work:
-        found = await repository.find_sign_in(work.session, _hash_cookie(cookie))
-        idle = (await runtime_settings.current(work.session)).panel_idle
-    if found is None:
-        return None
-    sign_in_row, administrator = found
-    if not administrator.enabled or sign_in_row.expires_at < now() or sign_in_row.seen_at < now() - idle:
-        return None
-    if now() - sign_in_row.seen_at > _SEEN_EVERY:
-        async with installation.transaction(Actor(f"administrator {administrator.name}")) as work:
-            (await work.session.get_one(SignIn, sign_in_row.id)).seen_at = now()
-    return administrator.name
+async def find(work: Transaction, name: str) -> Administrator:
+    """Give the row of an administrator.
+
+    Raises:
+        NotFound: there is no such administrator.
+    """
+    administrator = await repository.find(work.session, name.strip().lower())
+    if administrator is None:
+        raise NotFound(f"there is no administrator {name}")
+    return administrator
 
 
-async def sign_out(work: Transaction, cookie: str) -> None:
-    """Forget a sign-in."""
-    found = await repository.find_sign_in(work.session, _hash_cookie(cookie))
-    if found is not None:
-        await work.session.delete(found[0])
-        audit.record(work, "administrator.sign-out", found[1].name)
-
-
-async def _start(work: Transaction, administrator_id: int, source: str, user_agent: str) -> Secret:
-    at = now()
-    settings = await runtime_settings.current(work.session)
-    await repository.remove_expired_sign_ins(work.session, at, at - settings.panel_idle)
-    administrator = await work.session.get_one(Administrator, administrator_id)
-    administrator.last_sign_in_at = at
-    await lockouts.succeeded(work.session, Door.PANEL, administrator.name, source, at)
-    cookie = Secret(secrets.token_urlsafe(_COOKIE_OCTETS).encode())
-    work.session.add(
-        SignIn(
-            cookie_hash=_hash_cookie(cookie.decode()),
-            administrator_id=administrator.id,
-            expires_at=at + settings.panel_session,
-            address=source,
-            user_agent=user_agent[:512],
+async def _leave_an_owner(work: Transaction, administrator: Administrator) -> None:
+    if not await repository.other_owners(work.session, administrator.id):
+        raise InUse(
+            f"{administrator.name} is the only owner who may sign in",
+            remedy="make another administrator an owner first: coati admin role NAME owner",
         )
-    )
-    audit.record(work, "administrator.sign-in", administrator.name)
-    return cookie
 
 
 async def _hash(password: SecretStr, name: str) -> str:
@@ -163,5 +166,26 @@ async def _hash(password: SecretStr, name: str) -> str:
     return await passwords.hash_password(password.get_secret_value())
 
 
-def _hash_cookie(cookie: str) -> bytes:
-    return hashlib.sha256(cookie.encode()).digest()
+async def _view(work: Transaction, administrator: Administrator) -> AdministratorView:
+    (view,) = await _views(work, [administrator])
+    return view
+
+
+async def _views(work: Transaction, rows: Sequence[Administrator]) -> list[AdministratorView]:
+    passkeys = await repository.passkeys_of(work.session, [row.id for row in rows])
+    return [
+        AdministratorView(
+            name=row.name,
+            role=row.role,
+            enabled=row.enabled,
+            has_password=row.password_hash is not None,
+            has_codes=False,
+            passkeys=passkeys.get(row.id, 0),
+            identity_provider=row.subject is not None,
+            created_at=row.created_at,
+            changed_at=row.changed_at,
+            password_changed_at=row.password_changed_at,
+            last_sign_in_at=row.last_sign_in_at,
+        )
+        for row in rows
+    ]

@@ -1,12 +1,14 @@
-"""``coati admin``: who may use the panel."""
+"""``coati admin``: who may use the panel, and what they may do there."""
 
 from typing import Annotated
 
 import typer
 
-from appliance.administrators import service
+from appliance.administrators import service, signing_in
+from appliance.administrators.schemas import AdministratorChange, NewAdministrator
 from appliance.cli import console
-from appliance.cli.console import Generate, Json, PasswordStdin
+from appliance.cli.console import Generate, Json, PasswordStdin, Yes
+from appliance.models import Role
 
 app = typer.Typer(help="Administrators of the panel.", no_args_is_help=True)
 
@@ -14,21 +16,19 @@ Name = Annotated[str, typer.Argument(help="Name of the administrator.")]
 
 
 @app.command("add")
-def add(name: Name, password_stdin: PasswordStdin = False, generate: Generate = False) -> None:
+def add(
+    name: Name,
+    role: Annotated[
+        Role, typer.Option(help="owner: everything; operator: runs the place; auditor: looks.")
+    ] = Role.OWNER,
+    password_stdin: PasswordStdin = False,
+    generate: Generate = False,
+) -> None:
     """Add an administrator."""
     password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
-    administrator = console.run(lambda work: service.add(work, name, password))
-    console.say(f"added administrator {administrator.name}")
-
-
-@app.command("password")
-def password(
-    name: Name = service.FIRST_NAME, password_stdin: PasswordStdin = False, generate: Generate = False
-) -> None:
-    """Set an administrator's password and sign it out everywhere."""
-    new = console.new_password(f"New password for {name}", stdin=password_stdin, generate=generate)
-    console.run(lambda work: service.set_password(work, name, new))
-    console.say(f"administrator {name} has a new password")
+    new = NewAdministrator(name=name, role=role, password=password)
+    administrator = console.run(lambda work: service.add(work, new))
+    console.say(f"added administrator {administrator.name}, {administrator.role.value}")
 
 
 @app.command("list")
@@ -39,6 +39,87 @@ def list_(json: Json = False) -> None:
         console.show_json(page.items)
         return
     console.table(
-        ({"name": each.name, "enabled": each.enabled, "last sign-in": each.last_sign_in_at} for each in page.items),
+        (
+            {
+                "name": each.name,
+                "role": each.role,
+                "enabled": each.enabled,
+                "codes": each.has_codes,
+                "passkeys": each.passkeys,
+                "last sign-in": each.last_sign_in_at,
+            }
+            for each in page.items
+        ),
         "there is no administrator; the first start makes one: coati serve",
+    )
+
+
+@app.command("role")
+def role(name: Name, role: Annotated[Role, typer.Argument(help="owner, operator or auditor.")]) -> None:
+    """Change what an administrator may do."""
+    console.run(lambda work: service.change(work, name, AdministratorChange(role=role)))
+    console.say(f"administrator {name} is {role.value} now")
+
+
+@app.command("password")
+def password(
+    name: Name = service.FIRST_NAME, password_stdin: PasswordStdin = False, generate: Generate = False
+) -> None:
+    """Set an administrator's password and sign it out everywhere."""
+    new = console.new_password(f"New password for {name}", stdin=password_stdin, generate=generate)
+    console.run(lambda work: service.change(work, name, AdministratorChange(password=new)))
+    console.say(f"administrator {name} has a new password")
+
+
+@app.command("disable")
+def disable(name: Name) -> None:
+    """Let an administrator in no more, and sign it out everywhere."""
+    console.run(lambda work: service.change(work, name, AdministratorChange(enabled=False)))
+    console.say(f"administrator {name} is disabled")
+
+
+@app.command("enable")
+def enable(name: Name) -> None:
+    """Let a disabled administrator in again."""
+    console.run(lambda work: service.change(work, name, AdministratorChange(enabled=True)))
+    console.say(f"administrator {name} is enabled")
+
+
+@app.command("remove")
+def remove(name: Name, yes: Yes = False) -> None:
+    """Remove an administrator; an owner is always left."""
+    console.confirm(f"Remove administrator {name}?", yes=yes)
+    console.run(lambda work: service.remove(work, name))
+    console.say(f"removed administrator {name}")
+
+
+@app.command("sessions")
+def sessions(
+    name: Name,
+    revoke: Annotated[int | None, typer.Option(help="Sign out of this one (its number).")] = None,
+    revoke_all: Annotated[bool, typer.Option("--revoke-all", help="Sign out of all.")] = False,
+    json: Json = False,
+) -> None:
+    """List the browsers in which an administrator is signed in, or sign it out there."""
+    if revoke is not None or revoke_all:
+        console.run(lambda work: signing_in.revoke(work, name, None if revoke_all else revoke))
+        console.say(f"administrator {name} is signed out{'' if revoke_all else f' of {revoke}'}")
+        return
+    page = console.run(lambda work: signing_in.page(work, name))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "id": each.id,
+                "from": each.address,
+                "by": each.method,
+                "since": each.created_at,
+                "seen": each.seen_at,
+                "browser": each.user_agent,
+            }
+            for each in page.items
+        ),
+        f"{name} is signed in nowhere",
     )

@@ -4,7 +4,7 @@ The database is the contract between the processes: gateways, panel and command 
 else. Tables are made and changed only by ``migrations/``; a test holds the two together.
 """
 
-from appliance.models.administrators import Administrator, SignIn
+from appliance.models.administrators import Administrator, Ceremony, Passkey, Role, SignIn
 from appliance.models.audit import AuditEntry
 from appliance.models.certificates import Certificate, CertificatePurpose
 from appliance.models.columns import Base
@@ -31,6 +31,7 @@ __all__ = [
     "AuditEntry",
     "Base",
     "BasePolicy",
+    "Ceremony",
     "Certificate",
     "CertificatePurpose",
     "Command",
@@ -41,6 +42,7 @@ __all__ = [
     "Lease",
     "MessageAuthenticator",
     "Node",
+    "Passkey",
     "PasswordMethod",
     "Pool",
     "Preset",
@@ -50,6 +52,7 @@ __all__ = [
     "RealmKind",
     "Refusal",
     "Revision",
+    "Role",
     "Sample",
     "Scope",
     "SecondFactor",

@@ -27,6 +27,7 @@ V1 = "/api/v1"
 
 # One of each noun that can be defined by PUT: what makes it, and what changes it.
 DEFINED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "administrators/carol": ({"role": "auditor", "password": PASSWORD}, {"role": "operator"}),
     "users/alice": ({"password": PASSWORD, "full_name": "Alice"}, {"full_name": "Alice Liddell"}),
     "pools/office": ({"networks": ["10.77.0.0/24"], "dns": ["10.0.0.53"]}, {"banner": "Welcome"}),
     "profiles/phones": (

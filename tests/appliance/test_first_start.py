@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from appliance import first_start
-from appliance.administrators import service as administrators
+from appliance.administrators import signing_in
 from appliance.installation import Installation
 from appliance.models import Preset
 from appliance.pools import service as pools
@@ -24,7 +24,7 @@ async def test_a_new_installation_works_at_once(installation: Installation) -> N
         assert set(profile.modes) == set(Phase1Mode)
         assert (await pools.page(work)).items[0].addresses == 254
     password = SecretStr(prepared.administrator_password.get_secret_value())
-    assert await administrators.sign_in(installation, "admin", password, "192.0.2.1", "")
+    assert await signing_in.sign_in(installation, "admin", password, signing_in.Visitor("192.0.2.1"))
 
 
 async def test_the_second_start_changes_nothing(installation: Installation) -> None:

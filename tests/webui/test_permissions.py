@@ -1,23 +1,61 @@
-"""Every page says in its signature that it is for administrators; those that are not are listed here."""
+"""Every page says in its signature whom it is for; those that are for everybody are listed here."""
 
 from pathlib import Path
 
 import httpx2
 from fastapi.routing import APIRoute
+from pydantic import SecretStr
 
-from appliance.installation import Installation
+from appliance.administrators import service as administrators
+from appliance.administrators import signing_in
+from appliance.administrators.schemas import NewAdministrator
+from appliance.installation import Actor, Installation
+from appliance.models import Role, Scope
 from appliance.settings import Settings
 from webui import pages, panel, security
 
 FOR_EVERYBODY = {"/sign-in", "/ca.pem"}
+OWN_AFFAIRS = {"/sign-out", "/scheme"}
+PASSWORD = SecretStr("correct horse battery")
 
 
-def test_every_page_is_for_administrators() -> None:
+def test_every_page_says_whom_it_is_for() -> None:
     routes = [route for noun in pages.NOUNS for route in noun.router.routes if isinstance(route, APIRoute)]
     assert len(routes) > 40
     for page in routes:
-        guarded = security._signed_in in [dependency.call for dependency in page.dependant.dependencies]
-        assert guarded != (page.path in FOR_EVERYBODY), page.path
+        needed = [
+            dependency.call.needed
+            for dependency in page.dependant.dependencies
+            if isinstance(dependency.call, security.Admission)
+        ]
+        assert bool(needed) != (page.path in FOR_EVERYBODY), page.path
+        if "POST" in page.methods and page.path not in FOR_EVERYBODY | OWN_AFFAIRS:
+            assert needed[0] is not Scope.READ, f"{page.path}: Operating, or Ruling where it is about whom to trust"
+
+
+async def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
+    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+        cookies = {}
+        for role in (Role.AUDITOR, Role.OPERATOR):
+            new = NewAdministrator(name=role.value, role=role, password=PASSWORD)
+            async with installation.transaction(Actor("a test")) as work:
+                await administrators.add(work, new)
+            cookie = await signing_in.sign_in(installation, role.value, PASSWORD, signing_in.Visitor("192.0.2.1"))
+            cookies[role] = cookie.decode()
+        transport = httpx2.ASGITransport(app=panel.create(installation))
+        same_site = {"Sec-Fetch-Site": "same-origin"}
+        async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=same_site) as client:
+
+            async def status(role: Role, method: str, path: str, **data: str) -> int:
+                headers = {"Cookie": f"{security.COOKIE}={cookies[role]}"}
+                return (await client.request(method, path, data=data or None, headers=headers)).status_code
+
+            alice = {"name": "alice", "password": PASSWORD.get_secret_value()}
+            assert await status(Role.AUDITOR, "GET", "/users") == 200
+            assert await status(Role.AUDITOR, "POST", "/users", **alice) == 403
+            assert await status(Role.OPERATOR, "POST", "/users", **alice) == 303
+            assert await status(Role.OPERATOR, "POST", "/tokens", name="mine", scopes="own") == 403
+            assert await status(Role.AUDITOR, "POST", "/sign-out") == 303
 
 
 async def test_people_get_a_page_where_machines_get_a_document(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from appliance.certificates import service as certificates
 from appliance.dependencies import installation
 from appliance.models import CertificatePurpose
 from webui.rendering import back, confirmation, page
-from webui.security import SignedIn
+from webui.security import Ruling, SignedIn
 
 router = APIRouter()
 
@@ -43,7 +43,7 @@ async def ask_to_renew(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("/certificates/renew")
-async def renew(request: Request, actor: SignedIn) -> Response:
+async def renew(request: Request, actor: Ruling) -> Response:
     """Issue new certificates."""
     async with installation(request).transaction(actor) as work:
         await certificates.renew(work)

@@ -14,7 +14,7 @@ from appliance.pools.schemas import NewPool, PoolChange, settings_of
 from webui.forms import Form, Refused, read
 from webui.listing import Everything, Listing, listing
 from webui.rendering import back, confirmation, page
-from webui.security import SignedIn
+from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/pools")
 
@@ -34,7 +34,7 @@ async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("")
-async def add(request: Request, actor: SignedIn) -> Response:
+async def add(request: Request, actor: Operating) -> Response:
     """Add a pool."""
     sent = await request.form()
     try:
@@ -73,7 +73,7 @@ async def change_form(request: Request, actor: SignedIn, name: str) -> HTMLRespo
 
 
 @router.post("/{name}/change")
-async def change(request: Request, actor: SignedIn, name: str) -> Response:
+async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a pool."""
     sent = await request.form()
     try:
@@ -99,7 +99,7 @@ async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLRes
 
 
 @router.post("/{name}/remove")
-async def remove(request: Request, actor: SignedIn, name: str) -> Response:
+async def remove(request: Request, actor: Operating, name: str) -> Response:
     """Remove a pool, if its name was typed and nothing needs it."""
     wrong = "" if str((await request.form()).get("typed", "")).strip() == name else f"Type {name} if you mean it."
     if not wrong:

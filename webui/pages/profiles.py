@@ -19,7 +19,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
-from webui.security import SignedIn
+from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/profiles")
 
@@ -39,7 +39,7 @@ async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("")
-async def add(request: Request, actor: SignedIn) -> Response:
+async def add(request: Request, actor: Operating) -> Response:
     """Add a profile."""
     sent = await request.form()
     try:
@@ -78,7 +78,7 @@ async def change_form(request: Request, actor: SignedIn, name: str) -> HTMLRespo
 
 
 @router.post("/{name}/change")
-async def change(request: Request, actor: SignedIn, name: str) -> Response:
+async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a profile."""
     sent = await request.form()
     try:
@@ -105,7 +105,7 @@ async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLRes
 
 
 @router.post("/{name}/remove")
-async def remove(request: Request, actor: SignedIn, name: str) -> Response:
+async def remove(request: Request, actor: Operating, name: str) -> Response:
     """Remove a profile."""
     async with installation(request).transaction(actor) as work:
         await profiles.remove(work, name)

@@ -14,7 +14,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, SessionFilter
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
-from webui.security import SignedIn
+from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/sessions")
 
@@ -65,7 +65,7 @@ async def ask_to_disconnect(
 @router.post("/disconnect")
 async def disconnect(
     request: Request,
-    actor: SignedIn,
+    actor: Operating,
     ids: Annotated[tuple[int, ...], Form()],
     typed: Annotated[str | None, Form()] = None,
     *,
@@ -90,7 +90,7 @@ async def show_session(request: Request, actor: SignedIn, session_id: Number) ->
 
 
 @router.post("/{session_id}/rekey")
-async def rekey(request: Request, actor: SignedIn, session_id: Number) -> Response:
+async def rekey(request: Request, actor: Operating, session_id: Number) -> Response:
     """Order the gateway to make new Child SAs."""
     async with installation(request).transaction(actor) as work:
         await sessions.rekey(work, session_id)

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
 
-from appliance.administrators import service as administrators
+from appliance.administrators import signing_in
+from appliance.administrators.signing_in import Visitor
 from appliance.dependencies import installation, source
 from appliance.errors import ApplianceError
 from webui import forms
@@ -35,7 +36,7 @@ async def sign_in(
     """Let an administrator in."""
     agent = request.headers.get("user-agent", "")
     try:
-        cookie = await administrators.sign_in(installation(request), name, password, source(request), agent)
+        cookie = await signing_in.sign_in(installation(request), name, password, Visitor(source(request), agent))
     except ApplianceError as error:
         form = forms.Form({"name": name}, forms.wrong(error))
         return page(request, "sign_in.html", code=error.status, form=form, next=own_path(next))
@@ -48,7 +49,7 @@ async def sign_in(
 async def sign_out(request: Request, actor: SignedIn) -> Response:
     """Let an administrator out."""
     async with installation(request).transaction(actor) as work:
-        await administrators.sign_out(work, request.cookies.get(COOKIE, ""))
+        await signing_in.sign_out(work, request.cookies.get(COOKIE, ""))
     answer = back("/sign-in")
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
     return answer

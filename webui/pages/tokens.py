@@ -9,7 +9,7 @@ from appliance.tokens import service as tokens
 from appliance.tokens.schemas import CreatedToken, NewToken
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
-from webui.security import SignedIn
+from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/tokens")
 
@@ -21,7 +21,7 @@ async def list_tokens(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("")
-async def create(request: Request, actor: SignedIn) -> Response:
+async def create(request: Request, actor: Ruling) -> Response:
     """Make a token, and show its secret this once."""
     sent = await request.form()
     try:
@@ -46,7 +46,7 @@ async def ask_to_revoke(request: Request, actor: SignedIn, name: str) -> HTMLRes
 
 
 @router.post("/{name}/revoke")
-async def revoke(request: Request, actor: SignedIn, name: str) -> Response:
+async def revoke(request: Request, actor: Ruling, name: str) -> Response:
     """Make a token useless."""
     async with installation(request).transaction(actor) as work:
         await tokens.revoke(work, name)

@@ -57,7 +57,7 @@ async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("")
-async def add(request: Request, actor: SignedIn) -> Response:
+async def add(request: Request, actor: Operating) -> Response:
     """Add a user."""
     sent = await request.form()
     try:
@@ -75,19 +75,19 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 
 
 @router.post("/{name}")
-async def change(request: Request, actor: SignedIn, name: str) -> Response:
+async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a user."""
     return await _change(request, actor, name, "full_name", "group", "expires_at", "must_change_password")
 
 
 @router.post("/{name}/password")
-async def set_password(request: Request, actor: SignedIn, name: str) -> Response:
+async def set_password(request: Request, actor: Operating, name: str) -> Response:
     """Set a user's password."""
     return await _change(request, actor, name, "password")
 
 
 @router.post("/{name}/enable")
-async def enable(request: Request, actor: SignedIn, name: str) -> Response:
+async def enable(request: Request, actor: Operating, name: str) -> Response:
     """Let a user log in again."""
     async with installation(request).transaction(actor) as work:
         await users.change(work, name, UserChange(enabled=True))
@@ -110,7 +110,7 @@ async def ask_to_disable(request: Request, actor: SignedIn, name: str) -> HTMLRe
 
 
 @router.post("/{name}/disable")
-async def disable(request: Request, actor: SignedIn, name: str) -> Response:
+async def disable(request: Request, actor: Operating, name: str) -> Response:
     """Keep a user out."""
     async with installation(request).transaction(actor) as work:
         await users.change(work, name, UserChange(enabled=False))
@@ -133,7 +133,7 @@ async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLRes
 
 
 @router.post("/{name}/remove")
-async def remove(request: Request, actor: SignedIn, name: str) -> Response:
+async def remove(request: Request, actor: Operating, name: str) -> Response:
     """Remove a user."""
     async with installation(request).transaction(actor) as work:
         await users.remove(work, name)

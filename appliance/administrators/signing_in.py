@@ -1,0 +1,159 @@
+"""Signing in to the panel and out of it, and the browsers that are signed in."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from pydantic import SecretStr
+
+from appliance import passwords
+from appliance.administrators import repository, service
+from appliance.administrators.schemas import SignInView
+from appliance.audit import service as audit
+from appliance.errors import NotFound, TooManyAttempts, Unauthenticated
+from appliance.installation import Actor, Installation, Transaction
+from appliance.lockouts import service as lockouts
+from appliance.lockouts.rules import Door
+from appliance.models import Administrator, Scope, SignIn
+from appliance.models.columns import now
+from appliance.runtime_settings import service as runtime_settings
+from appliance.schema import Page
+from ike_engine.secret import Secret
+
+_SEEN_EVERY: Final = timedelta(minutes=1)
+_COOKIE_OCTETS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A browser that wants in.
+
+    Attributes:
+        source: Network address that it comes from.
+        user_agent: What it says it is.
+    """
+
+    source: str
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An administrator who is signed in.
+
+    Attributes:
+        scope: What the role allows.
+        sign_in: Key of this browser's sign-in.
+    """
+
+    name: str
+    scope: Scope
+    sign_in: int
+
+
+async def sign_in(installation: Installation, name: str, password: SecretStr, visitor: Visitor) -> Secret:
+    """Sign in to the panel; gives the cookie. Wrong name and wrong password look and take the same.
+
+    Raises:
+        TooManyAttempts: the source or the account has to wait.
+        Unauthenticated: wrong.
+    """
+    name = name.strip().lower()
+    actor = Actor(f"administrator {name}", visitor.source)
+    async with installation.snapshot(actor) as work:
+        wait = await lockouts.waiting(work.session, Door.PANEL, name, visitor.source, now())
+        if wait:
+            raise TooManyAttempts("too many failed attempts", retry_after_seconds=int(wait.total_seconds()) + 1)
+        administrator = await repository.find(work.session, name)
+    known = administrator is not None and administrator.enabled
+    good = await passwords.verify(
+        administrator.password_hash if administrator is not None and known else None, password.get_secret_value()
+    )
+    # The failure has to be on record although the request fails: a transaction of its own.
+    async with installation.transaction(actor) as work:
+        if administrator is None or not good:
+            await lockouts.failed(work.session, Door.PANEL, name, visitor.source, now())
+        else:
+            return await start(work, administrator.id, visitor, "password")
+    raise Unauthenticated("wrong name or password")
+
+
+async def signed_in(installation: Installation, cookie: str) -> Admitted | None:
+    """Give the administrator whose cookie this is, or ``None`` if it is no good (any more)."""
+    async with installation.snapshot() as work:
+        found = await repository.find_sign_in(work.session, digest(cookie))
+        idle = (await runtime_settings.current(work.session)).panel_idle
+    if found is None:
+        return None
+    row, administrator = found
+    if not administrator.enabled or row.expires_at < now() or row.seen_at < now() - idle:
+        return None
+    if now() - row.seen_at > _SEEN_EVERY:
+        async with installation.transaction(Actor(f"administrator {administrator.name}")) as work:
+            (await work.session.get_one(SignIn, row.id)).seen_at = now()
+    return Admitted(administrator.name, administrator.role.scope, row.id)
+
+
+async def sign_out(work: Transaction, cookie: str) -> None:
+    """Forget a sign-in."""
+    found = await repository.find_sign_in(work.session, digest(cookie))
+    if found is not None:
+        await work.session.delete(found[0])
+        audit.record(work, "administrator.sign-out", found[1].name)
+
+
+async def page(work: Transaction, name: str) -> Page[SignInView]:
+    """List where an administrator is signed in, the latest first.
+
+    Raises:
+        NotFound: there is no such administrator.
+    """
+    rows = await repository.sign_ins_of(work.session, (await service.find(work, name)).id)
+    return Page(items=[SignInView.model_validate(row) for row in rows], total=len(rows))
+
+
+async def revoke(work: Transaction, name: str, sign_in_id: int | None = None) -> None:
+    """Sign an administrator out of one browser, or of all.
+
+    Raises:
+        NotFound: there is no such administrator, or it is not signed in there.
+    """
+    administrator = await service.find(work, name)
+    rows = await repository.sign_ins_of(work.session, administrator.id)
+    going = [row for row in rows if sign_in_id in (None, row.id)]
+    if sign_in_id is not None and not going:
+        raise NotFound(f"{name} has no sign-in {sign_in_id}")
+    for row in going:
+        await work.session.delete(row)
+    if going:
+        audit.record(work, "administrator.revoke-sign-in", administrator.name)
+
+
+async def start(work: Transaction, administrator_id: int, visitor: Visitor, method: str) -> Secret:
+    """Have an administrator who proved to be one signed in; gives the cookie."""
+    at = now()
+    settings = await runtime_settings.current(work.session)
+    await repository.remove_expired_sign_ins(work.session, at, at - settings.panel_idle)
+    administrator = await work.session.get_one(Administrator, administrator_id)
+    await repository.note_sign_in(work.session, administrator_id, at)
+    await lockouts.succeeded(work.session, Door.PANEL, administrator.name, visitor.source, at)
+    cookie = Secret(secrets.token_urlsafe(_COOKIE_OCTETS).encode())
+    work.session.add(
+        SignIn(
+            cookie_hash=digest(cookie.decode()),
+            administrator_id=administrator.id,
+            method=method,
+            expires_at=at + settings.panel_session,
+            address=visitor.source,
+            user_agent=visitor.user_agent[:512],
+        )
+    )
+    audit.record(work, "administrator.sign-in", administrator.name)
+    return cookie
+
+
+def digest(cookie: str) -> bytes:
+    """Give what the database knows of 256 random bits: their SHA-256."""
+    return hashlib.sha256(cookie.encode()).digest()
