@@ -4,8 +4,6 @@ The API turns these into ``application/problem+json`` (RFC 9457), the command li
 an exit code, the panel into a form with the field marked.
 """
 
-from typing import ClassVar
-
 
 class ApplianceError(Exception):
     """Base of everything that a service refuses.
@@ -17,8 +15,8 @@ class ApplianceError(Exception):
         remedy: What to do about it; may be empty.
     """
 
-    kind: ClassVar[str] = "error"
-    status: ClassVar[int] = 500
+    kind: str = "error"
+    status: int = 500
 
     def __init__(self, message: str, *, field: str = "", remedy: str = "") -> None:
         super().__init__(message)

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from appliance.administrators import service, signing_in
-from appliance.administrators.schemas import AdministratorChange, NewAdministrator
+from appliance.administrators import endpoints, service
+from appliance.administrators.schemas import NewAdministrator
 from appliance.cli import console
 from appliance.cli.console import Generate, Json, PasswordStdin, Yes
 from appliance.models import Role
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Administrators of the panel.", no_args_is_help=True)
 
@@ -27,14 +28,14 @@ def add(
     """Add an administrator."""
     password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
     new = NewAdministrator(name=name, role=role, password=password)
-    administrator = console.run(lambda work: service.add(work, new))
+    administrator = console.call(endpoints.add_administrator, new=new)
     console.say(f"added administrator {administrator.name}, {administrator.role.value}")
 
 
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List administrators."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_administrators, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -57,7 +58,7 @@ def list_(json: Json = False) -> None:
 @app.command("role")
 def role(name: Name, role: Annotated[Role, typer.Argument(help="owner, operator or auditor.")]) -> None:
     """Change what an administrator may do."""
-    console.run(lambda work: service.change(work, name, AdministratorChange(role=role)))
+    console.call(endpoints.change_administrator, name, role=role)
     console.say(f"administrator {name} is {role.value} now")
 
 
@@ -67,21 +68,21 @@ def password(
 ) -> None:
     """Set an administrator's password and sign it out everywhere."""
     new = console.new_password(f"New password for {name}", stdin=password_stdin, generate=generate)
-    console.run(lambda work: service.change(work, name, AdministratorChange(password=new)))
+    console.call(endpoints.change_administrator, name, password=new)
     console.say(f"administrator {name} has a new password")
 
 
 @app.command("disable")
 def disable(name: Name) -> None:
     """Let an administrator in no more, and sign it out everywhere."""
-    console.run(lambda work: service.change(work, name, AdministratorChange(enabled=False)))
+    console.call(endpoints.change_administrator, name, enabled=False)
     console.say(f"administrator {name} is disabled")
 
 
 @app.command("enable")
 def enable(name: Name) -> None:
     """Let a disabled administrator in again."""
-    console.run(lambda work: service.change(work, name, AdministratorChange(enabled=True)))
+    console.call(endpoints.change_administrator, name, enabled=True)
     console.say(f"administrator {name} is enabled")
 
 
@@ -89,7 +90,7 @@ def enable(name: Name) -> None:
 def remove(name: Name, yes: Yes = False) -> None:
     """Remove an administrator; an owner is always left."""
     console.confirm(f"Remove administrator {name}?", yes=yes)
-    console.run(lambda work: service.remove(work, name))
+    console.call(endpoints.remove_administrator, name)
     console.say(f"removed administrator {name}")
 
 
@@ -102,10 +103,13 @@ def sessions(
 ) -> None:
     """List the browsers in which an administrator is signed in, or sign it out there."""
     if revoke is not None or revoke_all:
-        console.run(lambda work: signing_in.revoke(work, name, None if revoke_all else revoke))
+        if revoke_all:
+            console.call(endpoints.revoke_sign_ins, name)
+        else:
+            console.call(endpoints.revoke_sign_in, name, revoke)
         console.say(f"administrator {name} is signed out{'' if revoke_all else f' of {revoke}'}")
         return
-    page = console.run(lambda work: signing_in.page(work, name))
+    page = console.call(endpoints.list_sign_ins, name)
     if json:
         console.show_json(page.items)
         return

@@ -7,19 +7,23 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
 from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import passwords
+from appliance.client import Client, operations
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.settings import Settings
 from appliance.wording import text
 
 T = TypeVar("T")
+
+# The gateway that commands are for, if it is another.
+_gateways: Final[list[Client]] = []
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -36,8 +40,38 @@ def choose_data_dir(data_dir: Path | None) -> None:
         os.environ["COATI_DATA_DIR"] = str(data_dir)
 
 
+def choose_gateway(url: str | None, token_file: Path | None, ca: Path | None) -> None:
+    """Have operations carried out by a gateway somewhere else; ``None``: here.
+
+    The token comes from a file or from the environment, never from the arguments, which anyone can see.
+    """
+    if url is None:
+        return
+    token = token_file.read_text() if token_file is not None else os.environ.get("COATI_TOKEN", "")
+    if not token.strip():
+        raise typer.BadParameter("name the file with the token by --token-file, or put the token into COATI_TOKEN")
+    _gateways.append(Client(url, SecretStr(token.strip()), ca))
+
+
+def call(endpoint: Callable[..., Awaitable[T]], *path: object, **given: Any) -> T:  # noqa: ANN401
+    """Have an operation of the API carried out: here, or by the gateway that was named.
+
+    Args:
+        endpoint: The route's function.
+        path: Parameters of the path.
+        given: Fields of the query and of the body.
+    """
+    operation = operations.of(endpoint)
+    if _gateways:
+        return cast("T", _gateways[-1].call(operation, *path, **given))
+    bound = operation.bind(*path, **given)
+    return cast("T", run(lambda work: operation.carry_out(work, bound)))
+
+
 def run(work: Callable[[Transaction], Awaitable[T]]) -> T:
-    """Do something in one transaction on behalf of whoever typed the command."""
+    """Do something in one transaction on behalf of whoever typed the command; only on the machine itself."""
+    if _gateways:
+        raise typer.BadParameter("this command works on the gateway itself only; leave --url out there")
 
     async def in_transaction() -> T:
         async with Installation.open(Settings()) as installation, installation.transaction(_actor()) as transaction:
@@ -82,6 +116,9 @@ def guarded(command: Callable[..., Any]) -> int:
     except (OSError, ValueError) as error:
         complain(str(error))
         return FAILED
+    finally:
+        while _gateways:
+            _gateways.pop().close()
     return outcome if isinstance(outcome, int) else 0
 
 

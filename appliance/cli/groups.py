@@ -7,8 +7,9 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.cli.policies import Attributes, read, show_said
-from appliance.groups import service
+from appliance.groups import endpoints
 from appliance.groups.schemas import GroupChange, NewGroup
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Groups of users, and their policy.", no_args_is_help=True)
 
@@ -20,7 +21,7 @@ Description = Annotated[str | None, typer.Option(help="For people.")]
 def add(name: Name, attributes: Attributes = None, description: Description = None) -> None:
     """Add a group; what is said for its users may follow as NAME=VALUE."""
     new = NewGroup(name=name, description=description or "", policy=read(attributes))
-    group = console.run(lambda work: service.add(work, new))
+    group = console.call(endpoints.add_group, new=new)
     console.say(f"added group {group.name}")
 
 
@@ -29,7 +30,7 @@ def set_(name: Name, attributes: Attributes = None, description: Description = N
     """Change a group. What its users may reach changes at once, the rest at their next login."""
     policy = read(attributes) if attributes else None
     change = GroupChange(**console.given({"description": description, "policy": policy}))
-    group = console.run(lambda work: service.change(work, name, change))
+    group = console.call(endpoints.change_group, name, change=change)
     console.say(f"group {group.name} is changed")
     show_said(group.policy)
 
@@ -37,7 +38,7 @@ def set_(name: Name, attributes: Attributes = None, description: Description = N
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List groups."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_groups, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -58,7 +59,7 @@ def list_(json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show a group."""
-    group = console.run(lambda work: service.show(work, name))
+    group = console.call(endpoints.show_group, name)
     if json:
         console.show_json(group)
         return
@@ -70,5 +71,5 @@ def show(name: Name, json: Json = False) -> None:
 def remove(name: Name, yes: Yes = False) -> None:
     """Remove a group that no local user is in."""
     console.confirm(f"Remove group {name}?", yes=yes)
-    console.run(lambda work: service.remove(work, name))
+    console.call(endpoints.remove_group, name)
     console.say(f"removed group {name}")

@@ -7,8 +7,8 @@ import typer
 
 from appliance.cli import console, orders
 from appliance.cli.console import Json
-from appliance.leases import service
-from appliance.leases.schemas import LeaseFilter
+from appliance.leases import endpoints
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Addresses that clients have, or had.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List addresses and who has them, or had them last."""
-    page = console.run(lambda work: service.page(work, LeaseFilter(pool=pool, user=user, taken=taken)))
+    page = console.call(endpoints.list_leases, pool=pool, user=user, taken=taken, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -47,5 +47,5 @@ def release(
     reason: Annotated[str, typer.Option(help="For the record.")] = "the address was taken back",
 ) -> None:
     """Take an address back: ends the session that has it, and waits until the gateway has done it."""
-    command = orders.wait(console.run(lambda work: service.release(work, IPv4Address(address), reason)))
+    command = orders.wait(console.call(endpoints.release_lease, IPv4Address(address), reason=reason))
     console.say(f"{address}: {command.verb.value} {command.outcome.value} {command.message}".rstrip())

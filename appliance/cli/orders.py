@@ -6,7 +6,7 @@ from typing import Final
 import typer
 
 from appliance.cli import console
-from appliance.commands import service as commands
+from appliance.commands import endpoints
 from appliance.commands.schemas import CommandView
 from appliance.models import CommandOutcome
 
@@ -23,7 +23,7 @@ def wait(command: CommandView, *, patience_seconds: float = _PATIENCE_SECONDS) -
     end = time.monotonic() + patience_seconds
     while command.outcome is CommandOutcome.PENDING and time.monotonic() < end:
         time.sleep(_LOOK_SECONDS)
-        command = console.run(lambda work, number=command.id: commands.show(work, number))  # type: ignore[misc]
+        command = console.call(endpoints.show_command, command.id)
     if command.outcome is CommandOutcome.PENDING:
         console.complain(f"gateway {command.node} has not answered yet; the order stands")
         raise typer.Exit(console.FAILED)

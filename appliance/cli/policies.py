@@ -7,7 +7,7 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.policy import service
+from appliance.policy import endpoints
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.schemas import EffectiveView
 from appliance.wording import text
@@ -60,7 +60,7 @@ def show_said(said: AccessPolicy) -> None:
 @app.command("show")
 def show(json: Json = False) -> None:
     """Show what is said for everybody."""
-    base = console.run(service.show_base)
+    base = console.call(endpoints.show_base_policy)
     if json:
         console.show_json(base)
     elif base.policy.said():
@@ -73,7 +73,7 @@ def show(json: Json = False) -> None:
 def set_(attributes: Attributes = None) -> None:
     """Change what is said for everybody."""
     change = read(attributes)
-    base = console.run(lambda work: service.change_base(work, change))
+    base = console.call(endpoints.change_base_policy, change=change)
     show_said(base.policy)
 
 

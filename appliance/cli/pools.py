@@ -6,8 +6,8 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
-from appliance.pools import service
-from appliance.pools.schemas import NewPool, PoolChange
+from appliance.pools import endpoints
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Address pools.", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ def add(
 ) -> None:
     """Add a pool."""
     fields = _fields(locals())
-    pool = console.run(lambda work: service.add(work, NewPool(**fields)))
+    pool = console.call(endpoints.add_pool, **fields)
     console.say(f"added pool {pool.name} with {pool.addresses} addresses")
 
 
@@ -65,7 +65,7 @@ def set_(
 ) -> None:
     """Change a pool; what is not named stays."""
     fields = _fields(locals())
-    console.run(lambda work: service.change(work, fields.pop("name"), PoolChange(**fields)))
+    console.call(endpoints.change_pool, **fields)
     console.say(f"pool {name} is changed; clients get it at their next login")
 
 
@@ -79,7 +79,7 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List pools."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_pools, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -101,7 +101,7 @@ def list_(json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show a pool."""
-    pool = console.run(lambda work: service.show(work, name))
+    pool = console.call(endpoints.show_pool, name)
     if json:
         console.show_json(pool)
     else:
@@ -112,5 +112,5 @@ def show(name: Name, json: Json = False) -> None:
 def remove(name: Name, yes: Yes = False) -> None:
     """Remove a pool that no profile uses."""
     console.confirm(f"Remove pool {name}?", yes=yes)
-    console.run(lambda work: service.remove(work, name))
+    console.call(endpoints.remove_pool, name)
     console.say(f"removed pool {name}")

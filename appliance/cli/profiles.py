@@ -8,8 +8,8 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.models import Preset
-from appliance.profiles import service
-from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileOrder
+from appliance.profiles import endpoints, service
+from appliance.schema import LARGEST_PAGE
 from ike_engine.policy import Authentication, Phase1Mode
 
 app = typer.Typer(help="Connection profiles: what one kind of client may do.", no_args_is_help=True)
@@ -100,7 +100,7 @@ def add(
 ) -> None:
     """Add a profile."""
     fields = _fields(locals())
-    profile = console.run(lambda work: service.add(work, NewProfile(**fields)))
+    profile = console.call(endpoints.add_profile, **fields)
     console.say(f"added profile {profile.name}")
     _warn(profile.weaknesses)
 
@@ -138,7 +138,7 @@ def set_(
 ) -> None:
     """Change a profile; what is not named stays. Live sessions keep what they were made with."""
     fields = _fields(locals())
-    profile = console.run(lambda work: service.change(work, fields.pop("name"), ProfileChange(**fields)))
+    profile = console.call(endpoints.change_profile, **fields)
     console.say(f"profile {name} is changed")
     _warn(profile.weaknesses)
 
@@ -171,7 +171,7 @@ def _warn(weaknesses: tuple[str, ...]) -> None:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List profiles in the order in which they are tried."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_profiles, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -196,7 +196,7 @@ def list_(json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show a profile."""
-    profile = console.run(lambda work: service.show(work, name))
+    profile = console.call(endpoints.show_profile, name)
     if json:
         console.show_json(profile)
     else:
@@ -206,7 +206,7 @@ def show(name: Name, json: Json = False) -> None:
 @app.command("order")
 def order(names: Annotated[list[str], typer.Argument(help="All profiles, the first first.")]) -> None:
     """Set in which order profiles are tried."""
-    page = console.run(lambda work: service.order(work, ProfileOrder(names=tuple(names))))
+    page = console.call(endpoints.order_profiles, names=tuple(names))
     console.say(f"profiles are tried in this order: {', '.join(each.name for each in page.items)}")
 
 
@@ -214,5 +214,5 @@ def order(names: Annotated[list[str], typer.Argument(help="All profiles, the fir
 def remove(name: Name, yes: Yes = False) -> None:
     """Remove a profile."""
     console.confirm(f"Remove profile {name}?", yes=yes)
-    console.run(lambda work: service.remove(work, name))
+    console.call(endpoints.remove_profile, name)
     console.say(f"removed profile {name}")

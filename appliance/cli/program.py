@@ -76,12 +76,24 @@ def options(
         Path | None,
         typer.Option(envvar="COATI_DATA_DIR", help="Where database and master key are.", show_default=False),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="COATI_URL", help="Another gateway: https://vpn.example.net:8443", show_default=False),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(help="File with the token for --url; else COATI_TOKEN has it.", show_default=False)
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="COATI_CA", help="File with the authority of --url (coati ca export).", show_default=False),
+    ] = None,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")
     ] = False,
 ) -> None:
     """Take what goes before the command."""
     console.choose_data_dir(data_dir)
+    console.choose_gateway(url, token_file, ca)
 
 
 def main() -> None:

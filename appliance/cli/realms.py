@@ -7,8 +7,9 @@ import typer
 from appliance.cli import console, orders, radius_servers
 from appliance.cli.console import Json, PasswordStdin, Yes
 from appliance.models import CommandOutcome, RealmKind
-from appliance.realms import service
-from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
+from appliance.realms import endpoints
+from appliance.realms.schemas import RealmTrial, RealmView
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Realms: who knows the users, in the order of asking.", no_args_is_help=True)
 app.add_typer(radius_servers.app, name="server")
@@ -23,7 +24,7 @@ _PATIENCE_SECONDS: Final = 75.0
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List realms in the order in which they are asked."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_realms, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -49,7 +50,7 @@ def _state(realm: RealmView) -> str:
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show a realm."""
-    realm = console.run(lambda work: service.show(work, name))
+    realm = console.call(endpoints.show_realm, name)
     if json:
         console.show_json(realm)
         return
@@ -68,7 +69,7 @@ def add(
 ) -> None:
     """Add a realm; it is asked last."""
     fields = _fields(enabled, setting)
-    realm = console.run(lambda work: service.add(work, NewRealm(name=name, kind=kind, **fields)))
+    realm = console.call(endpoints.add_realm, name=name, kind=kind, **fields)
     console.say(f"added realm {realm.name}; try it: coati realm test {realm.name}")
 
 
@@ -76,7 +77,7 @@ def add(
 def set_(name: Name, enabled: Enabled = None, setting: Setting = None) -> None:
     """Change a realm; what is not named stays."""
     fields = _fields(enabled, setting)
-    console.run(lambda work: service.change(work, name, RealmChange(**fields)))
+    console.call(endpoints.change_realm, name, **fields)
     console.say(f"realm {name} is changed")
 
 
@@ -97,7 +98,7 @@ def _setting(text: str) -> tuple[str, str]:
 @app.command("order")
 def order(names: Annotated[list[str], typer.Argument(help="All realms, the first to ask first.")]) -> None:
     """Set in which order realms are asked."""
-    page = console.run(lambda work: service.order(work, RealmOrder(names=tuple(names))))
+    page = console.call(endpoints.order_realms, names=tuple(names))
     console.say(", ".join(realm.name for realm in page.items))
 
 
@@ -105,7 +106,7 @@ def order(names: Annotated[list[str], typer.Argument(help="All realms, the first
 def remove(name: Name, yes: Yes = False) -> None:
     """Remove a realm that no profile names."""
     console.confirm(f"Remove realm {name}?", yes=yes)
-    console.run(lambda work: service.remove(work, name))
+    console.call(endpoints.remove_realm, name)
     console.say(f"removed realm {name}")
 
 
@@ -121,7 +122,7 @@ def try_(
     """Have a gateway try a realm, and say what happened."""
     password = console.read_secret(f"Password of {user}", stdin=password_stdin) if user else None
     trial = RealmTrial(user=user, password=password, profile=profile, node=node)
-    ordered = console.run(lambda work: service.test(work, name, trial))
+    ordered = console.call(endpoints.test_realm, name, trial=trial)
     command = orders.wait(ordered, patience_seconds=_PATIENCE_SECONDS)
     result = command.result or {}
     if json:

@@ -6,9 +6,7 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.refusals import service
-from appliance.refusals.schemas import RefusalFilter
-from appliance.schema import Paging
+from appliance.refusals import endpoints
 
 app = typer.Typer(help="Why clients were refused.", no_args_is_help=True)
 
@@ -20,7 +18,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List refused attempts, the latest first."""
-    page = console.run(lambda work: service.page(work, RefusalFilter(text=text), Paging(limit=limit)))
+    page = console.call(endpoints.list_refusals, text=text, limit=limit)
     if json:
         console.show_json(page.items)
         return
@@ -43,7 +41,7 @@ def list_(
 @app.command("show")
 def show(number: Annotated[int, typer.Argument(help="Number of the refusal.")], json: Json = False) -> None:
     """Show one: what the client offered, what would have been accepted, and which setting would let it in."""
-    refusal = console.run(lambda work: service.show(work, number))
+    refusal = console.call(endpoints.show_refusal, number)
     if json:
         console.show_json(refusal)
         return

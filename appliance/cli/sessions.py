@@ -9,9 +9,9 @@ from appliance.cli import console, orders
 from appliance.cli.console import Json
 from appliance.commands.schemas import CommandView
 from appliance.models import CommandOutcome
-from appliance.schema import EVERYTHING
-from appliance.sessions import expulsion, service
-from appliance.sessions.schemas import Disconnection, SessionFilter, SessionView, Which
+from appliance.schema import LARGEST_PAGE
+from appliance.sessions import endpoints
+from appliance.sessions.schemas import SessionView, Which
 from appliance.wording import octets
 
 app = typer.Typer(help="Live and ended sessions.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List sessions."""
-    page = console.run(lambda work: service.page(work, SessionFilter(which=which, user=user), EVERYTHING))
+    page = console.call(endpoints.list_sessions, which=which, user=user, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -52,7 +52,7 @@ def _row(session: SessionView) -> dict[str, object]:
 @app.command("show")
 def show(number: Number, json: Json = False) -> None:
     """Show a session."""
-    session = console.run(lambda work: service.show(work, number))
+    session = console.call(endpoints.show_session, number)
     if json:
         console.show_json(session)
     else:
@@ -72,20 +72,19 @@ def disconnect(
     if block and number is None:
         raise typer.BadParameter("--block goes with the number of a session; for a user: coati user disable")
     if number is not None:
-        how = Disconnection(reason=reason, block=block)
-        _await(console.run(lambda work: expulsion.disconnect(work, number, how)))
+        _await(console.call(endpoints.disconnect_session, number, reason=reason, block=block))
         return
-    ordered = console.run(lambda work: service.disconnect_user(work, user, reason))
-    for command in ordered:
-        _await(command)
-    if not ordered:
+    live = console.call(endpoints.list_sessions, user=user, limit=LARGEST_PAGE).items
+    for session in live:
+        _await(console.call(endpoints.disconnect_session, session.id, reason=reason))
+    if not live:
         console.say(f"{user} is not connected")
 
 
 @app.command("rekey")
 def rekey(number: Number) -> None:
     """Make new Child SAs in place of a session's present ones."""
-    _await(console.run(lambda work: service.rekey(work, number)))
+    _await(console.call(endpoints.rekey_session, number))
 
 
 def _await(command: CommandView) -> None:

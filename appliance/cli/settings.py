@@ -7,8 +7,8 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.runtime_settings import service
-from appliance.runtime_settings.schemas import SettingDefinition
+from appliance.runtime_settings import endpoints
+from appliance.schema import LARGEST_PAGE
 from appliance.wording import text
 
 app = typer.Typer(help="Runtime settings.", no_args_is_help=True)
@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(help="Name of the setting.")]
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List settings: value, default and what each means."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_settings, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -35,7 +35,7 @@ def list_(json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show a setting."""
-    setting = console.run(lambda work: service.show(work, name))
+    setting = console.call(endpoints.show_setting, name)
     if json:
         console.show_json(setting)
     else:
@@ -45,14 +45,14 @@ def show(name: Name, json: Json = False) -> None:
 @app.command("set")
 def set_(name: Name, value: Annotated[str, typer.Argument(help="Its new value; null for none.")]) -> None:
     """Change a setting."""
-    setting = console.run(lambda work: service.define(work, name, SettingDefinition(value=_read(value))))
+    setting = console.call(endpoints.define_setting, name, value=_read(value))
     console.say(f"{name} is {text(setting.value)}")
 
 
 @app.command("reset")
 def reset(name: Name) -> None:
     """Have a setting at its default again."""
-    setting = console.run(lambda work: service.reset(work, name))
+    setting = console.call(endpoints.reset_setting, name)
     console.say(f"{name} is {text(setting.value)}")
 
 

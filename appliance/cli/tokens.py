@@ -7,7 +7,8 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.models import Scope
-from appliance.tokens import service
+from appliance.schema import LARGEST_PAGE
+from appliance.tokens import endpoints
 from appliance.tokens.schemas import NewToken
 
 app = typer.Typer(help="Tokens for the REST API.", no_args_is_help=True)
@@ -24,7 +25,7 @@ def create(
 ) -> None:
     """Make a token; it is shown this once."""
     new = NewToken(name=name, scopes=tuple(scope or (Scope.READ,)), days=days or None)
-    token = console.run(lambda work: service.create(work, new))
+    token = console.call(endpoints.create_token, new=new)
     if json:
         console.show_json(token)
     else:
@@ -34,7 +35,7 @@ def create(
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List tokens."""
-    page = console.run(service.page)
+    page = console.call(endpoints.list_tokens, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -57,5 +58,5 @@ def list_(json: Json = False) -> None:
 @app.command("revoke")
 def revoke(name: Name) -> None:
     """Make a token useless at once."""
-    console.run(lambda work: service.revoke(work, name))
+    console.call(endpoints.revoke_token, name)
     console.say(f"token {name} is revoked")

@@ -8,11 +8,9 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Generate, Json, PasswordStdin, Yes
 from appliance.cli.policies import Attributes, read, show_effective, show_said
-from appliance.policy import service as policies
-from appliance.policy.schemas import PolicyQuestion
-from appliance.schema import EVERYTHING
-from appliance.users import service
-from appliance.users.schemas import NewUser, PasswordQuestion, UserChange, UserFilter
+from appliance.policy import endpoints as policies
+from appliance.schema import LARGEST_PAGE
+from appliance.users import endpoints
 
 app = typer.Typer(help="Local users.", no_args_is_help=True)
 
@@ -44,7 +42,7 @@ def add(
     """Add a user; asks for the password. What is said for the user may follow as NAME=VALUE."""
     fields = _fields(attributes, full_name, expires, must_change, group)
     password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
-    user = console.run(lambda work: service.add(work, NewUser(name=name, password=password, **fields)))
+    user = console.call(endpoints.add_user, name=name, password=password, **fields)
     console.say(f"added user {user.name}")
 
 
@@ -62,7 +60,7 @@ def set_(
     fields = _fields(attributes, full_name, expires, must_change, group)
     if never_expires:
         fields["expires_at"] = None
-    user = console.run(lambda work: service.change(work, name, UserChange(**fields)))
+    user = console.call(endpoints.change_user, name, **fields)
     console.say(f"user {user.name} is changed")
     show_said(user.policy)
 
@@ -93,7 +91,7 @@ def policy(
     json: Json = False,
 ) -> None:
     """Show what counts for a user, and where each value comes from."""
-    effective = console.run(lambda work: policies.effective(work, name, PolicyQuestion(profile=profile)))
+    effective = console.call(policies.show_effective_policy, name, profile=profile)
     if json:
         console.show_json(effective)
     else:
@@ -106,8 +104,7 @@ def report(
     json: Json = False,
 ) -> None:
     """List users whose password is weak by today's rules, or old."""
-    question = PasswordQuestion(older_than_days=older_than_days)
-    page = console.run(lambda work: service.poor_passwords(work, question))
+    page = console.call(endpoints.list_poor_passwords, older_than_days=older_than_days)
     if json:
         console.show_json(page.items)
         return
@@ -132,7 +129,7 @@ def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in their name.")] = "", json: Json = False
 ) -> None:
     """List users."""
-    page = console.run(lambda work: service.page(work, UserFilter(text=text), EVERYTHING))
+    page = console.call(endpoints.list_users, text=text, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -156,7 +153,7 @@ def list_(
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show a user."""
-    user = console.run(lambda work: service.show(work, name))
+    user = console.call(endpoints.show_user, name)
     if json:
         console.show_json(user)
     else:
@@ -166,14 +163,14 @@ def show(name: Name, json: Json = False) -> None:
 @app.command("disable")
 def disable(name: Name) -> None:
     """Refuse a user from now on, and disconnect it."""
-    console.run(lambda work: service.change(work, name, UserChange(enabled=False)))
+    console.call(endpoints.change_user, name, enabled=False)
     console.say(f"user {name} is disabled; live sessions are being disconnected")
 
 
 @app.command("enable")
 def enable(name: Name) -> None:
     """Let a disabled user in again."""
-    console.run(lambda work: service.change(work, name, UserChange(enabled=True)))
+    console.call(endpoints.change_user, name, enabled=True)
     console.say(f"user {name} is enabled")
 
 
@@ -181,7 +178,7 @@ def enable(name: Name) -> None:
 def password(name: Name, password_stdin: PasswordStdin = False, generate: Generate = False) -> None:
     """Set a user's password."""
     new = console.new_password(f"New password for {name}", stdin=password_stdin, generate=generate)
-    console.run(lambda work: service.change(work, name, UserChange(password=new)))
+    console.call(endpoints.change_user, name, password=new)
     console.say(f"user {name} has a new password")
 
 
@@ -189,5 +186,5 @@ def password(name: Name, password_stdin: PasswordStdin = False, generate: Genera
 def remove(name: Name, yes: Yes = False) -> None:
     """Remove a user, and disconnect it."""
     console.confirm(f"Remove user {name}?", yes=yes)
-    console.run(lambda work: service.remove(work, name))
+    console.call(endpoints.remove_user, name)
     console.say(f"removed user {name}")

@@ -1,0 +1,144 @@
+"""Operations of the API as values: what each needs and where it goes, read from the routes themselves.
+
+So whoever calls an operation writes it once: it can be carried out here, by the route's own function
+in a transaction, or over the network, by its method and path. Nothing is listed a second time.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic_core import to_json
+
+from appliance import api
+from appliance.installation import Transaction
+
+Endpoint = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An operation with all that it needs.
+
+    Attributes:
+        arguments: Of the route's function, but for the transaction.
+        path: Below ``/api/v1``, filled in.
+        query: What stands behind the question mark.
+        body: JSON; ``None``: there is none.
+    """
+
+    arguments: Mapping[str, Any]
+    path: str
+    query: Mapping[str, Any]
+    body: bytes | None
+
+
+class Operation:
+    """One route.
+
+    Attributes:
+        name: ``list_users``: of the function, and in the OpenAPI document.
+        method: HTTP method.
+        path: Below ``/api/v1``, with its parameters in braces.
+        changes: Whether it needs a transaction that may write.
+    """
+
+    def __init__(self, route: APIRoute) -> None:
+        self.name: Final = route.endpoint.__name__
+        self.endpoint: Final[Endpoint] = route.endpoint
+        self.path: Final = route.path
+        (self.method,) = route.methods or {"GET"}
+        self.changes: Final = self.method != "GET"
+        self._dependant = route.dependant
+        self._answer: TypeAdapter[Any] | None = TypeAdapter(route.response_model) if route.response_model else None
+
+    def bind(self, *path: object, **given: Any) -> Bound:  # noqa: ANN401  each operation has its own
+        """Give the operation what it needs.
+
+        Args:
+            path: The path's parameters in their order; they may be named as well.
+            given: Fields of the query and of the body; the body as a whole under its own name, if it is there already.
+
+        Raises:
+            pydantic.ValidationError: a value is not acceptable.
+            TypeError: something is missing, or nobody knows it.
+        """
+        rest = dict(given)
+        names = [field.name for field in self._dependant.path_params]
+        arguments: dict[str, Any] = dict(zip(names, path, strict=False))
+        arguments |= {name: rest.pop(name) for name in names if name in rest}
+        if missing := [name for name in names if name not in arguments]:
+            raise TypeError(f"{self.name} needs {', '.join(missing)}")
+        filled = self.path.format_map({name: quote(str(arguments[name]), safe="") for name in names})
+        query = self._query(arguments, rest)
+        body = self._body(arguments, rest)
+        if rest:
+            raise TypeError(f"{self.name} does not know {', '.join(rest)}")
+        return Bound(arguments, filled, query, body)
+
+    async def carry_out(self, work: Transaction, bound: Bound) -> Any:  # noqa: ANN401
+        """Do it here, in this transaction."""
+        named = self._dependant.response_param_name
+        return await self.endpoint(work=work, **bound.arguments, **({named: Response()} if named else {}))
+
+    def read(self, answer: bytes) -> Any:  # noqa: ANN401
+        """Read what a gateway answered; a later one may say more than we know."""
+        return self._answer.validate_json(answer, extra="ignore") if self._answer and answer else None
+
+    def _query(self, arguments: dict[str, Any], rest: dict[str, Any]) -> Mapping[str, Any]:
+        for field in self._dependant.query_params:
+            model = field.field_info.annotation
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                wanted = model(**{name: rest.pop(name) for name in list(rest) if name in model.model_fields})
+                arguments[field.name] = wanted
+                return wanted.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return {}
+
+    def _body(self, arguments: dict[str, Any], rest: dict[str, Any]) -> bytes | None:
+        for field in self._dependant.body_params:
+            fields = rest.pop(field.name) if field.name in rest else dict(rest)
+            if not isinstance(fields, BaseModel):
+                rest.clear()
+                if not fields and not field.field_info.is_required():
+                    return None
+            body = arguments[field.name] = TypeAdapter[Any](field.field_info.annotation or Any).validate_python(fields)
+            return _json(body)
+        return None
+
+
+def of(endpoint: Endpoint) -> Operation:
+    """Give the operation that this function of an ``endpoints`` module is."""
+    return by_name()[endpoint.__name__]
+
+
+@cache
+def by_name() -> Mapping[str, Operation]:
+    """Give all operations; their names are unique."""
+    routes = [route for router in api.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    operations = {route.endpoint.__name__: Operation(route) for route in routes}
+    if len(operations) != len(routes):
+        raise ValueError("two routes have functions of the same name")
+    return operations
+
+
+def _json(body: BaseModel) -> bytes:
+    """Write a body, secrets included: this is where they are meant to go."""
+    written, meant = (body.model_dump(mode=mode, exclude_unset=True) for mode in ("json", "python"))
+    return to_json(_revealed(written, meant))
+
+
+def _revealed(written: Any, meant: Any) -> Any:  # noqa: ANN401  JSON, and what it was written from
+    match written, meant:
+        case _, SecretStr():
+            return meant.get_secret_value()
+        case dict(), dict():
+            return {name: _revealed(each, meant.get(name)) for name, each in written.items()}
+        case list(), list() | tuple():
+            return [_revealed(*pair) for pair in zip(written, meant, strict=True)]
+        case _:
+            return written

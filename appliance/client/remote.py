@@ -1,0 +1,150 @@
+"""Operations carried out by a gateway somewhere else, over TLS that its own authority vouches for."""
+
+import json
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from pydantic import SecretStr
+
+from appliance import __version__, api
+from appliance.client import operations
+from appliance.client.operations import Operation
+from appliance.errors import ApplianceError
+
+_PATIENCE_SECONDS: Final = 30.0
+
+
+class GatewayAway(ApplianceError):
+    """The gateway cannot be reached, or is not the one that was meant."""
+
+    kind = "gateway-away"
+    status = 503
+
+
+class Refused(ApplianceError):
+    """What the gateway refused, in its own words.
+
+    Attributes:
+        kind: Last part of the problem's ``type``.
+        status: HTTP status.
+    """
+
+    def __init__(self, message: str, *, kind: str, status: int, field: str = "", remedy: str = "") -> None:
+        super().__init__(message, field=field, remedy=remedy)
+        self.kind = kind
+        self.status = status
+
+
+class Client:
+    """A gateway's API: one method for each operation, named as in its OpenAPI document.
+
+    Parameters of the path come first, fields of query and body by their names. Answers are the same
+    values that the services give.
+
+    Args:
+        url: Where the panel is: ``https://vpn.example.net:8443``.
+        token: ``coati_...``, see ``coati token create``.
+        ca: File with the authority that vouches for the panel (``coati ca export``); ``None``: the system's.
+        transport: Another way to it, for tests.
+
+    Raises:
+        ValueError: the address is none, or would send the token in clear.
+        OSError: the file cannot be read.
+    """
+
+    def __init__(
+        self, url: str, token: SecretStr | str, ca: Path | None = None, *, transport: httpx2.BaseTransport | None = None
+    ) -> None:
+        if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
+            raise ValueError(f"{url!r}: write https://NAME:8443; a token does not travel in clear")
+        self.url: Final = url.rstrip("/")
+        secret = token.get_secret_value() if isinstance(token, SecretStr) else token
+        self._http = httpx2.Client(
+            base_url=self.url + api.PREFIX,
+            headers={"Authorization": f"Bearer {secret.strip()}", "User-Agent": f"coati/{__version__}"},
+            verify=_trust(ca),
+            timeout=_PATIENCE_SECONDS,
+            transport=transport,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        operation = operations.by_name().get(name)
+        if operation is None:
+            raise AttributeError(f"the API has no operation {name}")
+        return lambda *path, **given: self.call(operation, *path, **given)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *operations.by_name()})
+
+    def call(self, operation: Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401  as the operation answers
+        """Have the gateway carry out an operation.
+
+        Raises:
+            GatewayAway: it cannot be reached, or its certificate is not vouched for.
+            Refused: it refused.
+            pydantic.ValidationError, TypeError: what was given does not fit the operation.
+        """
+        bound = operation.bind(*path, **given)
+        try:
+            answer = self._http.request(
+                operation.method,
+                bound.path,
+                params=dict(bound.query),
+                content=bound.body,
+                headers={"Content-Type": "application/json"} if bound.body is not None else {},
+            )
+        except httpx2.TransportError as error:
+            raise GatewayAway(f"{self.url} does not answer: {error}", remedy=_advice(error)) from None
+        if answer.is_success:
+            return operation.read(answer.content)
+        raise _refusal(answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+def _trust(ca: Path | None) -> ssl.SSLContext:
+    if ca is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cadata=ca.read_text())
+    except (ssl.SSLError, UnicodeDecodeError):
+        raise ValueError(f"{ca} has no certificate in PEM") from None
+
+
+def _advice(error: Exception) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            "give its authority by --ca FILE (on the gateway: coati ca export), and a name that is in its certificate"
+        )
+    return "look whether coati serve runs there, and whether the address is right"
+
+
+def _refusal(answer: httpx2.Response) -> Refused:
+    try:
+        problem = json.loads(answer.content)
+        return Refused(
+            problem["detail"],
+            kind=problem["type"].rpartition(":")[2],
+            status=answer.status_code,
+            field=problem.get("field", ""),
+            remedy=problem.get("remedy", ""),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Refused(
+            f"it answered {answer.status_code} {answer.reason_phrase}", kind="http", status=answer.status_code
+        )
