@@ -20,8 +20,11 @@ from appliance.administrators import signing_in
 from appliance.dependencies import installation, source
 from appliance.errors import Forbidden
 from appliance.installation import Actor
+from ike_engine.secret import Secret
 
 COOKIE: Final = "__Host-coati"
+TICKET: Final = "__Host-coati-ticket"
+"""What a sign-in that takes several steps is known by meanwhile."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -96,6 +99,11 @@ def to_sign_in(request: Request, _error: Exception) -> Response:
         return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
     follows = "" if request.method not in _SAFE or wanted == "/" else f"?next={quote(wanted)}"
     return RedirectResponse(f"/sign-in{follows}", HTTPStatus.SEE_OTHER)
+
+
+def keep(answer: Response, name: str, cookie: Secret) -> None:
+    """Have the browser keep a cookie that no script sees and no other site makes it send."""
+    answer.set_cookie(name, cookie.decode(), secure=True, httponly=True, samesite="strict", path="/")
 
 
 class Admission:

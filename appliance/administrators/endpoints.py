@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from appliance.administrators import service, signing_in
+from appliance.administrators import codes, passkeys, service, signing_in
 from appliance.administrators.schemas import (
     AdministratorChange,
     AdministratorDefinition,
     AdministratorFilter,
     AdministratorView,
     NewAdministrator,
+    PasskeyView,
     SignInView,
 )
 from appliance.dependencies import MADE, Noun, Number, Owning, Reading, made
@@ -59,6 +60,24 @@ async def change_administrator(work: Owning, name: str, change: AdministratorCha
 async def remove_administrator(work: Owning, name: str) -> None:
     """Remove an administrator; an owner is always left."""
     await service.remove(work, name)
+
+
+@router.delete("/{name}/codes", status_code=204)
+async def reset_administrator_codes(work: Owning, name: str) -> None:
+    """Take one-time codes away, the app and the recovery codes being lost; signs out everywhere."""
+    await codes.reset(work, name)
+
+
+@router.get("/{name}/passkeys")
+async def list_passkeys(work: Reading, name: str) -> Page[PasskeyView]:
+    """List an administrator's passkeys; they are enrolled on the panel."""
+    return await passkeys.page(work, name)
+
+
+@router.delete("/{name}/passkeys/{passkey_id}", status_code=204)
+async def remove_passkey(work: Owning, name: str, passkey_id: Number) -> None:
+    """Have a passkey let nobody in any more."""
+    await passkeys.remove(work, name, passkey_id)
 
 
 @router.get("/{name}/sign-ins")

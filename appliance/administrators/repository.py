@@ -1,15 +1,25 @@
 """Queries on administrators and their sign-ins."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
 from appliance.administrators.schemas import AdministratorFilter
-from appliance.models import Administrator, Passkey, Role, SignIn
+from appliance.models import Administrator, Passkey, Role, SecondFactor, SignIn
 from appliance.schema import Paging
+
+PANEL: Final = "(panel)"
+"""Stands for a realm where administrators' second factors are; no realm can have this name."""
+
+
+def digest(ticket: str) -> bytes:
+    """Give what the database knows of a cookie's or ticket's 256 random bits: their SHA-256."""
+    return hashlib.sha256(ticket.encode()).digest()
 
 
 async def find(session: AsyncSession, name: str) -> Administrator | None:
@@ -41,6 +51,22 @@ async def other_owners(session: AsyncSession, administrator_id: int) -> int:
     return await session.scalar(select(func.count()).select_from(Administrator).where(*others)) or 0
 
 
+async def with_codes(session: AsyncSession, names: Sequence[str]) -> set[str]:
+    """Give those of these administrators whom a one-time code is asked of."""
+    wanted = (SecondFactor.realm == PANEL, SecondFactor.user.in_(names), SecondFactor.confirmed_at.is_not(None))
+    return set(await session.scalars(select(SecondFactor.user).where(*wanted)))
+
+
+async def has_codes(session: AsyncSession, name: str) -> bool:
+    """Tell whether a one-time code is asked of an administrator."""
+    return bool(await with_codes(session, [name]))
+
+
+async def remove_codes_of(session: AsyncSession, name: str) -> None:
+    """Forget an administrator's second factor: who gets the name next has another."""
+    await session.execute(delete(SecondFactor).where(SecondFactor.realm == PANEL, SecondFactor.user == name))
+
+
 async def passkeys_of(session: AsyncSession, administrator_ids: Sequence[int]) -> dict[int, int]:
     """Count the passkeys of each of these administrators; who has none is left out."""
     rows = await session.execute(
@@ -49,6 +75,20 @@ async def passkeys_of(session: AsyncSession, administrator_ids: Sequence[int]) -
         .group_by(Passkey.administrator_id)
     )
     return dict(rows.all())
+
+
+async def passkeys(session: AsyncSession, administrator_id: int) -> Sequence[Passkey]:
+    """Give the passkeys of an administrator, the oldest first."""
+    rows = await session.scalars(
+        select(Passkey).where(Passkey.administrator_id == administrator_id).order_by(Passkey.id)
+    )
+    return rows.all()
+
+
+async def find_passkey(session: AsyncSession, credential: bytes) -> Passkey | None:
+    """Give the passkey that an authenticator calls so."""
+    found: Passkey | None = await session.scalar(select(Passkey).where(Passkey.credential == credential))
+    return found
 
 
 async def find_sign_in(session: AsyncSession, cookie_hash: bytes) -> tuple[SignIn, Administrator] | None:

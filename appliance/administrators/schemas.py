@@ -68,3 +68,12 @@ class SignInView(Schema):
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
+
+
+class PasskeyView(Schema):
+    """A passkey, by the name that its holder gave it."""
+
+    id: int
+    name: str
+    created_at: datetime
+    used_at: datetime | None

@@ -137,6 +137,7 @@ async def remove(work: Transaction, name: str) -> None:
     work.expect(before)
     await _leave_an_owner(work, administrator)
     await work.session.delete(administrator)
+    await repository.remove_codes_of(work.session, administrator.name)
     audit.record(work, "administrator.remove", administrator.name, before=before)
 
 
@@ -173,13 +174,14 @@ async def _view(work: Transaction, administrator: Administrator) -> Administrato
 
 async def _views(work: Transaction, rows: Sequence[Administrator]) -> list[AdministratorView]:
     passkeys = await repository.passkeys_of(work.session, [row.id for row in rows])
+    with_codes = await repository.with_codes(work.session, [row.name for row in rows])
     return [
         AdministratorView(
             name=row.name,
             role=row.role,
             enabled=row.enabled,
             has_password=row.password_hash is not None,
-            has_codes=False,
+            has_codes=row.name in with_codes,
             passkeys=passkeys.get(row.id, 0),
             identity_provider=row.subject is not None,
             created_at=row.created_at,

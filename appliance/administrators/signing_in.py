@@ -1,6 +1,5 @@
 """Signing in to the panel and out of it, and the browsers that are signed in."""
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,7 +8,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from appliance import passwords
-from appliance.administrators import repository, service
+from appliance.administrators import ceremonies, repository, service
 from appliance.administrators.schemas import SignInView
 from appliance.audit import service as audit
 from appliance.errors import NotFound, TooManyAttempts, Unauthenticated
@@ -53,8 +52,35 @@ class Admitted:
     sign_in: int
 
 
-async def sign_in(installation: Installation, name: str, password: SecretStr, visitor: Visitor) -> Secret:
-    """Sign in to the panel; gives the cookie. Wrong name and wrong password look and take the same.
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a right password leads to.
+
+    Attributes:
+        cookie: Signed in.
+        ticket: Not yet: a one-time code is needed as well, and the ticket goes with it.
+    """
+
+    cookie: Secret | None = None
+    ticket: Secret | None = None
+
+
+async def sign_in(installation: Installation, name: str, password: SecretStr, visitor: Visitor) -> Proven:
+    """Sign in to the panel. Wrong name and wrong password look and take the same.
+
+    Raises:
+        TooManyAttempts: the source or the account has to wait.
+        Unauthenticated: wrong.
+    """
+    administrator = await prove(installation, name, password, visitor)
+    async with installation.transaction(Actor(f"administrator {administrator.name}", visitor.source)) as work:
+        if await repository.has_codes(work.session, administrator.name):
+            return Proven(ticket=await ceremonies.begin(work.session, "code", administrator.id))
+        return Proven(cookie=await start(work, administrator.id, visitor, "password"))
+
+
+async def prove(installation: Installation, name: str, password: SecretStr, visitor: Visitor) -> Administrator:
+    """Have somebody show by a password who is there.
 
     Raises:
         TooManyAttempts: the source or the account has to wait.
@@ -71,19 +97,18 @@ async def sign_in(installation: Installation, name: str, password: SecretStr, vi
     good = await passwords.verify(
         administrator.password_hash if administrator is not None and known else None, password.get_secret_value()
     )
+    if administrator is not None and good:
+        return administrator
     # The failure has to be on record although the request fails: a transaction of its own.
     async with installation.transaction(actor) as work:
-        if administrator is None or not good:
-            await lockouts.failed(work.session, Door.PANEL, name, visitor.source, now())
-        else:
-            return await start(work, administrator.id, visitor, "password")
+        await lockouts.failed(work.session, Door.PANEL, name, visitor.source, now())
     raise Unauthenticated("wrong name or password")
 
 
 async def signed_in(installation: Installation, cookie: str) -> Admitted | None:
     """Give the administrator whose cookie this is, or ``None`` if it is no good (any more)."""
     async with installation.snapshot() as work:
-        found = await repository.find_sign_in(work.session, digest(cookie))
+        found = await repository.find_sign_in(work.session, repository.digest(cookie))
         idle = (await runtime_settings.current(work.session)).panel_idle
     if found is None:
         return None
@@ -98,7 +123,7 @@ async def signed_in(installation: Installation, cookie: str) -> Admitted | None:
 
 async def sign_out(work: Transaction, cookie: str) -> None:
     """Forget a sign-in."""
-    found = await repository.find_sign_in(work.session, digest(cookie))
+    found = await repository.find_sign_in(work.session, repository.digest(cookie))
     if found is not None:
         await work.session.delete(found[0])
         audit.record(work, "administrator.sign-out", found[1].name)
@@ -131,6 +156,15 @@ async def revoke(work: Transaction, name: str, sign_in_id: int | None = None) ->
         audit.record(work, "administrator.revoke-sign-in", administrator.name)
 
 
+async def start_again(work: Transaction, name: str, visitor: Visitor) -> Secret:
+    """Have an administrator signed in whom a new password signed out everywhere; gives the cookie.
+
+    Raises:
+        NotFound: there is no such administrator.
+    """
+    return await start(work, (await service.find(work, name)).id, visitor, "password")
+
+
 async def start(work: Transaction, administrator_id: int, visitor: Visitor, method: str) -> Secret:
     """Have an administrator who proved to be one signed in; gives the cookie."""
     at = now()
@@ -142,7 +176,7 @@ async def start(work: Transaction, administrator_id: int, visitor: Visitor, meth
     cookie = Secret(secrets.token_urlsafe(_COOKIE_OCTETS).encode())
     work.session.add(
         SignIn(
-            cookie_hash=digest(cookie.decode()),
+            cookie_hash=repository.digest(cookie.decode()),
             administrator_id=administrator.id,
             method=method,
             expires_at=at + settings.panel_session,
@@ -152,8 +186,3 @@ async def start(work: Transaction, administrator_id: int, visitor: Visitor, meth
     )
     audit.record(work, "administrator.sign-in", administrator.name)
     return cookie
-
-
-def digest(cookie: str) -> bytes:
-    """Give what the database knows of 256 random bits: their SHA-256."""
-    return hashlib.sha256(cookie.encode()).digest()

@@ -72,6 +72,14 @@ def password(
     console.say(f"administrator {name} has a new password")
 
 
+@app.command("totp-reset")
+def totp_reset(name: Name, yes: Yes = False) -> None:
+    """Take one-time codes away, the app and the recovery codes being lost; signs out everywhere."""
+    console.confirm(f"Let {name} in without a code?", yes=yes)
+    console.call(endpoints.reset_administrator_codes, name)
+    console.say(f"administrator {name} has no second factor any more")
+
+
 @app.command("disable")
 def disable(name: Name) -> None:
     """Let an administrator in no more, and sign it out everywhere."""

@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from webui import live
 from webui.pages import (
+    account,
     audit,
     certificates,
     connect,
@@ -30,6 +31,7 @@ from webui.pages import (
 NOUNS: Final = (
     signing_in,
     setup,
+    account,
     overview,
     sessions,
     history,

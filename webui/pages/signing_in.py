@@ -1,19 +1,22 @@
 """Signing in and out, and the colours that one likes."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
+from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Body, Form, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import SecretStr
 
-from appliance.administrators import signing_in
+from appliance.administrators import codes, passkeys, signing_in
 from appliance.administrators.signing_in import Visitor
 from appliance.dependencies import installation, source
 from appliance.errors import ApplianceError
+from ike_engine.secret import Secret
 from webui import forms
+from webui.pages import account
 from webui.rendering import SCHEME, SCHEMES, back, page
-from webui.security import COOKIE, SignedIn, own_path
+from webui.security import COOKIE, TICKET, SignedIn, keep, own_path
 
 router = APIRouter()
 
@@ -34,14 +37,77 @@ async def sign_in(
     next: Annotated[str, Form()] = "/",  # noqa: A002
 ) -> Response:
     """Let an administrator in."""
-    agent = request.headers.get("user-agent", "")
     try:
-        cookie = await signing_in.sign_in(installation(request), name, password, Visitor(source(request), agent))
+        proven = await signing_in.sign_in(installation(request), name, password, _visitor(request))
     except ApplianceError as error:
         form = forms.Form({"name": name}, forms.wrong(error))
         return page(request, "sign_in.html", code=error.status, form=form, next=own_path(next))
-    answer = back(own_path(next))
-    answer.set_cookie(COOKIE, cookie.decode(), secure=True, httponly=True, samesite="strict", path="/")
+    if proven.cookie is not None:
+        return _let_in(proven.cookie, next)
+    answer = back(f"/sign-in/code?next={quote(own_path(next))}")
+    if proven.ticket is not None:
+        keep(answer, TICKET, proven.ticket)
+    return answer
+
+
+@router.get("/sign-in/code")
+async def code_form(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A002
+    """Ask for the one-time code."""
+    return page(request, "sign_in_code.html", next=own_path(next))
+
+
+@router.post("/sign-in/code")
+async def sign_in_by_code(
+    request: Request,
+    code: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/",  # noqa: A002
+) -> Response:
+    """Let an administrator in whose password was right and whose code is."""
+    ticket = request.cookies.get(TICKET, "")
+    try:
+        cookie = await codes.sign_in(installation(request), ticket, code, _visitor(request))
+    except ApplianceError as error:
+        form = forms.Form({}, forms.wrong(error))
+        return page(request, "sign_in_code.html", code=error.status, form=form, next=own_path(next))
+    answer = _let_in(cookie, next)
+    answer.delete_cookie(TICKET, secure=True, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@router.post("/sign-in/passkey/options")
+async def ask_for_passkey(request: Request) -> Response:
+    """Tell the browser what to ask its authenticator."""
+    asked = await passkeys.ask_to_sign_in(installation(request), account.site(request))
+    answer = Response(asked.options, media_type="application/json")
+    keep(answer, TICKET, asked.ticket)
+    return answer
+
+
+@router.post("/sign-in/passkey")
+async def sign_in_by_passkey(
+    request: Request,
+    credential: Annotated[dict[str, Any], Body()],
+    next: Annotated[str, Body()] = "/",  # noqa: A002
+) -> Response:
+    """Let an administrator in who holds a passkey."""
+    ticket = request.cookies.get(TICKET, "")
+    where = account.site(request)
+    try:
+        cookie = await passkeys.sign_in(installation(request), ticket, credential, where, _visitor(request))
+    except ApplianceError as error:
+        return JSONResponse({"detail": str(error)}, error.status)
+    answer = JSONResponse({"next": own_path(next)})
+    keep(answer, COOKIE, cookie)
+    return answer
+
+
+def _visitor(request: Request) -> Visitor:
+    return Visitor(source(request), request.headers.get("user-agent", ""))
+
+
+def _let_in(cookie: Secret, wanted: str) -> Response:
+    answer = back(own_path(wanted))
+    keep(answer, COOKIE, cookie)
     return answer
 
 

@@ -31,7 +31,9 @@ async def alice(installation: Installation) -> Installation:
 
 
 async def sign_in(installation: Installation, password: SecretStr = GOOD, *, source: str = "192.0.2.1") -> str:
-    return (await signing_in.sign_in(installation, "alice", password, Visitor(source, "a browser"))).decode()
+    proven = await signing_in.sign_in(installation, "alice", password, Visitor(source, "a browser"))
+    assert proven.cookie is not None
+    return proven.cookie.decode()
 
 
 async def test_the_first_one_is_made_once(installation: Installation) -> None:
