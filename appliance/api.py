@@ -1,11 +1,14 @@
 """``/api/v1``: the routes of all nouns, put together."""
 
+import sys
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from appliance import __version__, problems
 from appliance.administrators import endpoints as administrators
+from appliance.api_examples import EXAMPLES
 from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
@@ -69,6 +72,7 @@ def create(installation: Installation) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        openapi_tags=_tags(),
         max_body_size=_MOST_BODY_OCTETS,
     )
     app.state.installation = installation
@@ -82,14 +86,29 @@ def create(installation: Installation) -> FastAPI:
     return app
 
 
+def _tags() -> list[dict[str, str]]:
+    """Describe the nouns by the first line of the module that their routes are in."""
+    described: dict[str, str] = {}
+    for router in ROUTERS:
+        route = router.routes[0]
+        if isinstance(route, APIRoute):
+            words = (sys.modules[route.endpoint.__module__].__doc__ or "").partition("\n")[0]
+            words = words.partition(": ")[2] or words
+            described.setdefault(str(router.tags[0]), words[:1].upper() + words[1:])
+    return [{"name": name, "description": words} for name, words in described.items()]
+
+
 def _describe_problems(app: FastAPI) -> None:
-    """Put the schema of failures into the OpenAPI document: no route returns it, any may answer with it."""
+    """Put into the OpenAPI document what no route returns but any may answer with, and examples of bodies."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
         described = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
         document["components"]["schemas"] |= described.pop("$defs") | {"ProblemDocument": described}
+        for name, example in EXAMPLES.items():
+            if name in document["components"]["schemas"]:
+                document["components"]["schemas"][name]["examples"] = [example]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -105,6 +105,9 @@ class _Route(APIRoute):
             failures.add(412)
         options["responses"] = problems.responses(*failures) | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
+        for dependency in self.dependant.dependencies:
+            if isinstance(dependency.call, Permission):
+                self.openapi_extra = {**(self.openapi_extra or {}), "x-coati-scope": dependency.call.needed.value}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

@@ -4,6 +4,8 @@ The API turns these into ``application/problem+json`` (RFC 9457), the command li
 an exit code, the panel into a form with the field marked.
 """
 
+from typing import Final
+
 
 class ApplianceError(Exception):
     """Base of everything that a service refuses.
@@ -86,3 +88,16 @@ class TooManyAttempts(ApplianceError):
     def __init__(self, message: str, *, retry_after_seconds: int) -> None:
         super().__init__(message, remedy=f"try again in {retry_after_seconds} seconds")
         self.retry_after_seconds = retry_after_seconds
+
+
+REFUSALS: Final = (
+    Unauthenticated,
+    Forbidden,
+    NotFound,
+    AlreadyExists,
+    InUse,
+    LostUpdate,
+    Invalid,
+    TooManyAttempts,
+)
+"""All that the API may answer with, for its documentation."""

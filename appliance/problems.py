@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from appliance import errors
 from appliance.errors import ApplianceError, TooManyAttempts
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -147,6 +148,15 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
     return problem(500, "unexpected", "this is a fault of Coati", remedy="the log of the web process says more")
 
+
+KINDS: Final[Mapping[str, tuple[int, str]]] = {
+    **{each.kind: (each.status, (each.__doc__ or "").partition("\n")[0]) for each in errors.REFUSALS},
+    "conflict": (409, "Somebody else changed the same thing in this moment."),
+    "http": (400, "The request itself: no such path, method or media type, or too large (4xx)."),
+    "unexpected": (500, "A fault of Coati."),
+    "database": (503, "The database does not answer."),
+}
+"""The last part of every problem's type, its status, and what it means."""
 
 HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Exception], JSONResponse]]] = {
     ApplianceError: _refused,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from schemathesis.checks import positive_data_acceptance
 from schemathesis.specs.openapi.checks import ignored_auth
 
 from appliance import api, first_start
+from appliance.api_examples import EXAMPLES
 from appliance.database import Database
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from schemathesis.schemas import BaseSchema
 
-EXAMPLES = 12
+TRIES = 12
 # Half of the time a name that may be there, else nothing but "not found" would be looked at.
 PRESENT = (None, None, "default", "alice")
 # What fits the document may still be refused: that a password is guessable, or a network overlaps another.
@@ -65,10 +67,26 @@ def test_every_answer_is_described(schema: BaseSchema, path: str, method: str) -
     cases = st.one_of(operation.as_strategy(generation_mode=mode) for mode in GenerationMode)
 
     @given(case=cases, name=st.sampled_from(PRESENT))
-    @settings(max_examples=EXAMPLES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=TRIES, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     def check(case: Any, name: str | None) -> None:
         if name is not None and "name" in case.path_parameters:
             case.path_parameters["name"] = name
         case.call_and_validate(excluded_checks=EXCLUDED)
 
     check()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_fit_their_schema(name: str) -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas[name]["examples"] == [EXAMPLES[name]]
+    root = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+    jsonschema_rs.validator_for(root).validate(EXAMPLES[name])
+
+
+def test_every_noun_is_described_and_every_operation_says_its_scope() -> None:
+    tags = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
+    for path, method in OPERATIONS:
+        operation = DOCUMENT["paths"][path][method]
+        assert operation["description"], path
+        assert path == "/healthz" or (tags[operation["tags"][0]] and operation["x-coati-scope"]), path

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from webui import live
 from webui.pages import (
     account,
+    api,
     audit,
     certificates,
     connect,
@@ -32,6 +33,7 @@ NOUNS: Final = (
     signing_in,
     setup,
     account,
+    api,
     overview,
     sessions,
     history,
