@@ -14,6 +14,7 @@ from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
+from appliance.gateways import endpoints as gateways
 from appliance.groups import endpoints as groups
 from appliance.history import endpoints as history
 from appliance.installation import Installation
@@ -47,6 +48,7 @@ ROUTERS: Final = (
     profiles.router,
     sessions.router,
     samples.router,
+    gateways.router,
     commands.router,
     history.router,
     refusals.router,

@@ -15,6 +15,7 @@ from appliance.cli import (
     connect,
     console,
     doctor,
+    gateways,
     groups,
     history,
     leases,
@@ -50,6 +51,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(groups.app, name="group")
 app.add_typer(policies.app, name="policy")
 app.add_typer(lockouts.app, name="lockout")
+app.add_typer(gateways.app, name="gateway")
 app.add_typer(pools.app, name="pool")
 app.add_typer(leases.app, name="lease")
 app.add_typer(profiles.app, name="profile")

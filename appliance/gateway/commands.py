@@ -13,17 +13,19 @@ from appliance import models
 from appliance.auth.realm import RealmTest
 from appliance.auth.verdicts import Attempt
 from appliance.commands.service import SECRET_PURPOSE
+from appliance.gateway import associations
 from appliance.models import CommandOutcome, Verb
 from ike_engine.actions import Disconnect, RekeyChildren
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from appliance.database import Database
     from appliance.gateway.projector import Projector
     from appliance.gateway.realms import Realms
     from appliance.master_key import MasterKey
     from ike_engine.actions import Command
+    from ike_engine.dataplane.interface import ChildCounters
 
 logger = structlog.get_logger(__name__)
 
@@ -39,6 +41,7 @@ class Commands:
         reload: Reads the configuration again.
         realms: Those that can be tested.
         master_key: Opens what commands carry sealed.
+        held: Asks the data plane for all Child SAs that it holds.
         flush: Has what is noted written, so that sessions know their keys.
     """
 
@@ -53,6 +56,7 @@ class Commands:
         flush: Callable[[], Awaitable[object]],
         realms: Realms,
         master_key: MasterKey,
+        held: Callable[[], Awaitable[Collection[ChildCounters]]],
     ) -> None:
         self._node = node
         self._database = database
@@ -62,6 +66,7 @@ class Commands:
         self._flush = flush
         self._realms = realms
         self._master_key = master_key
+        self._held = held
         self._tests: set[asyncio.Task[None]] = set()
         self._carried_out: set[int] = set()
 
@@ -82,12 +87,15 @@ class Commands:
                 self._tests.add(task)
                 task.add_done_callback(self._tests.discard)
                 continue
+            result = None
             try:
+                if command.verb is Verb.DUMP_SAD:
+                    result = associations.view(self._projector.live.values(), await self._held())
                 outcome, message = await self._do(command, peers)
             except Exception as error:
                 logger.exception("carrying out a command", verb=command.verb.value, command=command.id)
                 outcome, message = CommandOutcome.FAILED, f"unexpected {type(error).__name__}; see the gateway's log"
-            self._projector.command_finished(command.id, outcome, message)
+            self._projector.command_finished(command.id, outcome, message, result)
             logger.info(
                 "command",
                 verb=command.verb.value,
@@ -110,6 +118,8 @@ class Commands:
         if command.verb is Verb.RELOAD:
             await self._reload()
             return CommandOutcome.DONE, "the configuration was read again"
+        if command.verb is Verb.DUMP_SAD:
+            return CommandOutcome.DONE, "what the data plane holds"
         peer_id = peers.get(command.session_id) if command.session_id is not None else None
         if peer_id is None or peer_id not in self._projector.live:
             return CommandOutcome.DONE, "the session had ended already"

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from appliance.gateway.observers import SessionObserver
     from appliance.installation import Installation
-    from ike_engine.dataplane.interface import DataPlane
+    from ike_engine.dataplane.interface import ChildCounters, DataPlane
     from ike_engine.runtime.udp import UdpSocket
 
 logger = structlog.get_logger(__name__)
@@ -61,6 +61,7 @@ _BEAT_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5.0
 _FIRST_COUNTERS_SECONDS: Final = 15.0
 _LAST_COUNTERS_SECONDS: Final = 2.0
+_HELD_SECONDS: Final = 5.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
 _CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates", "realms"})
@@ -156,6 +157,7 @@ class Gateway:
             flush=self._group_commit.flush,
             realms=self._realms,
             master_key=installation.master_key,
+            held=self._held,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -283,6 +285,10 @@ class Gateway:
             },
             realms=self._realms.health(),
         )
+
+    async def _held(self) -> tuple[ChildCounters, ...]:
+        async with asyncio.timeout(_HELD_SECONDS):
+            return await self._surroundings.data_plane.counters()
 
     async def _follow_changes(self) -> None:
         while True:

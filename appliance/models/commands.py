@@ -17,6 +17,7 @@ class Verb(enum.StrEnum):
     DISCONNECT = "disconnect"
     REKEY = "rekey"
     RELOAD = "reload"
+    DUMP_SAD = "dump-sad"
     TEST_REALM = "test-realm"
 
 

@@ -21,22 +21,27 @@ _POOL_NEARLY_FULL: Final = 0.9
 
 async def status(work: Transaction) -> StatusView:
     """Give the state of everything."""
-    nodes = [_node(row) for row in await repository.nodes(work.session)]
+    gateways = await nodes(work)
     pool_views = (await pools.page(work)).items
     certificate = await certificates.in_use(work.session, CertificatePurpose.GATEWAY)
     user_count = await users.count(work.session)
     uses = [PoolUse(name=pool.name, addresses=pool.addresses, taken=pool.taken) for pool in pool_views]
     return StatusView(
         version=__version__,
-        nodes=nodes,
+        nodes=gateways,
         live_sessions=await sessions.count_live(work.session),
         users=user_count,
         pools=uses,
         gateway_names=certificate.names if certificate else (),
         gateway_certificate_expires_at=certificate.not_after if certificate else None,
-        problems=[*_node_problems(nodes), *_pool_problems(uses), *_certificate_problems(certificate)]
+        problems=[*_node_problems(gateways), *_pool_problems(uses), *_certificate_problems(certificate)]
         + ([] if user_count else [Problem(what="there is no user yet", remedy="add one: coati user add NAME")]),
     )
+
+
+async def nodes(work: Transaction) -> list[NodeView]:
+    """Give all gateways by name."""
+    return [_node(row) for row in await repository.nodes(work.session)]
 
 
 async def health(work: Transaction) -> HealthView:

@@ -14,6 +14,7 @@ from appliance.gateway.commands import Commands
 from appliance.master_key import MasterKey
 from appliance.models import CommandOutcome, Verb
 from ike_engine.actions import Command, Disconnect, RekeyChildren
+from ike_engine.dataplane.interface import ChildCounters
 from ike_engine.events import Goodbye, PeerGone
 from ike_engine.secret import Secret
 from tests.appliance.gateway.recording import NODE, Recorder, eventually
@@ -71,7 +72,13 @@ def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
         flush=recorder.group_commit.flush,
         realms=realms,  # type: ignore[arg-type]
         master_key=MASTER_KEY,
+        held=held,
     )
+
+
+async def held() -> tuple[ChildCounters, ...]:
+    """The data plane holds one Child SA that nobody knows."""
+    return (ChildCounters(0xDEAD, 1, 2, 3, 4, 0, 0, None),)
 
 
 @pytest.fixture
@@ -286,3 +293,14 @@ async def test_a_bug_in_a_realms_test_and_a_realm_that_is_gone_end_the_command_t
         await eventually(done)
     said = [message for _, message in await outcomes(recorder)]
     assert said == ["unexpected RuntimeError; see the gateway's log", "realm 'gone' is not in force here"]
+
+
+async def test_what_the_data_plane_holds_is_the_result(
+    commands: Commands, recorder: Recorder, leave: Callable[..., Any]
+) -> None:
+    key = await leave(Verb.DUMP_SAD)
+    await commands.carry_out()
+    await recorder.flush()
+    (row,) = [row for row in await recorder.rows(models.Command) if row.id == key]
+    assert row.outcome is CommandOutcome.DONE
+    assert [each["state"] for each in row.result["associations"]] == ["orphan"]
