@@ -23,6 +23,7 @@ from appliance.installation import Actor
 from ike_engine.secret import Secret
 
 COOKIE: Final = "__Host-coati"
+PROVIDER_TICKET: Final = "__Host-coati-provider"
 TICKET: Final = "__Host-coati-ticket"
 """What a sign-in that takes several steps is known by meanwhile."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -28,6 +28,12 @@ async def find(session: AsyncSession, name: str) -> Administrator | None:
     return found
 
 
+async def find_subject(session: AsyncSession, subject: str) -> Administrator | None:
+    """Give the administrator whom an identity provider knows as this."""
+    found: Administrator | None = await session.scalar(select(Administrator).where(Administrator.subject == subject))
+    return found
+
+
 async def page(
     session: AsyncSession, wanted: AdministratorFilter, paging: Paging
 ) -> tuple[Sequence[Administrator], int]:

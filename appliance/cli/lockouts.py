@@ -7,9 +7,10 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.lockouts import service
+from appliance.lockouts import endpoints
 from appliance.lockouts.rules import Counted
-from appliance.lockouts.schemas import Lifting, LockoutFilter, LockoutView
+from appliance.lockouts.schemas import Lifting, LockoutView
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Who failed to log in and must wait.", no_args_is_help=True)
 
@@ -21,7 +22,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List who must wait before the next attempt is judged."""
-    page = console.run(lambda work: service.page(work, LockoutFilter(text=text, all=everybody)))
+    page = console.call(endpoints.list_lockouts, text=text, all=everybody, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -37,7 +38,7 @@ def lift(
     if everybody == bool(who):
         raise typer.BadParameter("name an account or an address, or say --all")
     wanted = Lifting(all=True) if everybody else Lifting(source=who) if _is_address(who) else Lifting(account=who)
-    page = console.run(lambda work: service.lift(work, wanted))
+    page = console.call(endpoints.lift_lockouts, wanted=wanted)
     console.table((_line(lockout) for lockout in page.items), "")
 
 

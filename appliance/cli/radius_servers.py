@@ -7,8 +7,8 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.models import MessageAuthenticator, PasswordMethod
-from appliance.radius_servers import service
-from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange
+from appliance.radius_servers import endpoints
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="RADIUS servers of a realm.", no_args_is_help=True)
 
@@ -44,7 +44,7 @@ _NAMES = {
 @app.command("list")
 def list_(realm: Realm, json: Json = False) -> None:
     """List the servers of a realm in the order of asking."""
-    page = console.run(lambda work: service.page(work, realm))
+    page = console.call(endpoints.list_radius_servers, realm, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -69,7 +69,7 @@ def list_(realm: Realm, json: Json = False) -> None:
 @app.command("show")
 def show(realm: Realm, name: Name, json: Json = False) -> None:
     """Show a server; its secret is not shown."""
-    server = console.run(lambda work: service.show(work, realm, name))
+    server = console.call(endpoints.show_radius_server, realm, name)
     if json:
         console.show_json(server)
     else:
@@ -97,7 +97,7 @@ def add(
     """Add a server; asks for the secret."""
     fields = _fields(locals())
     fields["secret"] = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
-    server = console.run(lambda work: service.add(work, realm, NewRadiusServer(name=name, **fields)))
+    server = console.call(endpoints.add_radius_server, realm, name=name, **fields)
     console.say(f"added server {server.name} to realm {server.realm}; try it: coati realm test {server.realm}")
 
 
@@ -124,7 +124,7 @@ def set_(
     fields = _fields(locals())
     if secret or secret_stdin:
         fields["secret"] = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
-    console.run(lambda work: service.change(work, realm, name, RadiusServerChange(**fields)))
+    console.call(endpoints.change_radius_server, realm, name, **fields)
     console.say(f"server {name} of realm {realm} is changed")
 
 
@@ -132,7 +132,7 @@ def set_(
 def remove(realm: Realm, name: Name, yes: Yes = False) -> None:
     """Remove a server."""
     console.confirm(f"Remove server {name} of realm {realm}?", yes=yes)
-    console.run(lambda work: service.remove(work, realm, name))
+    console.call(endpoints.remove_radius_server, realm, name)
     console.say(f"removed server {name} of realm {realm}")
 
 

@@ -6,8 +6,7 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.samples import service
-from appliance.samples.schemas import Span
+from appliance.samples import endpoints
 from appliance.wording import octets
 
 
@@ -18,7 +17,7 @@ def traffic(
     json: Json = False,
 ) -> None:
     """Show sessions, traffic, logins and refusals over time."""
-    history = console.run(lambda work: service.history(work, Span(hours=hours, steps=steps, node=node)))
+    history = console.call(endpoints.show_history, hours=hours, steps=steps, node=node)
     if json:
         console.show_json(history)
         return

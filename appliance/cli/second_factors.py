@@ -8,8 +8,9 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
-from appliance.second_factors import service
-from appliance.second_factors.schemas import RecoveryCodes, SecondFactorFilter
+from appliance.schema import LARGEST_PAGE
+from appliance.second_factors import endpoints
+from appliance.second_factors.schemas import Code, RecoveryCodes
 
 app = typer.Typer(help="One-time codes (TOTP) as a second factor.", no_args_is_help=True)
 
@@ -28,7 +29,7 @@ def enrol(
     json: Json = False,
 ) -> None:
     """Make a QR code for the user's app, and confirm it by a first code."""
-    enrolment = console.run(lambda work: service.enrol(work, realm, name))
+    enrolment = console.call(endpoints.enrol_second_factor, realm, name)
     if json:
         console.show_json(enrolment)
         return
@@ -46,13 +47,13 @@ def enrol(
 def confirm(name: User, realm: Realm = LOCAL) -> None:
     """Have a second factor count, by its first code."""
     code = str(typer.prompt("Code that the app shows"))
-    _show_recovery_codes(console.run(lambda work: service.confirm(work, realm, name, code)))
+    _show_recovery_codes(console.call(endpoints.confirm_second_factor, realm, name, code=Code(code=code)))
 
 
 @app.command("recovery-codes")
 def recovery_codes(name: User, realm: Realm = LOCAL) -> None:
     """Make new recovery codes; those before count no more."""
-    _show_recovery_codes(console.run(lambda work: service.renew_recovery_codes(work, realm, name)))
+    _show_recovery_codes(console.call(endpoints.renew_recovery_codes, realm, name))
 
 
 @app.command("list")
@@ -60,7 +61,7 @@ def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in user or realm.")] = "", json: Json = False
 ) -> None:
     """List who has a second factor."""
-    page = console.run(lambda work: service.page(work, SecondFactorFilter(text=text)))
+    page = console.call(endpoints.list_second_factors, text=text, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -83,7 +84,7 @@ def list_(
 def reset(name: User, realm: Realm = LOCAL, yes: Yes = False) -> None:
     """Take a user's second factor away, so that it can be enrolled anew."""
     console.confirm(f"Take away the second factor of {name}?", yes=yes)
-    console.run(lambda work: service.reset(work, realm, name))
+    console.call(endpoints.reset_second_factor, realm, name)
     console.say(f"{name} has no second factor any more")
 
 

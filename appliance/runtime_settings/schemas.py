@@ -3,10 +3,18 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, SecretStr
 
+from appliance.models import Role
 from appliance.schema import Filter, Schema, SortableBy
 from appliance.settings import LogLevel
+
+
+def _https(url: str) -> str:
+    if url and not url.startswith("https://"):
+        raise ValueError("an identity provider is reached by https://")
+    return url
+
 
 _Days = Annotated[int, Field(ge=1, le=36_500)]
 
@@ -29,6 +37,28 @@ class RuntimeSettings(Schema):
     log_level: Annotated[
         LogLevel | None, Field(description="The least serious line that gateways log; null: as they were started.")
     ] = None
+
+    oidc_issuer: Annotated[
+        str,
+        AfterValidator(_https),
+        Field(max_length=500, description="Identity provider that administrators may sign in by (OpenID Connect)."),
+    ] = ""
+    oidc_client_id: Annotated[str, Field(max_length=500, description="What the identity provider calls us.")] = ""
+    oidc_client_secret: Annotated[
+        SecretStr | None, Field(description="Our secret there, write-only; null for a public client.")
+    ] = None
+    oidc_scope: Annotated[str, Field(max_length=500, description="What the identity provider is asked for.")] = (
+        "openid profile email"
+    )
+    oidc_groups_claim: Annotated[str, Field(max_length=100, description="Where it names somebody's groups.")] = "groups"
+    oidc_roles: dict[str, Role] = Field(
+        default_factory=dict, description="Which group of it has which role here; others do not get in."
+    )
+
+    @property
+    def roles(self) -> tuple[tuple[str, Role], ...]:
+        """Groups of the identity provider and their roles."""
+        return tuple(self.oidc_roles.items())
 
     @property
     def panel_idle(self) -> timedelta:

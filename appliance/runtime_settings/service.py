@@ -1,19 +1,24 @@
 """The rules of runtime settings."""
 
+import base64
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance.audit import service as audit
 from appliance.errors import NotFound
 from appliance.installation import Transaction
+from appliance.master_key import Sealed
 from appliance.models import Setting
 from appliance.runtime_settings import repository
 from appliance.runtime_settings.schemas import RuntimeSettings, SettingDefinition, SettingFilter, SettingView
 from appliance.schema import EVERYTHING, Page, Paging
 
 _DEFAULTS: Final = RuntimeSettings()
+_SECRETS: Final = frozenset({"oidc_client_secret"})
+"""Kept sealed, and shown to nobody."""
+
 _ACCEPTED: Final[dict[str, dict[str, Any]]] = RuntimeSettings.model_json_schema()["properties"]
 
 
@@ -21,6 +26,15 @@ async def current(session: AsyncSession) -> RuntimeSettings:
     """Give all settings as they are now, for whoever obeys them."""
     rows = await repository.all_settings(session)
     return _DEFAULTS.model_copy(update={name: _value(name, rows.get(name)) for name in RuntimeSettings.model_fields})
+
+
+async def secret(work: Transaction, name: str) -> SecretStr | None:
+    """Give a setting that is a secret, to whoever needs it."""
+    row = await repository.find(work.session, name)
+    if row is None:
+        return None
+    sealed = Sealed(base64.b64decode(row.value["sealed"]))
+    return SecretStr(work.installation.master_key.open(sealed, f"settings.{name}").decode())
 
 
 async def page(
@@ -54,8 +68,14 @@ async def define(work: Transaction, name: str, wanted: SettingDefinition) -> Set
     """
     before = await show(work, name)
     work.expect(before)
-    value = RuntimeSettings.model_validate({name: wanted.value}).model_dump(mode="json")[name]
+    meant = RuntimeSettings.model_validate({name: wanted.value})
+    value = meant.model_dump(mode="json")[name]
     row = await repository.find(work.session, name)
+    if name in _SECRETS and (given := getattr(meant, name)) is not None:
+        if given == await secret(work, name):  # sealed anew it would look different
+            return before
+        sealed = work.installation.master_key.seal(given.get_secret_value().encode(), f"settings.{name}")
+        value = {"sealed": base64.b64encode(sealed.octets).decode()}
     if value == before.default:
         if row is not None:
             await work.session.delete(row)
@@ -89,7 +109,7 @@ def _known(name: str) -> str:
 
 def _value(name: str, row: Setting | None) -> Any:  # noqa: ANN401  each has a type of its own
     """Give the value in force; one that a later version does not accept any more is the default again."""
-    if row is not None:
+    if row is not None and name not in _SECRETS:
         try:
             return getattr(RuntimeSettings.model_validate({name: row.value}), name)
         except ValidationError:

@@ -14,7 +14,16 @@ from appliance.models import Role, Scope
 from appliance.settings import Settings
 from webui import pages, panel, security
 
-FOR_EVERYBODY = {"/sign-in", "/sign-in/code", "/sign-in/passkey", "/sign-in/passkey/options", "/ca.pem", "/api/docs"}
+FOR_EVERYBODY = {
+    "/sign-in",
+    "/sign-in/code",
+    "/sign-in/passkey",
+    "/sign-in/passkey/options",
+    "/sign-in/oidc",
+    "/sign-in/oidc/back",
+    "/ca.pem",
+    "/api/docs",
+}
 OWN_AFFAIRS = {"/sign-out", "/scheme"}
 PASSWORD = SecretStr("correct horse battery")
 

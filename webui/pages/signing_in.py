@@ -1,32 +1,41 @@
 """Signing in and out, and the colours that one likes."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import SecretStr
 
-from appliance.administrators import codes, passkeys, signing_in
+from appliance.administrators import codes, identity_provider, passkeys, signing_in
 from appliance.administrators.signing_in import Visitor
 from appliance.dependencies import installation, source
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, Unauthenticated
+from appliance.runtime_settings import service as runtime_settings
 from ike_engine.secret import Secret
 from webui import forms
 from webui.pages import account
 from webui.rendering import SCHEME, SCHEMES, back, page
-from webui.security import COOKIE, TICKET, SignedIn, keep, own_path
+from webui.security import COOKIE, PROVIDER_TICKET, TICKET, SignedIn, keep, own_path
 
 router = APIRouter()
 
 _A_YEAR_SECONDS = 31_536_000
+NOTHING: Final = forms.Form()
 
 
 @router.get("/sign-in")
 async def sign_in_form(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A002  the word in the address
     """Ask who is there."""
-    return page(request, "sign_in.html", next=own_path(next))
+    return await _ask(request, next)
+
+
+async def _ask(request: Request, wanted: str, code: int = HTTPStatus.OK, form: forms.Form = NOTHING) -> HTMLResponse:
+    async with installation(request).snapshot() as work:
+        settings = await runtime_settings.current(work.session)
+    content: dict[str, Any] = {"notice": settings.panel_notice, "provider": settings.oidc_issuer}
+    return page(request, "sign_in.html", code=code, form=form, next=own_path(wanted), **content)
 
 
 @router.post("/sign-in")
@@ -40,8 +49,7 @@ async def sign_in(
     try:
         proven = await signing_in.sign_in(installation(request), name, password, _visitor(request))
     except ApplianceError as error:
-        form = forms.Form({"name": name}, forms.wrong(error))
-        return page(request, "sign_in.html", code=error.status, form=form, next=own_path(next))
+        return await _ask(request, next, error.status, forms.Form({"name": name}, forms.wrong(error)))
     if proven.cookie is not None:
         return _let_in(proven.cookie, next)
     answer = back(f"/sign-in/code?next={quote(own_path(next))}")
@@ -71,6 +79,37 @@ async def sign_in_by_code(
         return page(request, "sign_in_code.html", code=error.status, form=form, next=own_path(next))
     answer = _let_in(cookie, next)
     answer.delete_cookie(TICKET, secure=True, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@router.get("/sign-in/oidc")
+async def to_provider(request: Request, next: str = "/") -> Response:  # noqa: A002
+    """Send the browser to the identity provider."""
+    back_here = f"{request.url.scheme}://{request.url.netloc}/sign-in/oidc/back"
+    try:
+        asked = await identity_provider.begin(installation(request), back_here, own_path(next))
+    except ApplianceError as error:
+        return await _ask(request, next, error.status, forms.Form({}, forms.wrong(error)))
+    answer = back(asked.url)
+    # The provider sends the browser back from another site: a strict cookie would not come along.
+    answer.set_cookie(PROVIDER_TICKET, asked.ticket.decode(), secure=True, httponly=True, samesite="lax", path="/")
+    return answer
+
+
+@router.get("/sign-in/oidc/back")
+async def from_provider(request: Request, state: str = "", code: str = "", error: str = "") -> Response:
+    """Let in whom the identity provider vouches for."""
+    ticket = request.cookies.get(PROVIDER_TICKET, "")
+    try:
+        if error:
+            raise Unauthenticated(f"the identity provider says: {error[:200]}")
+        cookie, wanted = await identity_provider.finish(installation(request), ticket, state, code, _visitor(request))
+    except ApplianceError as failure:
+        return await _ask(request, "/", failure.status, forms.Form({}, forms.wrong(failure)))
+    # A page that goes on by itself: the strict cookie is not sent by what another site began.
+    answer = page(request, "signed_in.html", next=own_path(wanted))
+    keep(answer, COOKIE, cookie)
+    answer.delete_cookie(PROVIDER_TICKET, secure=True, httponly=True, samesite="lax", path="/")
     return answer
 
 
