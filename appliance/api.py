@@ -56,6 +56,8 @@ ROUTERS: Final = (
     tokens.router,
     administrators.router,
     certificates.router,
+    certificates.requests_router,
+    certificates.authorities_router,
     audit.router,
     configuration.router,
     settings.router,
@@ -83,6 +85,7 @@ def create(installation: Installation) -> FastAPI:
     for router in ROUTERS:
         v1.include_router(router)
     app.include_router(v1)
+    app.include_router(certificates.published)
     app.include_router(system.health)
     _describe_problems(app)
     return app

@@ -29,6 +29,7 @@ _CONFIGURED: Final = (
     models.Realm,
     models.Pool,
     models.Profile,
+    models.Authority,
     models.Certificate,
     models.Command,
     models.Setting,

@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 import socket
-import ssl
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
@@ -19,16 +18,17 @@ import structlog
 import uvicorn
 
 from appliance import logs
-from appliance.certificates import service as certificates
-from appliance.installation import Actor, Installation
+from appliance.certificates import upkeep
+from appliance.installation import Installation
 from appliance.metrics import endpoints as metrics
 from appliance.settings import ListenAddress, Settings
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.privileges import keep_memory_private
 from webui import panel
+from webui.served_certificate import ServedCertificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from fastapi import FastAPI
     from uvicorn.config import LifespanType
@@ -38,20 +38,6 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 _GOODBYE_SECONDS: Final = 3
-
-
-async def tls(installation: Installation) -> ssl.SSLContext:
-    """Give the TLS context of the panel's certificate; the key never lies in a file that has a name."""
-    async with installation.snapshot(Actor("web")) as work:
-        certificate, key = await certificates.panel_credentials(work)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    descriptor = os.memfd_create("panel")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(certificate + key)
-        file.flush()
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    return context
 
 
 def listening(settings: Settings) -> socket.socket:
@@ -135,17 +121,31 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+@asynccontextmanager
+async def background(*work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    """Do these meanwhile, none of which ends by itself."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM."""
     async with Installation.open(settings, migrate=False) as installation:
-        context = await tls(installation)
+        served = ServedCertificate(installation)
+        await served.load()
         app = panel.create(installation)
         config = _config(app)
         config.load()
-        config.ssl = context
+        config.ssl = served.context
         with listening(settings) as bound:
             logger.info("panel", listen=str(settings.listen))
-            async with metrics_served(installation):
+            meanwhile = background(served.follow(), upkeep.run(installation))
+            async with metrics_served(installation), meanwhile:
                 await _Server(config, app.state.signals).serve(sockets=[bound])
 
 

@@ -1,27 +1,224 @@
-"""``/api/v1/certificates``."""
+"""``/api/v1/certificates``, ``certificate-requests``, ``authorities``; and what is published, which needs no token."""
 
-from appliance.certificates import service
-from appliance.certificates.schemas import CertificateView
-from appliance.dependencies import Noun, Owning, Reading
-from appliance.models import CertificatePurpose
-from appliance.schema import Page
+from typing import Annotated
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from fastapi import APIRouter, Query, Request, Response
+
+from appliance.certificates import authorities, files, requests, service
+from appliance.certificates.schemas import (
+    AuthorityChange,
+    AuthorityDefinition,
+    AuthorityImport,
+    AuthorityView,
+    CertificateExport,
+    CertificateFilter,
+    CertificateImport,
+    CertificateView,
+    NewAuthority,
+    NewCertificate,
+    NewRequest,
+    RequestAnswer,
+    RequestView,
+    Revocation,
+)
+from appliance.dependencies import MADE, Noun, Number, Owning, Reading, Writing, installation, made
+from appliance.schema import Page, Paging
 
 router = Noun("certificates")
+requests_router = Noun("certificate-requests", tag="certificates")
+authorities_router = Noun("authorities")
+published = APIRouter(tags=["authorities"])
+
+_PEM = "application/x-pem-file"
+_CRL = "application/pkix-crl"
+
+
+class _Wanted(CertificateFilter, Paging):
+    """Query of the list."""
+
+
+def _file(name: str, media_type: str, content: bytes) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type=media_type, headers=headers)
+
+
+# ---- certificates ------------------------------------------------------------------------------------
 
 
 @router.get("")
-async def list_certificates(work: Reading) -> Page[CertificateView]:
-    """List all certificates, those in use first."""
-    return await service.page(work)
+async def list_certificates(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[CertificateView]:
+    """List certificates, those in use first."""
+    return await service.page(work, wanted, wanted)
 
 
-@router.get("/{purpose}")
-async def show_certificate(work: Reading, purpose: CertificatePurpose) -> CertificateView:
-    """Show the certificate in use; that of the authority is what clients trust."""
-    return await service.show(work, purpose)
+@router.post("", status_code=201)
+async def issue_certificate(work: Owning, new: NewCertificate) -> CertificateView:
+    """Issue a certificate to a user or a server, or anew to gateway or panel."""
+    return await service.issue(work, new)
 
 
 @router.post("/renew")
 async def renew_certificates(work: Owning) -> list[CertificateView]:
-    """Issue new certificates to gateway and panel under the same authority."""
+    """Issue new certificates to gateway and panel under the authority that issues."""
     return await service.renew(work)
+
+
+@router.post("/import", status_code=201)
+async def import_certificate(work: Owning, wanted: CertificateImport) -> CertificateView:
+    """Take in a certificate from elsewhere; its chain and names are checked."""
+    return await service.import_(work, wanted)
+
+
+@router.get("/{which}")
+async def show_certificate(work: Reading, which: str) -> CertificateView:
+    """Show one certificate, by its number or as gateway, panel or authority."""
+    return await service.show(work, which)
+
+
+@router.post("/{which}/renew", status_code=201)
+async def renew_certificate(work: Owning, which: str) -> CertificateView:
+    """Issue one like it with a new key and a new span of life, and retire it."""
+    return await service.renew_one(work, which)
+
+
+@router.post("/{which}/revoke")
+async def revoke_certificate(work: Writing, which: str, wanted: Revocation) -> CertificateView:
+    """Take trust away from it: sessions that rest on it end, and the CRL says so."""
+    return await service.revoke(work, which, wanted)
+
+
+@router.post("/{which}/export", response_class=Response, responses={200: {"content": {"application/x-pkcs12": {}}}})
+async def export_certificate(work: Owning, which: str, wanted: CertificateExport) -> Response:
+    """Give it as a file, with its chain and, encrypted under the passphrase, its private key."""
+    exported = await service.export(work, which, wanted)
+    return _file(exported.name, exported.media_type, exported.content)
+
+
+# ---- requests ----------------------------------------------------------------------------------------
+
+
+@requests_router.get("")
+async def list_requests(work: Reading) -> Page[RequestView]:
+    """List the requests that wait for an outside authority's answer."""
+    return await requests.page(work)
+
+
+@requests_router.post("", status_code=201)
+async def make_request(work: Owning, new: NewRequest) -> RequestView:
+    """Make a key and a request for it; the key stays here."""
+    return await requests.make(work, new)
+
+
+@requests_router.get("/{request_id}")
+async def show_request(work: Reading, request_id: Number) -> RequestView:
+    """Show one request."""
+    return await requests.show(work, request_id)
+
+
+@requests_router.post("/{request_id}/answer", status_code=201)
+async def answer_request(work: Owning, request_id: Number, answered: RequestAnswer) -> CertificateView:
+    """Take in the authority's answer; it is used at once."""
+    return await requests.answer(work, request_id, answered)
+
+
+@requests_router.delete("/{request_id}", status_code=204)
+async def remove_request(work: Owning, request_id: Number) -> None:
+    """Forget a request and its key."""
+    await requests.remove(work, request_id)
+
+
+# ---- authorities -------------------------------------------------------------------------------------
+
+
+@authorities_router.get("")
+async def list_authorities(work: Reading) -> Page[AuthorityView]:
+    """List authorities, the one that issues first."""
+    return await authorities.page(work)
+
+
+@authorities_router.post("", status_code=201)
+async def make_authority(work: Owning, new: NewAuthority) -> AuthorityView:
+    """Make an authority of our own."""
+    return await authorities.make(work, new)
+
+
+@authorities_router.post("/import", status_code=201)
+async def import_authority(work: Owning, wanted: AuthorityImport) -> AuthorityView:
+    """Take in an authority from elsewhere, with or without its private key."""
+    return await authorities.import_(work, wanted)
+
+
+@authorities_router.get("/{name}")
+async def show_authority(work: Reading, name: str) -> AuthorityView:
+    """Show one authority."""
+    return await authorities.show(work, name)
+
+
+@authorities_router.put("/{name}", responses=MADE)
+async def define_authority(work: Owning, name: str, wanted: AuthorityDefinition, answer: Response) -> AuthorityView:
+    """Have an authority of our own with these settings, whether it is there or not; its key is made once."""
+    return made(answer, await authorities.define(work, name, wanted))
+
+
+@authorities_router.patch("/{name}")
+async def change_authority(work: Owning, name: str, change: AuthorityChange) -> AuthorityView:
+    """Change whether its clients are let in, and how revocation is checked."""
+    return await authorities.change(work, name, change)
+
+
+@authorities_router.post("/{name}/choose")
+async def choose_authority(work: Owning, name: str) -> AuthorityView:
+    """Have it issue from now on."""
+    return await authorities.choose(work, name)
+
+
+@authorities_router.post("/{name}/renew")
+async def renew_authority(work: Owning, name: str) -> AuthorityView:
+    """Give one of our roots a new span of life: same name, same key."""
+    return await authorities.renew(work, name)
+
+
+@authorities_router.delete("/{name}", status_code=204)
+async def remove_authority(work: Owning, name: str) -> None:
+    """Forget an authority that nothing good hangs on."""
+    await authorities.remove(work, name)
+
+
+# ---- published to everybody ----------------------------------------------------------------------------
+
+
+@published.get("/ca.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+async def show_trusted_authority(request: Request) -> Response:
+    """Give what clients must trust before they can log in: the root above the gateway's certificate."""
+    async with installation(request).snapshot() as work:
+        return _file("coati-ca.pem", _PEM, (await service.client_trust(work)).encode())
+
+
+@published.get("/ca.cer", response_class=Response, responses={200: {"content": {"application/x-x509-ca-cert": {}}}})
+async def show_trusted_authority_der(request: Request) -> Response:
+    """Give the same in DER, which phones and Windows open by themselves."""
+    async with installation(request).snapshot() as work:
+        (root,) = files.from_pem(await service.client_trust(work))
+    return _file("coati-ca.cer", "application/x-x509-ca-cert", root.public_bytes(Encoding.DER))
+
+
+@published.get("/crl.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+async def show_crl_pem(request: Request) -> Response:
+    """Give the CRL of the authority that issues, in PEM."""
+    async with installation(request).snapshot() as work:
+        return _file("coati-crl.pem", _PEM, (await authorities.crl(work)).public_bytes(Encoding.PEM))
+
+
+@published.get("/crl.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
+async def show_crl_der(request: Request) -> Response:
+    """Give the CRL of the authority that issues, in DER."""
+    async with installation(request).snapshot() as work:
+        return _file("coati-crl.der", _CRL, (await authorities.crl(work)).public_bytes(Encoding.DER))
+
+
+@published.get("/crl/{name}.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
+async def show_crl_of(request: Request, name: str) -> Response:
+    """Give the CRL of one of our authorities: what its certificates point to."""
+    async with installation(request).snapshot() as work:
+        return _file(f"{name}.der", _CRL, (await authorities.crl(work, name)).public_bytes(Encoding.DER))

@@ -1,149 +1,459 @@
-"""The local CA: made on the first start, it issues the gateway's and the panel's certificates."""
+"""The rules of certificates: this appliance's own, made on the first start and renewed by themselves, and all others.
+
+A certificate is referred to by its number, or by what it serves: ``gateway``, ``panel``, ``authority``.
+"""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
-from ipaddress import IPv4Network
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from appliance.audit import service as audit
-from appliance.certificates import authority, repository
+from appliance.certificates import authorities, files, issuing, records, repository
+from appliance.certificates.files import FileFormat
+from appliance.certificates.issuing import KeyKind
 from appliance.certificates.local_names import gateway_names, panel_names
-from appliance.certificates.schemas import CertificateView
-from appliance.errors import NotFound
+from appliance.certificates.schemas import (
+    CertificateExport,
+    CertificateFilter,
+    CertificateImport,
+    CertificateState,
+    CertificateView,
+    NewCertificate,
+    Revocation,
+)
+from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import Certificate, CertificatePurpose
 from appliance.models.columns import now
 from appliance.pools import repository as pools
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
+from appliance.users.schemas import login_name
+from ike_engine.crypto.certificates import matches_name
 from ike_engine.secret import Secret
 
-KEY_PURPOSE: Final = "certificates.private_key"
 RENEW_BEFORE: Final = timedelta(days=60)
 
-_LEAVES: Final = {CertificatePurpose.GATEWAY: gateway_names, CertificatePurpose.PANEL: panel_names}
+_OWN: Final = {CertificatePurpose.GATEWAY: gateway_names, CertificatePurpose.PANEL: panel_names}
+_OWN_KEYS: Final = {CertificatePurpose.GATEWAY: KeyKind.RSA_2048, CertificatePurpose.PANEL: KeyKind.ECDSA_P256}
+_SPEAKS_IKE: Final = (CertificatePurpose.GATEWAY, CertificatePurpose.SERVER, CertificatePurpose.USER)
+_MEDIA_TYPES: Final = {
+    FileFormat.PEM: ("pem", "application/x-pem-file"),
+    FileFormat.DER: ("cer", "application/pkix-cert"),
+    FileFormat.PKCS12: ("p12", "application/x-pkcs12"),
+    FileFormat.PKCS12_AES: ("p12", "application/x-pkcs12"),
+}
 
 
-async def ensure(work: Transaction) -> list[CertificateView]:
-    """Make what is missing, runs out soon or lacks one of this machine's names; give what was made."""
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file to be handed out."""
+
+    name: str
+    media_type: str
+    content: Secret = field(repr=False)
+
+
+# ---- this appliance's own -----------------------------------------------------------------------------
+
+
+async def ensure(work: Transaction, *, follow_names: bool = True) -> list[CertificateView]:
+    """Make what is missing or runs out soon; give what was made. What an outside authority issued is left alone.
+
+    Args:
+        work: The transaction.
+        follow_names: Replace those that lack one of this machine's names, too. Not for what runs now and then: two
+            machines with one database would take turns.
+    """
     made = []
-    if await repository.in_use(work.session, CertificatePurpose.AUTHORITY) is None:
-        issued = await asyncio.to_thread(authority.make_authority, now())
-        made.append(await _keep(work, CertificatePurpose.AUTHORITY, issued, (), None))
-    for purpose, names_of in _LEAVES.items():
-        names = names_of(work.installation.settings, await _pool_networks(work))
+    issuer = await repository.issuer(work.session)
+    if issuer is None:
+        issuer = await authorities.ensure_issuer(work)
+        made.append(await records.view(work, await records.certificate_of(work, issuer)))
+    until = (await records.certificate_of(work, issuer)).not_after
+    for purpose in _OWN:
         present = await repository.in_use(work.session, purpose)
-        if present is None or present.not_after - now() < RENEW_BEFORE or not set(names) <= set(present.names):
-            made.append(await _issue(work, purpose, names))
+        names = await own_names(work, purpose)
+        if present is not None:
+            if not await _is_ours(work, present):
+                continue
+            runs_out = present.not_after - now() < RENEW_BEFORE and present.not_after < until
+            if not runs_out and (not follow_names or set(names) <= set(present.names)):
+                continue
+            names = names if follow_names else present.names
+        made.append(await _replace(work, purpose, names))
     return made
 
 
 async def renew(work: Transaction) -> list[CertificateView]:
-    """Issue new certificates to gateway and panel under the same authority: clients notice nothing."""
-    networks = await _pool_networks(work)
-    return [
-        await _issue(work, purpose, names_of(work.installation.settings, networks))
-        for purpose, names_of in _LEAVES.items()
-    ]
-
-
-async def page(work: Transaction) -> Page[CertificateView]:
-    """List all certificates, those in use first."""
-    rows = await repository.all_certificates(work.session)
-    return Page(items=[_view(row) for row in rows], total=len(rows))
-
-
-async def show(work: Transaction, purpose: CertificatePurpose) -> CertificateView:
-    """Show the certificate that serves this purpose.
+    """Issue new certificates to gateway and panel under the authority that issues: clients notice nothing.
 
     Raises:
-        NotFound: there is none.
+        Invalid: both are from outside authorities.
     """
-    return _view(await _in_use(work, purpose))
+    renewed = []
+    for purpose in _OWN:
+        present = await repository.in_use(work.session, purpose)
+        if present is None or await _is_ours(work, present):
+            renewed.append(await _replace(work, purpose, await own_names(work, purpose)))
+    if not renewed:
+        raise Invalid(
+            "the certificates of gateway and panel are from outside authorities, which renew them",
+            remedy="coati certificate csr, and import the answer; or coati certificate issue --purpose gateway",
+        )
+    return renewed
 
 
 async def panel_credentials(work: Transaction) -> tuple[bytes, Secret]:
-    """Give the panel's certificate and private key, both in PEM, to whoever serves TLS.
+    """Give the panel's certificate with its chain and its private key, both in PEM, to whoever serves TLS.
 
     Raises:
         NotFound: there is none.
     """
-    row = await _in_use(work, CertificatePurpose.PANEL)
-    key = load_der_private_key(work.installation.master_key.open(row.private_key, KEY_PURPOSE), None)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return x509.load_der_x509_certificate(row.certificate).public_bytes(Encoding.PEM), Secret(pem)
+    row = await find(work, CertificatePurpose.PANEL)
+    pem = records.open_key(work, row).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    between = [one for one in await records.chain_above(work, row) if not issuing.is_self_issued(one)]
+    return files.pem([records.load(row), *between]).encode(), Secret(pem)
 
 
-async def _issue(work: Transaction, purpose: CertificatePurpose, names: Sequence[str]) -> CertificateView:
-    root = await _in_use(work, CertificatePurpose.AUTHORITY)
-    root_key = load_der_private_key(work.installation.master_key.open(root.private_key, KEY_PURPOSE), None)
-    if not isinstance(root_key, RSAPrivateKey):
-        raise TypeError("the local CA signs with RSA")
-    issue = authority.issue_gateway if purpose is CertificatePurpose.GATEWAY else authority.issue_panel
-    root_certificate = x509.load_der_x509_certificate(root.certificate)
-    issued = await asyncio.to_thread(issue, root_certificate, root_key, names, now())
-    before = await repository.in_use(work.session, purpose)
-    if before is not None:
-        before.retired_at = now()
-    return await _keep(work, purpose, issued, tuple(names), root.id)
+async def client_trust(work: Transaction) -> str:
+    """Give what clients must trust, in PEM: the root above the gateway's certificate.
+
+    Raises:
+        NotFound: there is no gateway certificate yet.
+    """
+    above = await records.chain_above(work, await find(work, CertificatePurpose.GATEWAY))
+    if not above:
+        raise NotFound("the authority of the gateway's certificate is not here", remedy="coati ca import")
+    return files.pem(above[-1:])
 
 
-async def _keep(
-    work: Transaction,
-    purpose: CertificatePurpose,
-    issued: authority.Issued,
-    names: tuple[str, ...],
-    issuer_id: int | None,
-) -> CertificateView:
-    certificate = issued.certificate
-    row = Certificate(
-        purpose=purpose,
-        subject=certificate.subject.rfc4514_string(),
-        serial_number=authority.serial_number(certificate),
-        names=names,
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        certificate=issued.der,
-        private_key=work.installation.master_key.seal(issued.private_key, KEY_PURPOSE),
-        issuer_id=issuer_id,
-    )
-    work.session.add(row)
-    await work.session.flush()
-    view = _view(row)
-    audit.record(work, "certificate.issue", view.subject, after=view)
-    return view
+async def signing_credentials(work: Transaction) -> tuple[x509.Certificate, issuing.SigningKey, list[x509.Certificate]]:
+    """Give what files for clients are signed with: the gateway's certificate, its key, and the chain above it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await find(work, CertificatePurpose.GATEWAY)
+    return records.load(row), records.open_key(work, row), await records.chain_above(work, row)
 
 
-async def _pool_networks(work: Transaction) -> list[IPv4Network]:
-    return [network for pool in await pools.all_pools(work.session) for network in pool.networks]
+# ---- all ---------------------------------------------------------------------------------------------
 
 
-async def _in_use(work: Transaction, purpose: CertificatePurpose) -> Certificate:
-    row = await repository.in_use(work.session, purpose)
+async def page(
+    work: Transaction, wanted: CertificateFilter = CertificateFilter(), paging: Paging = EVERYTHING
+) -> Page[CertificateView]:
+    """List certificates, those in use first."""
+    rows, total = await repository.page(work.session, wanted, paging, now())
+    names = await records.authority_names(work)
+    return Page(items=[await records.view(work, row, names) for row in rows], total=total)
+
+
+async def show(work: Transaction, which: CertificatePurpose | int | str) -> CertificateView:
+    """Show one certificate.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return await records.view(work, await find(work, which))
+
+
+async def find(work: Transaction, which: CertificatePurpose | int | str) -> Certificate:
+    """Give the row of a certificate, by its number or by what it serves.
+
+    Raises:
+        NotFound: there is none.
+    """
+    text = str(which)
+    if text.isdecimal():
+        row = await repository.find(work.session, int(text)) if int(text) < 2**63 else None
+        if row is None:
+            raise NotFound(f"there is no certificate {text}", remedy="coati certificate list shows them")
+        return row
+    if text not in (*_OWN, CertificatePurpose.AUTHORITY):
+        raise NotFound(f"{text!r} is no certificate", remedy="give its number, or one of gateway, panel and authority")
+    row = await repository.in_use(work.session, CertificatePurpose(text))
     if row is None:
-        raise NotFound(f"there is no {purpose} certificate yet; the first start of coati serve makes it")
+        raise NotFound(f"there is no {text} certificate yet; the first start of coati serve makes it")
     return row
 
 
-def _view(row: Certificate) -> CertificateView:
-    certificate = x509.load_der_x509_certificate(row.certificate)
-    return CertificateView(
-        purpose=row.purpose,
-        subject=row.subject,
-        serial_number=row.serial_number,
-        fingerprint=authority.fingerprint(certificate),
-        names=row.names,
-        not_before=row.not_before,
-        not_after=row.not_after,
-        retired_at=row.retired_at,
-        pem=certificate.public_bytes(Encoding.PEM).decode(),
+async def issue(work: Transaction, new: NewCertificate) -> CertificateView:
+    """Issue a certificate; one for gateway or panel takes the place of the present one.
+
+    Raises:
+        Invalid: what is asked for does not fit its purpose.
+        NotFound: there is no such authority.
+    """
+    names: tuple[str, ...]
+    if new.purpose in _OWN:
+        names = new.names or await own_names(work, new.purpose)
+        key = new.key if "key" in new.model_fields_set else _OWN_KEYS[new.purpose]
+        return await _replace(work, new.purpose, names, key=key, days=new.days, authority=new.authority)
+    if new.purpose is CertificatePurpose.AUTHORITY:
+        raise Invalid("authorities are made by coati ca create", field="purpose")
+    owner = ""
+    if new.purpose is CertificatePurpose.USER:
+        owner = _login(new.owner)
+        names = tuple(dict.fromkeys((owner, *new.names)))
+        if wrong := next((name for name in new.names if "@" not in name), None):
+            raise Invalid(f"{wrong!r} is not a mail address", field="names", remedy="the login name is in it anyway")
+    else:
+        names = tuple(dict.fromkeys(new.names))
+        if not names:
+            raise Invalid("a server's certificate needs a name", field="names")
+    return await _issue(work, new.purpose, names, key=new.key, days=new.days, authority=new.authority, owner=owner)
+
+
+async def renew_one(work: Transaction, which: CertificatePurpose | int | str) -> CertificateView:
+    """Issue a certificate like this one, with a new key and a new span of life, and retire this one.
+
+    Raises:
+        Invalid: an outside authority issued it, or it is an authority's, or it was revoked or retired.
+        NotFound: there is none.
+    """
+    row = await find(work, which)
+    if row.purpose is CertificatePurpose.AUTHORITY:
+        raise Invalid("an authority is renewed by coati ca renew NAME")
+    if not await _is_ours(work, row):
+        raise Invalid(
+            f"an outside authority issued {row.subject}", remedy="coati certificate csr, and import the answer"
+        )
+    if records.state(row) in (CertificateState.REVOKED, CertificateState.RETIRED):
+        raise Invalid(f"{row.subject} is {records.state(row).value}", remedy="issue a new one")
+    certificate = records.load(row)
+    days = max(1, (row.not_after - row.not_before).days - 1)
+    key = next(
+        (kind for kind in KeyKind if kind.value == issuing.key_words(certificate.public_key())), KeyKind.RSA_2048
     )
+    if row.purpose in _OWN:
+        return await _replace(work, row.purpose, row.names, key=_OWN_KEYS[row.purpose])
+    renewed = await _issue(work, row.purpose, row.names, key=key, days=days, owner=row.owner)
+    row.retired_at = now()
+    await work.session.flush()
+    return renewed
+
+
+async def revoke(work: Transaction, which: CertificatePurpose | int | str, wanted: Revocation) -> CertificateView:
+    """Take trust away from a certificate: the gateway refuses it at once, the CRL says so to everybody else.
+
+    The appliance's own certificate is replaced first.
+
+    Raises:
+        Invalid: it is an authority's.
+        NotFound: there is none.
+    """
+    row = await find(work, which)
+    if row.purpose is CertificatePurpose.AUTHORITY:
+        raise Invalid("an authority is not revoked but removed", remedy="coati ca remove")
+    before = await records.view(work, row)
+    work.expect(before)
+    if row.revoked_at is not None:
+        return before
+    if row.purpose in _OWN and row.retired_at is None:
+        await _replace(work, row.purpose, row.names)
+    row.revoked_at = now()
+    row.revocation_reason = wanted.reason
+    row.retired_at = row.retired_at or row.revoked_at
+    await work.session.flush()
+    if row.authority_id is not None:
+        names = await records.authority_names(work)
+        await authorities.publish_crl(work, names[row.authority_id])
+    after = await records.view(work, row)
+    audit.record(work, "certificate.revoke", after.subject, before=before, after=after)
+    return after
+
+
+async def export(work: Transaction, which: CertificatePurpose | int | str, wanted: CertificateExport) -> Exported:
+    """Give a certificate as a file, with its chain; a private key leaves encrypted only, and is written down.
+
+    Raises:
+        Invalid: the private key is asked for and is not here, or there is no passphrase to encrypt it under.
+        NotFound: there is none.
+    """
+    row = await find(work, which)
+    with_key = wanted.with_key and wanted.format is not FileFormat.DER
+    if with_key and row.private_key is None:
+        raise Invalid(f"the private key of {row.subject} is not here", remedy="export the certificate without it")
+    if with_key and wanted.passphrase is None:
+        raise Invalid("a private key leaves encrypted only: a passphrase is needed", field="passphrase")
+    if wanted.format in (FileFormat.PKCS12, FileFormat.PKCS12_AES) and wanted.passphrase is None:
+        raise Invalid("a PKCS#12 file needs a passphrase", field="passphrase")
+    passphrase = wanted.passphrase.get_secret_value() if wanted.passphrase is not None else ""
+    name = row.owner or (row.names[0] if row.names else issuing.common_name(records.load(row)) or f"{row.id}")
+    content = await asyncio.to_thread(
+        files.write,
+        wanted.format,
+        records.load(row),
+        await records.chain_above(work, row),
+        records.open_key(work, row) if with_key else None,
+        name=name,
+        passphrase=passphrase,
+    )
+    if with_key:
+        audit.record(work, "certificate.export-key", row.subject, after=await records.view(work, row))
+    ending, media_type = _MEDIA_TYPES[wanted.format]
+    plain = "".join(character if character.isalnum() or character in "-._@" else "-" for character in name)
+    return Exported(f"{plain}.{ending}", media_type, content)
+
+
+async def import_(work: Transaction, wanted: CertificateImport) -> CertificateView:
+    """Take in a certificate from elsewhere; one for gateway or panel takes the place of the present one.
+
+    Raises:
+        AlreadyExists: it is here already.
+        Invalid: the file cannot be read, or the certificate's chain, key, names or dates do not fit.
+    """
+    bundle = await asyncio.to_thread(files.read, wanted.content, wanted.passphrase.get_secret_value())
+    leaf, others = bundle.leaf_and_others()
+    key = None if bundle.key is None else issuing.pkcs8(bundle.key)
+    return await take_in(work, wanted.purpose, leaf, others, key, owner=wanted.owner)
+
+
+async def take_in(
+    work: Transaction,
+    purpose: CertificatePurpose,
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    key: bytes | None,
+    *,
+    owner: str = "",
+) -> CertificateView:
+    """Check a certificate from elsewhere and keep it; a root that came with it becomes known here.
+
+    Raises:
+        AlreadyExists: it is here already.
+        Invalid: its chain, key, names or dates do not fit.
+    """
+    if purpose is CertificatePurpose.AUTHORITY:
+        raise Invalid("an authority is imported by coati ca import", field="purpose")
+    if purpose in _OWN and key is None:
+        raise Invalid(f"the {purpose.value} needs the private key as well", field="content")
+    if purpose is CertificatePurpose.GATEWAY and not issuing.key_words(leaf.public_key()).startswith("rsa"):
+        raise Invalid("the gateway needs an RSA key: IKEv1's methods sign with RSA", field="content")
+    authority, between = await records.find_issuer(work, leaf, others, purpose)
+    names = issuing.names_of(leaf)
+    if purpose in _OWN:
+        _check_public_name(work, purpose, leaf)
+    if purpose is CertificatePurpose.USER:
+        owner = _login(owner or issuing.common_name(leaf))
+        names = tuple(dict.fromkeys((owner, *names)))
+    if authority is None:
+        top = between[-1] if between else leaf
+        root = next(one for one in others if issuing.is_self_issued(one) and records.is_issued_by(top, one))
+        authority = await authorities.adopt(work, root)
+    before = await repository.in_use(work.session, purpose) if purpose in _OWN else None
+    view = await records.keep(
+        work,
+        purpose,
+        leaf,
+        key=key,
+        names=names,
+        authority_id=authority.id,
+        owner=owner,
+        chain=between,
+        deed="certificate.import",
+    )
+    if before is not None:
+        before.retired_at = now()
+        await work.session.flush()
+    return view
+
+
+def _check_public_name(work: Transaction, purpose: CertificatePurpose, leaf: x509.Certificate) -> None:
+    wanted = work.installation.settings.public_name
+    wildcard = f"*.{wanted.partition('.')[2]}"
+    if not wanted or matches_name(leaf, wanted):
+        return
+    if purpose is CertificatePurpose.PANEL and wildcard in issuing.names_of(leaf):
+        return
+    raise Invalid(
+        f"the certificate is not for {wanted}, the public name of this gateway, but for "
+        f"{', '.join(issuing.names_of(leaf)) or 'no name at all'}",
+        field="content",
+        remedy="ask the authority for one with that name, or change COATI_PUBLIC_NAME",
+    )
+
+
+async def own_names(work: Transaction, purpose: CertificatePurpose) -> tuple[str, ...]:
+    """Give the names that gateway or panel are known by."""
+    networks = [network for pool in await pools.all_pools(work.session) for network in pool.networks]
+    return _OWN[purpose](work.installation.settings, networks)
+
+
+async def _is_ours(work: Transaction, row: Certificate) -> bool:
+    """Whether one of our own authorities issued it."""
+    if row.authority_id is None:
+        return False
+    above = await repository.certificate_of(work.session, row.authority_id)
+    return above is not None and above.private_key is not None
+
+
+async def _replace(
+    work: Transaction,
+    purpose: CertificatePurpose,
+    names: Sequence[str],
+    *,
+    key: KeyKind | None = None,
+    days: int = issuing.LEAF_DAYS,
+    authority: str | None = None,
+) -> CertificateView:
+    before = await repository.in_use(work.session, purpose)
+    key = key or _OWN_KEYS[purpose]
+    view = await _issue(work, purpose, names, key=key, days=days, authority=authority)
+    if before is not None:
+        before.retired_at = now()
+        await work.session.flush()
+    return view
+
+
+async def _issue(
+    work: Transaction,
+    purpose: CertificatePurpose,
+    names: Sequence[str],
+    *,
+    key: KeyKind,
+    days: int = issuing.LEAF_DAYS,
+    authority: str | None = None,
+    owner: str = "",
+) -> CertificateView:
+    if purpose in _SPEAKS_IKE and key is KeyKind.ECDSA_P256:
+        raise Invalid("IKEv1's methods sign with RSA", field="key", remedy="take rsa-2048 or rsa-3072")
+    row = await (authorities.ensure_issuer(work) if authority is None else authorities.find(work, authority))
+    above = await records.certificate_of(work, row)
+    try:
+        issued = await asyncio.to_thread(
+            issuing.issue,
+            purpose,
+            records.load(above),
+            records.open_key(work, above),
+            names,
+            now(),
+            kind=key,
+            days=days,
+            # quirk: vpnc 0.5.3: the gateway's certificate must fit one datagram; see ``issuing``.
+            crl_url="" if purpose in _OWN else authorities.crl_url(work, row),
+        )
+    except ValueError as error:
+        raise Invalid(str(error), field="names") from None
+    return await records.keep(
+        work,
+        purpose,
+        issued.certificate,
+        key=issued.private_key,
+        names=names,
+        authority_id=row.id,
+        owner=owner,
+    )
+
+
+def _login(text: str) -> str:
+    try:
+        return login_name(text)
+    except ValueError as error:
+        raise Invalid(str(error), field="owner") from None

@@ -1,55 +1,167 @@
-"""``coati ca``: the local certificate authority and what it issued."""
+"""``coati ca``: the authorities that clients trust and that issue certificates."""
 
+import base64
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from appliance.certificates import service
+from appliance.certificates import authorities, service
+from appliance.certificates.issuing import KeyKind
+from appliance.certificates.schemas import AuthorityChange, AuthorityImport, AuthorityView, NewAuthority
 from appliance.cli import console
-from appliance.cli.console import Json
-from appliance.models import CertificatePurpose
+from appliance.cli.console import Json, Yes
+from appliance.models import RevocationCheck
 from appliance.wording import text
 
-app = typer.Typer(help="The certificate authority that clients trust.", no_args_is_help=True)
+app = typer.Typer(help="The certificate authorities.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the authority.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+ForClients = Annotated[
+    bool | None, typer.Option("--for-clients/--not-for-clients", help="Its clients may use profiles without one.")
+]
+Check = Annotated[RevocationCheck | None, typer.Option(help="soft: silence lets a client in; hard: refuses it.")]
+CrlUrl = Annotated[str | None, typer.Option(help="Where its CRL is; '' for where certificates say.")]
+OcspUrl = Annotated[str | None, typer.Option(help="Its OCSP responder; '' for where certificates say.")]
+PassphraseStdin = Annotated[bool, typer.Option("--passphrase-stdin", help="Read the passphrase from standard input.")]
 
 
 @app.command("export")
-def export(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
-) -> None:
-    """Give the CA certificate in PEM, for clients to trust."""
-    pem = console.run(lambda work: service.show(work, CertificatePurpose.AUTHORITY)).pem
-    if output is None:
-        console.say(pem.rstrip())
-    else:
-        output.write_text(pem)
+def export(output: Output = None) -> None:
+    """Give what clients must trust: the root above the gateway's certificate, in PEM."""
+    _write(console.run(service.client_trust), output)
 
 
-@app.command("show")
-def show(json: Json = False) -> None:
-    """Show the certificates in use and those that were."""
-    page = console.run(service.page)
+@app.command("list")
+def list_authorities(json: Json = False) -> None:
+    """List authorities, the one that issues first."""
+    page = console.run(authorities.page)
     if json:
         console.show_json(page.items)
         return
     console.table(
         (
             {
-                "purpose": certificate.purpose,
-                "names": certificate.names or certificate.subject,
-                "good until": certificate.not_after,
-                "retired": certificate.retired_at,
-                "sha-256": certificate.fingerprint,
+                "name": each.name,
+                "issues": each.issues,
+                "key here": each.has_private_key,
+                "for clients": each.for_clients,
+                "check": each.check,
+                "good": each.certificates,
+                "revoked": each.revoked,
+                "good until": each.certificate.not_after,
             }
-            for certificate in page.items
+            for each in page.items
         ),
-        "there is no certificate yet; the first start makes them: coati serve",
+        "there is no authority yet; the first start makes one: coati serve",
     )
 
 
+@app.command("show")
+def show(name: Name, json: Json = False) -> None:
+    """Show one authority."""
+    authority = console.run(lambda work: authorities.show(work, name))
+    if json:
+        console.show_json(authority)
+        return
+    console.sheet(authority, leave_out=("certificate",))
+    console.sheet(authority.certificate, leave_out=("id", "purpose", "names", "owner", "authority", "pem"))
+
+
+@app.command("create")
+def create(
+    name: Name,
+    common_name: Annotated[str, typer.Option(help="In its certificate.")] = "",
+    algorithm: Annotated[KeyKind, typer.Option(help="Kind of key.")] = KeyKind.RSA_2048,
+    days: Annotated[int, typer.Option(help="How long it is good.")] = 3650,
+    choose: Annotated[bool, typer.Option("--choose", help="Have it issue from now on.")] = False,
+) -> None:
+    """Make an authority of our own."""
+    new = NewAuthority(name=name, common_name=common_name, key=algorithm, days=days)
+
+    async def make(work: Any) -> AuthorityView:  # noqa: ANN401
+        made = await authorities.make(work, new)
+        return await authorities.choose(work, made.name) if choose else made
+
+    made = console.run(make)
+    console.say(f"authority {made.name} is made: {made.certificate.subject}")
+
+
+@app.command("import")
+def import_(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="PEM, DER or PKCS#12; with the private key it may issue here.")],
+    for_clients: ForClients = None,
+    check: Check = None,
+    crl_url: CrlUrl = None,
+    ocsp_url: OcspUrl = None,
+    passphrase_stdin: PassphraseStdin = False,
+) -> None:
+    """Take in an authority from elsewhere."""
+    given = console.given({"for_clients": for_clients, "check": check, "crl_url": crl_url, "ocsp_url": ocsp_url})
+    if passphrase_stdin:
+        given["passphrase"] = console.read_secret("Passphrase", stdin=True)
+    wanted = AuthorityImport(name=name, content=base64.b64encode(file.read_bytes()), **given)
+    taken = console.run(lambda work: authorities.import_(work, wanted))
+    console.say(f"authority {taken.name} is known: {taken.certificate.subject}")
+
+
+@app.command("set")
+def change(
+    name: Name,
+    for_clients: ForClients = None,
+    check: Check = None,
+    crl_url: CrlUrl = None,
+    ocsp_url: OcspUrl = None,
+) -> None:
+    """Change what is given."""
+    wanted = AuthorityChange(
+        **console.given({"for_clients": for_clients, "check": check, "crl_url": crl_url, "ocsp_url": ocsp_url})
+    )
+    console.run(lambda work: authorities.change(work, name, wanted))
+    console.say(f"authority {name} is changed")
+
+
+@app.command("choose")
+def choose(name: Name) -> None:
+    """Have this authority issue from now on."""
+    console.run(lambda work: authorities.choose(work, name))
+    console.say(f"{name} issues from now on")
+
+
 @app.command("renew")
-def renew() -> None:
-    """Issue new certificates to gateway and panel under the same CA; clients notice nothing."""
+def renew(
+    name: Annotated[str | None, typer.Argument(help="An authority: same name and key, a new span of life.")] = None,
+) -> None:
+    """Issue new certificates to gateway and panel, or give an authority a new span of life; clients notice nothing."""
+    if name is not None:
+        renewed = console.run(lambda work: authorities.renew(work, name))
+        console.say(f"{name}: good until {renewed.certificate.not_after:%F}; give clients the new one")
+        return
     for certificate in console.run(service.renew):
         console.say(f"{certificate.purpose.value}: {text(certificate.names)}, good until {certificate.not_after:%F}")
+
+
+@app.command("crl")
+def crl(
+    name: Annotated[str | None, typer.Argument(help="Name of the authority; the one that issues if left out.")] = None,
+    output: Output = None,
+) -> None:
+    """Give the CRL that was published last, in PEM."""
+    _write(console.run(lambda work: authorities.crl_pem(work, name)), output)
+
+
+@app.command("remove")
+def remove(name: Name, yes: Yes = False) -> None:
+    """Forget an authority that nothing good hangs on."""
+    console.confirm(f"Remove authority {name}?", yes=yes)
+    console.run(lambda work: authorities.remove(work, name))
+    console.say(f"authority {name} is removed")
+
+
+def _write(pem: str, output: Path | None) -> None:
+    if output is None:
+        console.say(pem.rstrip())
+    else:
+        output.write_text(pem)

@@ -26,6 +26,10 @@ PskStdin = Annotated[bool, typer.Option("--psk-stdin", help="Read the group key 
 Psk = Annotated[bool, typer.Option("--psk", help="Ask for the group key.")]
 PskGenerate = Annotated[bool, typer.Option("--psk-generate", help="Make a group key and show it once.")]
 ClientCa = Annotated[Path | None, typer.Option(help="PEM file of the authority of clients' certificates.")]
+NamesLogin = Annotated[
+    bool | None,
+    typer.Option("--certificate-names-login/--any-certificate", help="A client's certificate must be the user's own."),
+]
 PresetOption = Annotated[Preset | None, typer.Option("--preset", help="Where the proposals come from.")]
 Ike = Annotated[_Many, typer.Option("--ike", help="IKE proposal, for example aes256-sha256-modp2048; repeat.")]
 Esp = Annotated[_Many, typer.Option("--esp", help="ESP proposal, for example aes256gcm16; repeat.")]
@@ -79,6 +83,7 @@ def add(
     psk_stdin: PskStdin = False,
     psk_generate: PskGenerate = False,
     client_ca: ClientCa = None,
+    certificate_names_login: NamesLogin = None,
     preset: PresetOption = None,
     ike: Ike = None,
     esp: Esp = None,
@@ -117,6 +122,7 @@ def set_(
     psk_stdin: PskStdin = False,
     psk_generate: PskGenerate = False,
     client_ca: ClientCa = None,
+    certificate_names_login: NamesLogin = None,
     preset: PresetOption = None,
     ike: Ike = None,
     esp: Esp = None,

@@ -11,6 +11,7 @@ from appliance.cli import (
     administrators,
     authority,
     backups,
+    certificates,
     configuration,
     connect,
     console,
@@ -57,6 +58,7 @@ app.add_typer(leases.app, name="lease")
 app.add_typer(profiles.app, name="profile")
 app.add_typer(realms.app, name="realm")
 app.add_typer(authority.app, name="ca")
+app.add_typer(certificates.app, name="certificate")
 app.add_typer(sessions.app, name="session")
 app.add_typer(refusals.app, name="refusal")
 app.add_typer(settings.app, name="settings")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.auth.chain import Chain
+    from appliance.gateway.client_certificates import ClientCertificates
     from appliance.gateway.compile import Compiled, Offer
     from appliance.gateway.leases import Leases
 
@@ -27,12 +28,21 @@ class Answers:
     Args:
         chain: Judges logins.
         leases: Where addresses come from.
+        certificates: Judges what clients prove themselves by.
         wall_clock: Aware time.
     """
 
-    def __init__(self, chain: Chain, leases: Leases, *, wall_clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        leases: Leases,
+        certificates: ClientCertificates,
+        *,
+        wall_clock: Callable[[], datetime] = utc_now,
+    ) -> None:
         self._chain = chain
         self._leases = leases
+        self._certificates = certificates
         self._wall_clock = wall_clock
         self._offers: Mapping[str, Offer] = {}
         self._pool_names: Mapping[int, str] = {}
@@ -56,6 +66,9 @@ class Answers:
         raise TypeError(f"a gateway cannot answer {type(question).__name__}")
 
     async def _authenticate(self, question: actions.Authenticate) -> actions.Verdict:
+        # Before the password is judged: a certificate that was stolen must not serve to try passwords.
+        if (refusal := await self._certificates.judge(question.peer)) is not None:
+            return actions.Rejected(refusal.reason, refusal.remedy)
         peer = question.peer
         offer = self._offers.get(peer.profile)
         verdict = await self._chain.authenticate(
@@ -76,6 +89,8 @@ class Answers:
         )
         match verdict:
             case Accepted(user, claim):
+                if (refusal := self._certificates.of_another(question.peer, user)) is not None:
+                    return actions.Rejected(refusal.reason, refusal.remedy)
                 return actions.Accepted(user, claim)
             case Rejected(reason, remedy):
                 return actions.Rejected(reason, remedy)
@@ -98,4 +113,5 @@ class Answers:
                 f"pool {pool!r} is exhausted: all of its {size} addresses are taken",
                 f"give it another network (coati pool set {pool}), or disconnect sessions that are not needed",
             )
+        self._certificates.note(question.peer_id, question.peer)
         return replace(offer.configuration, address=lease.address)

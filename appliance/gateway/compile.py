@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_priv
 from sqlalchemy import select
 
 from appliance import models
-from appliance.certificates.service import KEY_PURPOSE as PRIVATE_KEY
+from appliance.certificates import files, issuing
+from appliance.certificates.records import KEY_PURPOSE as PRIVATE_KEY
 from appliance.master_key import Unsealable
 from appliance.models import CertificatePurpose
 from appliance.profiles import presets
@@ -66,11 +67,13 @@ class Configured:
 
     Attributes:
         certificates: Those in use.
+        for_clients: Keys of the authorities whose clients may use profiles that name no authority.
     """
 
     profiles: Sequence[models.Profile] = ()
     pools: Sequence[models.Pool] = ()
     certificates: Sequence[models.Certificate] = ()
+    for_clients: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +102,8 @@ async def read(session: AsyncSession) -> Configured:
     certificates = await session.scalars(
         select(models.Certificate).where(models.Certificate.retired_at.is_(None)).order_by(models.Certificate.id.desc())
     )
-    return Configured(profiles.all(), pools.all(), certificates.all())
+    for_clients = await session.scalars(select(models.Authority.id).where(models.Authority.for_clients))
+    return Configured(profiles.all(), pools.all(), certificates.all(), frozenset(for_clients))
 
 
 def compile_rows(rows: Configured, master_key: MasterKey, *, force_encapsulation: bool) -> Compiled:
@@ -186,6 +190,8 @@ class _Compiler:
             row = next((row for row in self.rows.certificates if row.purpose is CertificatePurpose.GATEWAY), None)
             if row is None:
                 raise _NoCertificate("the gateway has no certificate")
+            if row.private_key is None:
+                raise ValueError("the gateway's private key is not here")
             key = load_der_private_key(self.master_key.open(row.private_key, PRIVATE_KEY), None)
             if not isinstance(key, RSAPrivateKey):
                 raise ValueError("the gateway's key is not an RSA key")
@@ -198,12 +204,19 @@ class _Compiler:
 
     def _chain(self, leaf: models.Certificate) -> Iterable[bytes]:
         """Give the leaf and the intermediates. The root is left out: a client has it or does not believe it."""
-        by_id = {row.id: row for row in self.rows.certificates}
         yield leaf.certificate
-        issuer = by_id.get(leaf.issuer_id or 0)
-        while issuer is not None and issuer.issuer_id is not None:
-            yield issuer.certificate
-            issuer = by_id.get(issuer.issuer_id)
+        above = (
+            row
+            for row in self.rows.certificates
+            if row.purpose is CertificatePurpose.AUTHORITY and row.authority_id == leaf.authority_id
+        )
+        issuer = next(above, None)
+        between = files.from_pem(leaf.chain)
+        if issuer is not None:
+            between += [x509.load_der_x509_certificate(issuer.certificate), *files.from_pem(issuer.chain)]
+        for certificate in between:
+            if not issuing.is_self_issued(certificate):
+                yield certificate.public_bytes(Encoding.DER)
 
     def _trust_anchors(self, row: models.Profile) -> tuple[bytes, ...]:
         if row.client_authorities.strip():
@@ -212,7 +225,7 @@ class _Compiler:
         own = tuple(
             certificate.certificate
             for certificate in self.rows.certificates
-            if certificate.purpose is CertificatePurpose.AUTHORITY
+            if certificate.purpose is CertificatePurpose.AUTHORITY and certificate.authority_id in self.rows.for_clients
         )
         if not own:
             raise _NoCertificate("there is no authority that clients' certificates could chain to")

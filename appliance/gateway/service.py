@@ -21,8 +21,11 @@ from sqlalchemy import select
 import appliance
 from appliance import changes, logs, models
 from appliance.auth.remembered_passwords import RememberedPasswords
+from appliance.certificates.outside import RevocationService
+from appliance.gateway import client_certificates
 from appliance.gateway import compile as compiling
 from appliance.gateway.answers import Answers
+from appliance.gateway.client_certificates import ClientCertificates
 from appliance.gateway.commands import Commands
 from appliance.gateway.compile import Compiled, Problem
 from appliance.gateway.database_thread import DatabaseThread
@@ -64,7 +67,9 @@ _LAST_COUNTERS_SECONDS: Final = 2.0
 _HELD_SECONDS: Final = 5.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
-_CONFIGURATION: Final = frozenset({"profiles", "pools", "certificates", "realms"})
+_BETWEEN_REVOCATIONS_SECONDS: Final = 300.0
+_CERTIFICATES: Final = frozenset({"certificates", "authorities"})
+_CONFIGURATION: Final = frozenset({"profiles", "pools", "realms"}) | _CERTIFICATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +123,9 @@ class Gateway:
             pam=self._logins.pam,
         )
         self._realms = Realms(self._logins.chain, tools)
-        self._answers = Answers(self._logins.chain, self._leases)
+        self._revocations = RevocationService()
+        self._certificates = ClientCertificates(self._revocations)
+        self._answers = Answers(self._logins.chain, self._leases, self._certificates)
         self._observers: list[SessionObserver] = [Sampler(self._node), *self._logins.observers]
         self._projector = Projector(
             self._node,
@@ -185,7 +192,13 @@ class Gateway:
             )
             async with asyncio.TaskGroup() as tasks:
                 running = [
-                    tasks.create_task(work) for work in (self._group_commit.run(), self._follow_changes(), self._live())
+                    tasks.create_task(work)
+                    for work in (
+                        self._group_commit.run(),
+                        self._follow_changes(),
+                        self._live(),
+                        self._watch_outside_authorities(),
+                    )
                 ]
                 await stop.wait()
                 for task in running:
@@ -237,6 +250,7 @@ class Gateway:
         else:
             logger.error("the last events could not be written; the next gateway will find the sessions open")
         await self._realms.close()
+        self._revocations.close()
         await self._reader.close()
         await self._writer.close()
 
@@ -310,6 +324,8 @@ class Gateway:
                 await self._logins.follow(topics)
                 if "settings" in topics:
                     await self._obey_settings()
+                if topics & _CERTIFICATES:
+                    self._disconnect_revoked()
                 if "commands" in topics:
                     await self._commands.carry_out()
                 if "users" in topics:
@@ -334,6 +350,7 @@ class Gateway:
             if "realms" in topics:
                 await self._realms.reload(session)
             rows = await compiling.read(session)
+            self._certificates.reconfigure(await client_certificates.read(session))
         # Reading private keys takes tens of milliseconds.
         compiled = await asyncio.to_thread(
             compiling.compile_rows,
@@ -361,6 +378,21 @@ class Gateway:
         except OperationFailed as failure:
             self._keeper_problem = Problem(f"routes and firewall are not set: {failure}", "coati doctor")
             logger.error(self._keeper_problem.what, remedy=self._keeper_problem.remedy)  # noqa: TRY400
+
+    def _disconnect_revoked(self) -> None:
+        """End the sessions of clients whose certificate we revoked."""
+        for peer_id, reason in self._certificates.revoked_here(self._there()):
+            self._shard.command(Disconnect(peer_id, reason))
+
+    async def _watch_outside_authorities(self) -> None:
+        """End the sessions of clients whose certificate an outside authority revoked."""
+        while True:
+            await asyncio.sleep(_BETWEEN_REVOCATIONS_SECONDS)
+            for peer_id, reason in await self._certificates.revoked_outside(self._there()):
+                self._shard.command(Disconnect(peer_id, reason))
+
+    def _there(self) -> set[int]:
+        return {*self._projector.live, *self._leases.peers()}
 
     async def _disconnect_unwelcome(self) -> None:
         """End the sessions of local users who were disabled or removed."""

@@ -6,7 +6,14 @@ else. Tables are made and changed only by ``migrations/``; a test holds the two 
 
 from appliance.models.administrators import Administrator, Ceremony, Passkey, Role, SignIn
 from appliance.models.audit import AuditEntry
-from appliance.models.certificates import Certificate, CertificatePurpose
+from appliance.models.certificates import (
+    Authority,
+    Certificate,
+    CertificatePurpose,
+    CertificateRequest,
+    RevocationCheck,
+    RevocationReason,
+)
 from appliance.models.columns import Base
 from appliance.models.commands import Command, CommandOutcome, Verb
 from appliance.models.events import Event, EventKind
@@ -29,11 +36,13 @@ from appliance.models.users import User
 __all__ = [
     "Administrator",
     "AuditEntry",
+    "Authority",
     "Base",
     "BasePolicy",
     "Ceremony",
     "Certificate",
     "CertificatePurpose",
+    "CertificateRequest",
     "Command",
     "CommandOutcome",
     "Event",
@@ -52,6 +61,8 @@ __all__ = [
     "RealmKind",
     "Refusal",
     "Revision",
+    "RevocationCheck",
+    "RevocationReason",
     "Role",
     "Sample",
     "Scope",

@@ -28,6 +28,7 @@ class Profile(Base):
         modes: Values of ``policy.Phase1Mode``.
         pre_shared_key: Group key, sealed for ``profiles.pre_shared_key``.
         client_authorities: PEM certificates that clients' must chain to (Xauth with RSA); empty: our own CA.
+        certificate_names_login: A client's certificate must carry the login name (Xauth with RSA).
         preset: Where the proposals come from; the lists below count only for ``custom``.
         ike_proposals: Words of ``policy.IkeProposal.from_text``.
         esp_proposals: Words of ``policy.EspProposal.from_text``.
@@ -47,6 +48,7 @@ class Profile(Base):
     group_names: Mapped[tuple[str, ...]] = mapped_column(default=())
     pre_shared_key: Mapped[Sealed | None]
     client_authorities: Mapped[str] = mapped_column(Text, default="")
+    certificate_names_login: Mapped[bool] = mapped_column(default=False)
     preset: Mapped[Preset] = mapped_column(Word(Preset), default=Preset.MODERN)
     ike_proposals: Mapped[tuple[str, ...]] = mapped_column(default=())
     esp_proposals: Mapped[tuple[str, ...]] = mapped_column(default=())

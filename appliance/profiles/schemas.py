@@ -80,8 +80,11 @@ class ProfileChange(Schema):
     client_authorities: Annotated[
         str,
         AfterValidator(_authorities),
-        Field(description="PEM certificates that clients' must chain to (xauth-rsa); empty: our own authority."),
+        Field(description="PEM certificates that clients' must chain to (xauth-rsa); empty: those for clients."),
     ] = ""
+    certificate_names_login: Annotated[
+        bool, Field(description="A client's certificate must carry the login name (xauth-rsa).")
+    ] = False
     preset: Annotated[Preset, Field(description="Where the proposals come from; custom: the two lists.")] = (
         Preset.MODERN
     )
@@ -159,6 +162,7 @@ class ProfileView(Schema):
     group_names: tuple[str, ...]
     has_pre_shared_key: bool
     client_authorities: str
+    certificate_names_login: bool
     preset: Preset
     ike_proposals: Annotated[tuple[str, ...], Field(description="What is accepted, presets resolved.")]
     esp_proposals: Annotated[tuple[str, ...], Field(description="What is accepted, presets resolved.")]

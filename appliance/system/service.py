@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Final
 
 from appliance import __version__
+from appliance.certificates import expiry
 from appliance.certificates import repository as certificates
-from appliance.certificates.service import RENEW_BEFORE
 from appliance.installation import Transaction
-from appliance.models import Certificate, CertificatePurpose, Node
+from appliance.models import CertificatePurpose, Node
 from appliance.models.columns import now
 from appliance.pools import service as pools
 from appliance.sessions import repository as sessions
@@ -34,7 +34,7 @@ async def status(work: Transaction) -> StatusView:
         pools=uses,
         gateway_names=certificate.names if certificate else (),
         gateway_certificate_expires_at=certificate.not_after if certificate else None,
-        problems=[*_node_problems(gateways), *_pool_problems(uses), *_certificate_problems(certificate)]
+        problems=[*_node_problems(gateways), *_pool_problems(uses), *await expiry.problems(work)]
         + ([] if user_count else [Problem(what="there is no user yet", remedy="add one: coati user add NAME")]),
     )
 
@@ -96,10 +96,3 @@ def _pool_problems(uses: list[PoolUse]) -> list[Problem]:
         for use in uses
         if use.taken > use.addresses * _POOL_NEARLY_FULL
     ]
-
-
-def _certificate_problems(certificate: Certificate | None) -> list[Problem]:
-    if certificate is None or certificate.not_after - now() > RENEW_BEFORE:
-        return []
-    what = f"the gateway's certificate expires on {certificate.not_after:%Y-%m-%d}"
-    return [Problem(what=what, remedy="renew it: coati ca renew")]

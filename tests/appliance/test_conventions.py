@@ -39,6 +39,7 @@ DEFINED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"description": "All of the staff"},
     ),
     "realms/corp": ({"kind": "radius", "settings": {"server": "192.0.2.1"}}, {"enabled": False}),
+    "authorities/second": ({"for_clients": False, "crl_url": "http://pki.example.net/crl"}, {"check": "hard"}),
 }
 
 

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import Connection, DateTime, bindparam, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from appliance import models
@@ -34,6 +34,38 @@ async def test_the_migrations_can_be_taken_back_and_applied_again(database: Data
     await database.migrate()
     async with database.snapshot() as session:
         assert await session.scalar(select(func.count()).select_from(models.User)) == 0
+
+
+async def test_what_an_older_version_issued_hangs_on_its_authority(empty_database_url: SecretStr) -> None:
+    def as_it_was(connection: Connection) -> None:
+        command.upgrade(alembic_config(connection), "0001")
+        add = text(
+            "INSERT INTO certificates (id, purpose, subject, serial_number, names, not_before, not_after, certificate,"
+            " private_key, issuer_id, created_at, retired_at) VALUES (:id, :purpose, 'CN=x', :id, '[]', :at, :at, :der,"
+            " :der, :issuer, :at, :retired)"
+        ).bindparams(
+            bindparam("at", type_=DateTime(timezone=True)), bindparam("retired", type_=DateTime(timezone=True))
+        )
+        at = models.columns.now()
+        rows = [(1, "authority", None, None), (2, "gateway", 1, at), (3, "gateway", 1, None), (4, "panel", 1, None)]
+        for number, purpose, issuer, retired in rows:
+            values = {"id": number, "purpose": purpose, "issuer": issuer, "retired": retired, "at": at}
+            connection.execute(add, values | {"der": bytes([number])})
+
+    database = Database.open(empty_database_url)
+    async with database.engine.connect() as connection:
+        await connection.run_sync(as_it_was)
+        await connection.commit()
+    await database.migrate()
+    async with database.transaction() as session:
+        (authority,) = (await session.scalars(select(models.Authority))).all()
+        assert (authority.name, authority.issues, authority.for_clients) == ("coati", True, True)
+        certificates = (await session.scalars(select(models.Certificate))).all()
+        assert {row.authority_id for row in certificates} == {authority.id}
+        assert len({row.fingerprint for row in certificates}) == 4
+        # The next key is free.
+        session.add(models.Authority(name="next", check=models.RevocationCheck.OFF))
+    await database.close()
 
 
 async def test_several_processes_may_migrate_at_once(empty_database_url: SecretStr) -> None:

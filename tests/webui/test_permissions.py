@@ -21,7 +21,6 @@ FOR_EVERYBODY = {
     "/sign-in/passkey/options",
     "/sign-in/oidc",
     "/sign-in/oidc/back",
-    "/ca.pem",
     "/api/docs",
 }
 OWN_AFFAIRS = {"/sign-out", "/scheme"}

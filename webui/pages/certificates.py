@@ -1,24 +1,14 @@
 """Certificates: the local authority and what it issued to this appliance."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from appliance.certificates import service as certificates
 from appliance.dependencies import installation
-from appliance.models import CertificatePurpose
 from webui.rendering import back, confirmation, page
 from webui.security import Ruling, SignedIn
 
 router = APIRouter()
-
-
-@router.get("/ca.pem")
-async def authority(request: Request) -> PlainTextResponse:
-    """Give the CA certificate, which is no secret: clients need it before they can log in."""
-    async with installation(request).snapshot() as work:
-        pem = (await certificates.show(work, CertificatePurpose.AUTHORITY)).pem
-    headers = {"Content-Disposition": 'attachment; filename="coati-ca.pem"'}
-    return PlainTextResponse(pem, media_type="application/x-pem-file", headers=headers)
 
 
 @router.get("/certificates")

@@ -218,3 +218,29 @@ def test_settings(coati: Coati) -> None:
     assert coati("settings", "set", "panel_idle_minutes", "soon").status == 2
     assert coati("settings", "reset", "panel_idle_minutes").out == "panel_idle_minutes is 60\n"
     assert "coati settings list" in coati("settings", "show", "colour").err
+
+
+def test_the_life_of_a_certificate(coati: Coati, tmp_path: Path) -> None:
+    assert coati("ca", "create", "own", "--common-name", "Our own", "--choose").status == 0
+    issued = coati("certificate", "issue", "--user", "alice")
+    assert issued.out.startswith("certificate 2: user, CN=alice")
+    file = tmp_path / "alice.p12"
+    exported = coati("certificate", "export", "2", "-o", str(file), "--passphrase-stdin", stdin="sesame, open\n")
+    assert exported.status == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "a passphrase has at least" in coati("certificate", "export", "2", "--passphrase-stdin", stdin="x\n").err
+    assert "CN=alice is revoked" not in coati("certificate", "revoke", "2").err
+    (listed,) = json.loads(coati("certificate", "list", "--user", "alice", "--json").out)
+    assert listed["state"] == "revoked"
+    assert "BEGIN X509 CRL" in coati("ca", "crl").out
+    assert "coati certificate list" in coati("certificate", "show", "7").err
+    asked = coati("certificate", "csr", "--name", "vpn.example.net")
+    assert "BEGIN CERTIFICATE REQUEST" in asked.out
+    assert "--number 1" in asked.err
+    assert [each["id"] for each in json.loads(coati("certificate", "csr", "--list", "--json").out)] == [1]
+    assert coati("certificate", "csr", "--forget", "--number", "1").status == 0
+    pem = tmp_path / "ca.pem"
+    pem.write_text(json.loads(coati("ca", "show", "own", "--json").out)["certificate"]["pem"])
+    assert "is here already" in coati("ca", "import", "again", str(pem)).err
+    assert coati("ca", "set", "own", "--check", "hard").status == 0
+    assert "own" in coati("ca", "list").out

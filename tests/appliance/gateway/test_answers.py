@@ -15,7 +15,9 @@ from appliance import models
 from appliance.auth.chain import Chain
 from appliance.auth.throttle import Throttle
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Verdict
+from appliance.certificates.outside import RevocationService
 from appliance.gateway.answers import Answers
+from appliance.gateway.client_certificates import ClientCertificates
 from appliance.gateway.compile import Compiled, compile_rows, read
 from appliance.gateway.leases import Leases
 from appliance.installation import Actor, Installation
@@ -92,7 +94,12 @@ async def asked(installation: Installation) -> Asked:
     async with installation.transaction(Actor("test")) as work:
         await pools.change(work, "default", PoolChange(networks=(IPv4Network("10.9.0.0/30"),)))
     realm, leases = Scripted(), Leases()
-    asked = Asked(Answers(Chain([realm], Throttle()), leases), realm, leases, installation)
+    asked = Asked(
+        Answers(Chain([realm], Throttle()), leases, ClientCertificates(RevocationService())),
+        realm,
+        leases,
+        installation,
+    )
     await asked.reload()
     return asked
 

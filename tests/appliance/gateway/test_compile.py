@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import delete, select, update
 
 from appliance import models
+from appliance.certificates import service as certificates
+from appliance.certificates.schemas import CertificateImport
 from appliance.gateway.compile import Compiled, compile_rows, read
 from appliance.installation import Actor, Installation
 from appliance.master_key import MasterKey
@@ -25,6 +28,7 @@ from ike_engine.identities import Identification, IdType
 from ike_engine.policy import MODERN_IKE_PROPOSALS, Authentication, Phase1Mode, Profile
 from ike_engine.runtime.operations import VirtualNetwork
 from ike_engine.secret import Secret
+from tests.appliance.outside_authority import Authority
 
 if TYPE_CHECKING:
     from pathlib import Path as FilePath
@@ -208,28 +212,17 @@ async def test_the_identity_is_the_name_that_clients_know_best(installation: Ins
 
 
 async def test_intermediates_are_sent_along_and_the_root_is_not(installation: Installation) -> None:
-    leaf = await certificate(installation, CertificatePurpose.GATEWAY)
-    root = await certificate(installation, CertificatePurpose.AUTHORITY)
-    async with installation.database.transaction() as session:
-        session.add(
-            between := models.Certificate(
-                purpose=CertificatePurpose.AUTHORITY,
-                subject="CN=between",
-                serial_number="42",
-                not_before=root.not_before,
-                not_after=root.not_after,
-                certificate=b"an intermediate",
-                private_key=root.private_key,
-                issuer_id=root.id,
-            )
-        )
-        await session.flush()
-        await session.execute(
-            update(models.Certificate).where(models.Certificate.id == leaf.id).values(issuer_id=between.id)
+    root = Authority("root")
+    between = Authority("between", above=root)
+    leaf = between.issue("vpn.example.org")
+    bundle = leaf.pem(with_key=True) + between.pem + root.pem
+    async with installation.transaction(TEST) as work:
+        await certificates.import_(
+            work, CertificateImport(purpose=CertificatePurpose.GATEWAY, content=base64.b64encode(bundle))
         )
     (profile,) = (await compiled(installation)).policy.profiles
     assert profile.identity is not None
-    assert profile.identity.certificates == (leaf.certificate, b"an intermediate")
+    assert profile.identity.certificates == (leaf.der, between.der)
 
 
 @pytest.mark.parametrize("spoiled", ["no certificate", "foreign key", "unknown words"])
