@@ -12,6 +12,7 @@ from appliance.api_examples import EXAMPLES
 from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
+from appliance.client_profiles import endpoints as client_profiles
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
 from appliance.gateways import endpoints as gateways
@@ -58,6 +59,8 @@ ROUTERS: Final = (
     certificates.router,
     certificates.requests_router,
     certificates.authorities_router,
+    client_profiles.router,
+    client_profiles.links_router,
     audit.router,
     configuration.router,
     settings.router,

@@ -124,6 +124,7 @@ class Settings(BaseSettings):
         ike_port: UDP port of IKE (RFC 2408 section 2.5.1).
         natt_port: UDP port of IKE and ESP behind NATs (RFC 3948).
         public_name: Host name or address that clients know the gateway by; it goes into the certificate.
+        portal: VPN users find a page of their own at ``/portal`` of the panel's address.
         data_plane: Where ESP is done.
         database_url: Another database than ``coati.db`` in the data directory. May hold a password.
         log_level: The least serious kind of line that is written.
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
     ike_port: Port = 500
     natt_port: Port = 4500
     public_name: Annotated[str, AfterValidator(_public_name)] = ""
+    portal: bool = True
     data_plane: DataPlaneChoice = DataPlaneChoice.AUTO
     database_url: Annotated[SecretStr | None, AfterValidator(_database_url)] = None
     log_level: LogLevel = LogLevel.INFO

@@ -13,8 +13,9 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from appliance import api, problems
 from appliance.installation import Installation
-from webui import pages
+from webui import pages, portal
 from webui.live import Signals
+from webui.portal.own import PortalSignInNeeded, to_portal_sign_in
 from webui.rendering import HERE, page
 from webui.security import Guard, SignInNeeded, to_sign_in
 
@@ -24,10 +25,12 @@ def create(installation: Installation) -> FastAPI:
     app = api.create(installation)
     app.state.signals = Signals(installation.database)
     app.include_router(pages.router)
+    app.include_router(portal.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(GZipMiddleware)
     app.add_middleware(Guard)
     app.add_exception_handler(SignInNeeded, to_sign_in)
+    app.add_exception_handler(PortalSignInNeeded, to_portal_sign_in)
     for failure, answer in problems.HANDLERS.items():
         app.add_exception_handler(failure, _as_page(answer))
     return app

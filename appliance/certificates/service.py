@@ -133,12 +133,14 @@ async def client_trust(work: Transaction) -> str:
 
 
 async def signing_credentials(work: Transaction) -> tuple[x509.Certificate, issuing.SigningKey, list[x509.Certificate]]:
-    """Give what files for clients are signed with: the gateway's certificate, its key, and the chain above it.
+    """Give what files for clients are signed with: the panel's certificate, its key, and the chain above it.
+
+    It is the one that a public authority may have issued, so that systems know it before they know our own.
 
     Raises:
         NotFound: there is none.
     """
-    row = await find(work, CertificatePurpose.GATEWAY)
+    row = await find(work, CertificatePurpose.PANEL)
     return records.load(row), records.open_key(work, row), await records.chain_above(work, row)
 
 

@@ -203,6 +203,10 @@ def _write(exported: Exported, output: Path | None) -> None:
             raise typer.BadParameter(f"this is no text; name a file by -o, say {exported.name}")
         sys.stdout.buffer.write(exported.content)
         return
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(exported.content)
+    write_for_owner(output, exported.content)
+
+
+def write_for_owner(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, or write it anew."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)

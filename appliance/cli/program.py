@@ -12,6 +12,7 @@ from appliance.cli import (
     authority,
     backups,
     certificates,
+    client_profiles,
     configuration,
     connect,
     console,
@@ -59,6 +60,8 @@ app.add_typer(profiles.app, name="profile")
 app.add_typer(realms.app, name="realm")
 app.add_typer(authority.app, name="ca")
 app.add_typer(certificates.app, name="certificate")
+app.command("export")(client_profiles.export)
+app.add_typer(client_profiles.app, name="link")
 app.add_typer(sessions.app, name="session")
 app.add_typer(refusals.app, name="refusal")
 app.add_typer(settings.app, name="settings")

@@ -14,12 +14,14 @@ from appliance.models.certificates import (
     RevocationCheck,
     RevocationReason,
 )
+from appliance.models.client_profiles import DownloadLink
 from appliance.models.columns import Base
 from appliance.models.commands import Command, CommandOutcome, Verb
 from appliance.models.events import Event, EventKind
 from appliance.models.groups import BasePolicy, Group
 from appliance.models.nodes import Node, Revision
 from appliance.models.pools import Lease, Pool
+from appliance.models.portal import PortalSignIn
 from appliance.models.profiles import Preset, Profile
 from appliance.models.radius import MessageAuthenticator, PasswordMethod, RadiusServer
 from appliance.models.realms import Realm, RealmKind
@@ -45,6 +47,7 @@ __all__ = [
     "CertificateRequest",
     "Command",
     "CommandOutcome",
+    "DownloadLink",
     "Event",
     "EventKind",
     "Group",
@@ -54,6 +57,7 @@ __all__ = [
     "Passkey",
     "PasswordMethod",
     "Pool",
+    "PortalSignIn",
     "Preset",
     "Profile",
     "RadiusServer",

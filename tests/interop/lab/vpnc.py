@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # In place of Debian's script, which would write to the machine's own /etc/resolv.conf: address, MTU, one route, and
 # a record of what the gateway said.
-_SCRIPT = f"""#!/bin/sh
+SCRIPT = f"""#!/bin/sh
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 env | grep -E '^(reason|INTERNAL|CISCO|TUNDEV|VPNGATEWAY)' >>"$(dirname "$0")/told"
 case "$reason" in
@@ -83,7 +83,7 @@ class VpncClient:
         """
         self._directory.mkdir()
         script = self._directory / "script"
-        script.write_text(_SCRIPT)
+        script.write_text(SCRIPT)
         script.chmod(0o755)
         lines = [
             f"IPSec gateway {network.GATEWAY}",

@@ -1,0 +1,118 @@
+"""``coati export`` and ``coati link``: what sets up a user's client."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from appliance.cli import console
+from appliance.cli.certificates import write_for_owner
+from appliance.cli.console import Json, Yes
+from appliance.client_profiles import links, service
+from appliance.client_profiles.schemas import LinkFilter, NewLink, Wanted
+from appliance.client_profiles.target import ClientFormat
+from appliance.schema import EVERYTHING
+
+app = typer.Typer(help="Links that give a client profile out once.", no_args_is_help=True)
+
+User = Annotated[str, typer.Argument(help="Login name of the user.")]
+Profile = Annotated[str, typer.Option("--profile", "-p", help="Connection profile.")]
+Format = Annotated[ClientFormat | None, typer.Option("--format", "-f", help="For which client; left out: list them.")]
+Secrets = Annotated[bool, typer.Option("--with-secrets", help="With group key and private key; this is audited.")]
+
+
+def export(
+    user: User,
+    profile: Profile = "default",
+    form: Format = None,
+    with_secrets: Secrets = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Give the file that sets up a user's client; several come as an archive to be unpacked at /."""
+    if form is None:
+        _list(user, profile, json=json)
+        return
+    wanted = Wanted(user=user, profile=profile, format=form)
+    if output is None and sys.stdout.isatty():
+        for each in console.run(lambda work: service.write(work, wanted, with_secrets=with_secrets)):
+            console.say(f"# ---- {each.path}")
+            console.say(each.content.decode(errors="replace").rstrip())
+        return
+    given = console.run(lambda work: service.download(work, wanted, with_secrets=with_secrets))
+    if output is None:
+        sys.stdout.buffer.write(given.content)
+        return
+    write_for_owner(output, given.content)
+    console.say(f"{output}: {given.name}")
+
+
+def _list(user: str, profile: str, *, json: bool) -> None:
+    found = console.run(lambda work: service.choices(work, user, profile))
+    if json:
+        console.show_json(found)
+        return
+    console.table(
+        (
+            {"format": each.format, "for": each.client, "possible": each.possible, "why not": each.why_not}
+            for each in found
+        ),
+        "there are none",
+    )
+
+
+@app.command("create")
+def create(
+    user: User,
+    profile: Profile = "default",
+    form: Annotated[ClientFormat, typer.Option("--format", "-f", help="For which client.")] = ClientFormat.MOBILECONFIG,
+    with_secrets: Secrets = False,
+    hours: Annotated[int, typer.Option(help="How long it can be used.")] = 24,
+    qr: Annotated[bool, typer.Option("--qr", help="Draw it for a phone's camera.")] = False,
+) -> None:
+    """Make a link that gives a user's client profile out once."""
+    new = NewLink(user=user, profile=profile, format=form, with_secrets=with_secrets, hours=hours)
+    made = console.run(lambda work: links.make(work, new))
+    console.say(made.url or made.path)
+    if qr:
+        if not made.url:
+            raise typer.BadParameter("a QR code needs an address: set COATI_PUBLIC_NAME")
+        console.say(links.qr_text(made.url).rstrip("\n"))
+    console.complain(f"link {made.id}: once, until {made.expires_at:%Y-%m-%d %H:%M} UTC; it is shown this once")
+
+
+@app.command("list")
+def list_links(
+    user: Annotated[str, typer.Option(help="Only those for this user.")] = "",
+    usable: Annotated[bool, typer.Option("--usable", help="Only those that can still be used.")] = False,
+    json: Json = False,
+) -> None:
+    """List links, the latest first."""
+    page = console.run(lambda work: links.page(work, LinkFilter(user=user, usable=usable), EVERYTHING))
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        (
+            {
+                "number": each.id,
+                "user": each.user,
+                "profile": each.profile,
+                "format": each.format,
+                "secrets": each.with_secrets,
+                "good until": each.expires_at,
+                "used": each.used_at,
+            }
+            for each in page.items
+        ),
+        "there is no link",
+    )
+
+
+@app.command("remove")
+def remove(number: Annotated[int, typer.Argument(help="Number of the link.")], yes: Yes = False) -> None:
+    """Have a link give nothing any more."""
+    console.confirm(f"Remove link {number}?", yes=yes)
+    console.run(lambda work: links.remove(work, number))
+    console.say(f"link {number} is removed")

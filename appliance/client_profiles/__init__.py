@@ -1,0 +1,1 @@
+"""Client profiles: the files that set up a user's client, and links that give one of them out once."""

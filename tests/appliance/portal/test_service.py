@@ -1,0 +1,66 @@
+"""The portal's rules, beside what its pages show (tests/webui/test_portal.py)."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from appliance import first_start
+from appliance.errors import Unauthenticated
+from appliance.installation import Actor, Installation
+from appliance.models import PortalSignIn, Realm
+from appliance.models.columns import now
+from appliance.portal import service
+from appliance.users import service as users
+from appliance.users.schemas import NewUser, UserChange
+
+PASSWORD = SecretStr("correct horse battery")
+TEST = Actor("a test")
+
+
+@pytest.fixture
+async def installation(installation: Installation) -> Installation:
+    await first_start.ensure(installation)
+    async with installation.transaction(TEST) as work:
+        await users.add(work, NewUser(name="alice", password=PASSWORD))
+    return installation
+
+
+async def sign_in(installation: Installation) -> str:
+    return (await service.sign_in(installation, "alice", PASSWORD, "198.51.100.7", "a browser")).decode()
+
+
+async def test_a_sign_in_ends_when_it_is_idle_or_old_and_when_the_user_expires(installation: Installation) -> None:
+    for change in (
+        {"seen_at": now() - service.IDLE - timedelta(seconds=1)},
+        {"expires_at": now() - timedelta(seconds=1)},
+    ):
+        cookie = await sign_in(installation)
+        assert (await service.visitor(installation, cookie)) is not None
+        async with installation.transaction(TEST) as work:
+            (row,) = await work.session.scalars(select(PortalSignIn))
+            for name, value in change.items():
+                setattr(row, name, value)
+        assert await service.visitor(installation, cookie) is None
+    cookie = await sign_in(installation)
+    async with installation.transaction(TEST) as work:
+        await users.change(work, "alice", UserChange(expires_at=now() - timedelta(seconds=1)))
+    assert await service.visitor(installation, cookie) is None
+    with pytest.raises(Unauthenticated):
+        await sign_in(installation)
+
+
+async def test_the_cookie_lies_nowhere(installation: Installation) -> None:
+    cookie = await sign_in(installation)
+    async with installation.snapshot() as work:
+        (row,) = await work.session.scalars(select(PortalSignIn))
+    assert cookie.encode() not in row.cookie_hash
+
+
+async def test_where_local_users_may_not_log_in_they_may_not_sign_in(installation: Installation) -> None:
+    async with installation.transaction(TEST) as work:
+        for realm in await work.session.scalars(select(Realm)):
+            realm.enabled = False
+    with pytest.raises(Unauthenticated):
+        await sign_in(installation)
