@@ -7,6 +7,7 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.configuration import service
+from appliance.configuration.nouns import NOUNS
 from appliance.configuration.schemas import Against, Difference, FieldChange, Rollback, Side, VersionFilter
 from appliance.schema import Paging
 
@@ -17,7 +18,7 @@ Version = Annotated[int, typer.Argument(help="Its number, as coati config histor
 
 @app.command("history")
 def history(
-    noun: Annotated[str, typer.Argument(help="user, group, policy, realm, pool or profile; all if left out.")] = "",
+    noun: Annotated[str, typer.Argument(help=f"One of {', '.join(NOUNS)}; all if left out.")] = "",
     name: Annotated[str, typer.Argument(help="Only of the thing of this name.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest.")] = 50,
     json: Json = False,

@@ -18,7 +18,7 @@ class _Wanted(VersionFilter, Paging):
 
 @router.get("")
 async def list_versions(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[VersionView]:
-    """List versions of users, groups, policy, realms, pools and profiles, by themselves the latest first."""
+    """List versions of everything that is configured, by themselves the latest first."""
     return await service.page(work, wanted, wanted)
 
 

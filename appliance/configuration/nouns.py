@@ -20,6 +20,8 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import PoolDefinition
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import ProfileDefinition
+from appliance.radius_servers import service as radius_servers
+from appliance.radius_servers.schemas import RadiusServerDefinition
 from appliance.realms import service as realms
 from appliance.realms.schemas import RealmDefinition
 from appliance.users import service as users
@@ -65,11 +67,32 @@ async def _define_policy(work: Transaction, _name: str, wanted: BasePolicyView) 
     return await policy.change_base(work, wanted.policy, whole=True)
 
 
+async def _show_radius_server(work: Transaction, name: str) -> BaseModel:
+    realm, server = name.split()
+    return await radius_servers.show(work, realm, server)
+
+
+async def _define_radius_server(work: Transaction, name: str, wanted: RadiusServerDefinition) -> object:
+    realm, server = name.split()
+    return await radius_servers.define(work, realm, server, wanted)
+
+
+async def _remove_radius_server(work: Transaction, name: str) -> None:
+    realm, server = name.split()
+    await radius_servers.remove(work, realm, server)
+
+
 NOUNS: Final[Mapping[str, Noun]] = {
     "user": Noun(definition=UserChange, show=users.show, define=_define_user, remove=users.remove),
     "group": Noun(definition=GroupDefinition, show=groups.show, define=groups.define, remove=groups.remove),
     "policy": Noun(definition=BasePolicyView, show=_show_policy, define=_define_policy, remove=None),
     "realm": Noun(definition=RealmDefinition, show=realms.show, define=realms.define, remove=realms.remove),
+    "radius-server": Noun(  # by realm and name
+        definition=RadiusServerDefinition,
+        show=_show_radius_server,
+        define=_define_radius_server,
+        remove=_remove_radius_server,
+    ),
     "pool": Noun(definition=PoolDefinition, show=pools.show, define=pools.define, remove=pools.remove),
     "profile": Noun(definition=ProfileDefinition, show=profiles.show, define=profiles.define, remove=profiles.remove),
 }

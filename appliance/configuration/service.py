@@ -96,7 +96,7 @@ async def rollback(work: Transaction, number: int, wanted: Rollback = Rollback()
 
 def _impossible(entry: AuditEntry, error: ValidationError | Invalid, *, new: bool) -> Invalid:
     noun = _noun(entry)
-    if isinstance(error, Invalid) and error.field in ("password", "pre_shared_key") and new:
+    if isinstance(error, Invalid) and error.field in ("password", "pre_shared_key", "secret") and new:
         return Invalid(
             f"{noun} {entry.target} is gone, and its {error.field.replace('_', '-')} is not kept: {error}",
             field=error.field,

@@ -21,6 +21,8 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import NewPool, PoolChange
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import NewProfile, ProfileChange
+from appliance.radius_servers import service as radius_servers
+from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange
 from appliance.realms import service as realms
 from appliance.realms.schemas import NewRealm, RealmChange
 from appliance.users import service as users
@@ -170,6 +172,20 @@ async def test_policy_groups_and_realms_have_versions_too(work: Transaction) -> 
     assert (await policy.show_base(work)).policy.banner is None
     assert (await groups.show(work, "staff")).description == "all of us"
     assert (await realms.show(work, "unix")).enabled
+
+
+async def test_a_radius_server_keeps_its_secret(work: Transaction) -> None:
+    await realms.add(work, NewRealm.model_validate({"name": "corp", "kind": "radius"}))
+    new = {"name": "one", "address": "192.0.2.5", "secret": "a secret between the two"}
+    await radius_servers.add(work, "corp", NewRadiusServer.model_validate(new))
+    await radius_servers.change(work, "corp", "one", RadiusServerChange.model_validate({"retries": 5}))
+    changed, added = await versions(work, "radius-server")
+    assert changed.name == "corp one"
+    await service.rollback(work, changed.number, UNDO)
+    assert (await radius_servers.show(work, "corp", "one")).retries != 5
+    await service.rollback(work, added.number, UNDO)
+    with pytest.raises(Invalid, match="is gone, and its secret is not kept"):
+        await service.rollback(work, added.number)
 
 
 async def test_a_state_that_cannot_be_had_any_more_is_said(work: Transaction) -> None:
