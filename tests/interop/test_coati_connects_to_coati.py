@@ -9,6 +9,7 @@ import pytest
 from tests.interop.lab import network as networks
 from tests.interop.lab import office, proofs
 from tests.interop.lab.coati_client import NAME_SERVERS_BEFORE
+from tests.interop.lab.coati_gateway import CoatiGateway
 from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
@@ -35,6 +36,31 @@ def test_hybrid(clients: Clients, gateway: Gateway, place: Place, web_server: We
     assert client.disconnect() == 0
     assert client.resolv_conf.read_text() == NAME_SERVERS_BEFORE
     expect_sessions(gateway)
+
+
+def test_prometheus_is_told_of_it(clients: Clients, gateway: Gateway, network: Network) -> None:
+    assert isinstance(gateway, CoatiGateway)
+    client = clients.coati(network.home_a)
+    before = gateway.metrics()
+    client.connect(Login(office.ALICE), gateway.authority)
+    proofs.ping(network.home_a)
+
+    def grew() -> set[str]:
+        now = gateway.metrics()
+        return {sample.partition("{")[0] for sample in now if now[sample] > before.get(sample, 0.0)}
+
+    told = {
+        "coati_sessions",
+        "coati_sessions_started_total",
+        "coati_logins_total",
+        "coati_login_seconds_count",
+        "coati_realm_seconds_count",
+        "coati_traffic_octets_total",
+        "coati_ike_received_total",
+        "coati_pool_addresses_taken",
+    }
+    eventually(lambda: told <= grew(), within=15, every=1, what=f"{told} grow")
+    assert not any(office.ALICE.name in sample for sample in gateway.metrics())
 
 
 def test_split_tunnel(clients: Clients, gateway: Gateway, network: Network) -> None:

@@ -191,6 +191,12 @@ class CoatiGateway:
         """One of the numbers that the gateway process tells about itself now and then."""
         return sum(int(node.counters.get(name, 0)) for node in self._ask(system.status).nodes)
 
+    def metrics(self) -> dict[str, float]:
+        """What Prometheus would read, by name and labels as they are written."""
+        text = self.place.run("curl", "-sS", "--fail", "http://127.0.0.1:9443/metrics").stdout
+        lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+        return {sample: float(value) for sample, _, value in lines}
+
     def rekey(self, user: str) -> None:
         (session,) = (session for session in self._live() if session.user == user)
         self.coati("session", "rekey", str(session.id))
