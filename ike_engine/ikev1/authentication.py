@@ -58,7 +58,10 @@ def signs(sa: IsakmpSa, *, initiator: bool) -> bool:
 
 
 def prove(sa: IsakmpSa, value: bytes) -> tuple[tuple[Certificate, ...], Hash | Signature]:
-    """Our proof of ``value`` (our HASH) and the certificates that go with it."""
+    """Our proof of ``value`` (our HASH) and the certificates that go with it.
+
+    # quirk: vpnc 0.5.3, racoon (main mode) want the certificate in hybrid but send no CERTREQ: it goes unasked.
+    """
     if not signs(sa, initiator=sa.initiator):
         return (), Hash(data=value)
     identity = _local(sa)

@@ -363,8 +363,8 @@ class Gateway:
     ) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
         """Our networks and the client's, from IDci and IDcr.
 
-        A Unity client asks for 0.0.0.0/0 whatever the split networks: that is accepted as said, and what
-        is installed is what the peer may reach.
+        # quirk: vpnc 0.5.3, iOS, Cisco: 0.0.0.0/0 whatever the split networks: accepted as said, and what is installed
+        is what the peer may reach.
         """
         if len(peer.children) >= self._all.policy.limits.children_per_peer:
             raise NoProposalChosen(f"the client has {len(peer.children)} Child SAs, which is enough")

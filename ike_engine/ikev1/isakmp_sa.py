@@ -167,7 +167,10 @@ class IsakmpSa:
         return self.nat.found and self.nat_traversal is not None
 
     def takes_message_id(self, message_id: int) -> bool:
-        """Whether the peer may begin an exchange under it: it is new, and there were not too many."""
+        """Whether the peer may begin an exchange under it: it is new, and there were not too many.
+
+        # quirk: vpnc 0.5.3: message ids below 256 for its DELETEs: any number will do.
+        """
         return message_id not in self.used_message_ids and len(self.used_message_ids) < MOST_MESSAGE_IDS
 
     def claim_message_id(self, message_id: int) -> bool:

@@ -64,6 +64,7 @@ async def respond(x: Exchange, sa: IsakmpSa, configure: Configured) -> Configura
     if request.type != TransactionType.REQUEST:
         raise Malformed(f"{request.type!r} where a Mode Config REQUEST was due")
     configuration = await configure(request)
+    # quirk: racoon, vpnc 0.5.3: values in a REQUEST (zeros, a firewall's type) mean nothing: types are what is asked.
     wanted = tuple(dict.fromkeys(attribute.type for attribute in request.attributes))
     hostname = request.get(Mode.UNITY_DDNS_HOSTNAME)
     reply = Attributes(

@@ -85,6 +85,8 @@ def evaluate(
 ) -> NatSituation:
     """Compare the peer's NAT-D payloads with the path as we see it (RFC 3947 section 3.2).
 
+    # quirk: strongSwan 5.9.8 with kernel-libipsec fakes its own hash, vpnc 0.5.3 hashes port 0: both are behind a NAT.
+
     Args:
         paths: Any of which the payloads may cover. In aggressive mode message 3 arrives on another port pair than
             message 1, and clients differ in which of the two they mean.

@@ -34,6 +34,7 @@ from ike_engine.wire.attributes import Attribute
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+# quirk: vpnc 0.5.3 offers DES and cipher 0 (none) in both phases, always: what is not here is never taken.
 IKE_CIPHERS: dict[tuple[int, int], Cipher] = {
     (Phase1Encryption.AES_CBC, 128): Cipher.AES_CBC_128,
     (Phase1Encryption.AES_CBC, 192): Cipher.AES_CBC_192,
@@ -160,6 +161,7 @@ def phase_1_offers(sa: SecurityAssociation) -> Iterator[tuple[Proposal, Phase1Of
         for transform in proposal.transforms:
             if transform.id == IsakmpTransform.KEY_IKE:
                 try:
+                    # quirk: charon-cmd 5.9.8: its second transform has no cipher and no hash: skipped, not refused.
                     yield proposal, understand_phase_1(transform)
                 except Malformed:  # a value that is no number: somebody else's transform
                     continue
@@ -371,7 +373,7 @@ def understand_esp(transform: Transform) -> EspOffer:
 
 
 def _esp_choices(sa: SecurityAssociation) -> Iterator[EspChoice]:
-    for proposal in sa.proposals:
+    for proposal in sa.proposals:  # quirk: vpnc 0.5.3: twelve proposals of one transform each, all with one SPI
         if proposal.protocol != ProtocolId.ESP or len(proposal.spi) != 4:
             continue
         for transform in proposal.transforms:

@@ -163,6 +163,7 @@ async def respond(x: Exchange, sa: IsakmpSa, transport: Phase2Transport, select:
         )
     )
     transport.prefix, transport.nonces = b"\0", nonces
+    # quirk: libreswan 4.10: message 3 leaves only after its updown script ran (5 s): message 2 is repeated meanwhile.
     await x.receive(QuickMode3)
     return spi
 

@@ -58,6 +58,7 @@ async def initiate(
     """
     patience = sa.served_by.xauth_timeout_seconds
     x.allow(patience)
+    # quirk: racoon, Apple: a TYPE other than 0 is refused, so none is asked for.
     x.send(_request(Attribute(XauthAttribute.USER_NAME, b""), Attribute(XauthAttribute.USER_PASSWORD, b"")))
     reply = await x.receive(Transaction, proof=_is_reply)
     username, password = _text(reply, XauthAttribute.USER_NAME), _secret(reply, XauthAttribute.USER_PASSWORD)
@@ -150,7 +151,7 @@ def _answer(kind: TransactionType, to: Attributes, attributes: tuple[Attribute, 
 
 
 def _is_reply(message: Transaction) -> None:
-    # An ACK in place of a REPLY: libreswan takes it "for Cisco interop", and so do we.
+    # quirk: Cisco: an ACK in place of a REPLY. The identifier does not matter either: strongSwan 5.9.8 returns 0.
     if message.attributes.type not in (TransactionType.REPLY, TransactionType.ACK):
         raise PeerFailed(f"{message.attributes.type!r} where a REPLY was due")
 

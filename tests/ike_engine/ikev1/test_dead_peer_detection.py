@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ike_engine.events import Goodbye, Liveness, LivenessChanged, PeerConnected, PeerGone
-from ike_engine.ikev1.dead_peer_detection import PROBES
+from ike_engine.ikev1.dead_peer_detection import CHALLENGE_AGAIN_SECONDS, CHALLENGE_SECONDS, PROBES
 from ike_engine.ikev1.informational import notify
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import NotifyType
@@ -188,3 +188,42 @@ def test_a_doubt_is_cleared_up_at_once() -> None:
     assert client.lab.network.now == began
     client.waits(21)
     assert not client.lab.gateway.endpoint.peers
+
+
+# ---- a challenge ------------------------------------------------------------------------------------------
+
+
+def challenged(client: Script) -> list[str]:
+    """What became of a challenge that begins now."""
+    outcome: list[str] = []
+    client.lab.gateway.endpoint._ikev1.dpd.challenge(
+        newest_sa(client.lab.gateway), passed=lambda: outcome.append("passed"), failed=lambda: outcome.append("failed")
+    )
+    client.lab.network._collect(client.lab.gateway)
+    return outcome
+
+
+def test_a_challenge_is_passed_by_its_own_sequence_number_only() -> None:
+    client = probed(dpd_interval_seconds=1000.0)
+    outcome = challenged(client)
+    sequence = hears_probe(client)
+    answers(client, sequence - 1, message_id=7)
+    assert outcome == []
+    answers(client, sequence, message_id=8)
+    answers(client, sequence, message_id=9)
+    assert outcome == ["passed"]
+    client.waits(CHALLENGE_SECONDS + 1)
+    assert outcome == ["passed"]
+
+
+def test_a_challenge_fails_after_its_time_or_with_its_sa() -> None:
+    client = probed(dpd_interval_seconds=1000.0)
+    outcome = challenged(client)
+    client.waits(CHALLENGE_SECONDS - 0.5)
+    assert outcome == []
+    client.waits(1.0)
+    assert outcome == ["failed"]
+    outcome = challenged(client)
+    client.lab.gateway.endpoint._ikev1.remove(newest_sa(client.lab.gateway))
+    client.waits(CHALLENGE_AGAIN_SECONDS)
+    assert outcome == ["failed"]

@@ -93,6 +93,15 @@ def test_a_doubt_leaves_no_moment_behind(mode: Phase1Mode) -> None:
     assert pending(lab.gateway) == 0
 
 
+def test_one_doubt_is_one_moment_however_often_it_is_said() -> None:
+    lab = pair(mode=Phase1Mode.AGGRESSIVE, **WRONG_KEY)
+    lab.connect(seconds=0.1)
+    complains(lab, NotifyType.INVALID_HASH_INFORMATION)
+    before = pending(lab.gateway)
+    complains(lab, NotifyType.INVALID_HASH_INFORMATION)
+    assert pending(lab.gateway) == before
+
+
 # ---- strangers ------------------------------------------------------------------------------------------------
 
 
