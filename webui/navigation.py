@@ -38,6 +38,8 @@ SECTIONS: Final = {
     "System": (
         Link("/certificates", "Certificates", "k"),
         Link("/tokens", "API tokens", "t"),
+        Link("/administrators", "Administrators", "d"),
+        Link("/settings", "Settings", "e"),
         Link("/audit", "Changes", "h"),
     ),
 }

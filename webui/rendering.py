@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cache
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from appliance import __version__
 from appliance.installation import Actor
+from appliance.models import Scope
 from appliance.models.columns import now
 from appliance.wording import octets, text
 from webui import navigation
@@ -107,6 +108,7 @@ def page(
         "who": actor.who.removeprefix("administrator ") if actor else "",
         "scheme": scheme if scheme in SCHEMES else SCHEMES[0],
         "note": note,
+        "may": _may(actor),
         "here": address(request),
         "url": lambda **changed: address(request, **changed),
         "form": Form(),
@@ -124,6 +126,11 @@ def page(
     if note:
         answer.delete_cookie(NOTE, secure=True, httponly=True, samesite="strict", path="/")
     return answer
+
+
+def _may(actor: Actor | None) -> Callable[[str], bool]:
+    """Give what templates ask before they show a deed: ``may("write")``."""
+    return lambda needed: actor is not None and actor.scope.includes(Scope(needed))
 
 
 def back(path: str, note: str = "") -> RedirectResponse:

@@ -140,7 +140,8 @@ def test_colours_change_at_once_and_stay(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
     page.get_by_text("admin", exact=True).click()
-    page.get_by_role("button", name="Dark").click()
+    with page.expect_response("**/scheme"):
+        page.get_by_role("button", name="Dark").click()
     assert page.evaluate(ground) != light
     page.goto("/users")
     assert page.evaluate("document.documentElement.dataset.scheme") == "dark"
@@ -185,12 +186,12 @@ def test_every_form(bare: Appliance, open_page: Callable[..., Page], script: boo
 
 def _a_users_life(page: Page) -> None:
     page.get_by_role("link", name="Add the first user").click()
-    page.get_by_label("Login").fill("fred")
-    page.get_by_label("Password").fill("fred")
+    page.get_by_label("Login", exact=True).fill("fred")
+    page.get_by_label("Password", exact=True).fill("fred")
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("alert")).to_contain_text("too weak")
-    expect(page.get_by_label("Login")).to_have_value("fred")
-    page.get_by_label("Password").fill(PASSWORD)
+    expect(page.get_by_label("Login", exact=True)).to_have_value("fred")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Add").click()
     expect(page.locator("#note")).to_have_text("fred was added.")
     page.get_by_label("Full name").fill("Fred Fish")
@@ -270,8 +271,8 @@ def test_the_first_steps(bare: Appliance, open_page: Callable[..., Page], script
     expect(page.get_by_text("did you mean 10.0.0.0/24?")).to_be_visible()
     page.get_by_label("Networks for clients").fill("10.99.0.0/24")
     page.get_by_role("button", name="Save and go on").click()
-    page.get_by_label("Login").fill("first")
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Login", exact=True).fill("first")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Add and go on").click()
     expect(page.get_by_text("No gateway serves yet")).to_be_visible()
     page.get_by_role("link", name="Back").click()
@@ -287,7 +288,7 @@ def test_the_first_steps(bare: Appliance, open_page: Callable[..., Page], script
 
 def test_typed_text_is_not_lost_by_leaving(page: Page) -> None:
     page.goto("/users/add")
-    page.get_by_label("Login").fill("half")
+    page.get_by_label("Login", exact=True).fill("half")
     asked: list[str] = []
 
     def stay(dialog: Any) -> None:
@@ -296,7 +297,7 @@ def test_typed_text_is_not_lost_by_leaving(page: Page) -> None:
 
     page.on("dialog", stay)
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Sessions").click()
-    expect(page.get_by_label("Login")).to_have_value("half")
+    expect(page.get_by_label("Login", exact=True)).to_have_value("half")
     assert asked == ["beforeunload"]
 
 
@@ -329,7 +330,7 @@ def test_the_first_view_is_light_and_quick(
 def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(bare: Appliance, open_page: Callable[..., Page]) -> None:
     page = open_page("/sign-in", state=None)
     page.get_by_label("Administrator").fill("admin")
-    page.get_by_label("Password").fill(bare.administrator_password)
+    page.get_by_label("Password", exact=True).fill(bare.administrator_password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 

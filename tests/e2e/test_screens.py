@@ -57,6 +57,10 @@ PAGES = {
     "connect": "/connect",
     "certificates": "/certificates",
     "tokens": "/tokens",
+    "administrators": "/administrators",
+    "administrator": "/administrators/admin",
+    "settings": "/settings",
+    "account": "/account",
     "changes": "/audit",
     "search": "/search?text=a",
 }

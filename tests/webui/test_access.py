@@ -138,3 +138,31 @@ async def test_the_first_steps_are_told_by_what_there_is(browser: httpx2.AsyncCl
     assert (await browser.post("/setup/user", data=user)).headers["location"] == "/setup/connect"
     assert "Set up: 3 of 5 done" in (await browser.get("/")).text
     assert "10.55.0.0/29" in (await browser.get("/pools/default")).text
+
+
+async def test_roles_decide_what_is_shown_and_what_is_done(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    password = {"password": "correct horse battery"}
+    weak = {"name": "eve", "role": "auditor", "password": "eve"}
+    assert (await browser.post("/administrators", data=weak)).status_code == 422
+    for name, role in (("eve", "auditor"), ("olaf", "operator")):
+        assert (await browser.post("/administrators", data={"name": name, "role": role, **password})).status_code == 303
+    assert (await browser.post("/administrators/admin", data={"role": "auditor"})).status_code == 422
+    new = {"name": "alice", "password": "correct horse battery"}
+    for name, may_add, may_rule in (("eve", False, False), ("olaf", True, False)):
+        await browser.post("/sign-in", data={"name": name, **password})
+        assert ('href="/users/add"' in (await browser.get("/users")).text) == may_add
+        assert ('action="/tokens"' in (await browser.get("/tokens")).text) == may_rule
+        assert (await browser.post("/users", data=new)).status_code == (303 if may_add else 403)
+        assert (await browser.post("/tokens", data={"name": "ci", "scopes": "read"})).status_code == 403
+        assert (await browser.post("/settings", data={"panel_notice": "x"})).status_code == 403
+
+
+async def test_settings_are_changed_while_it_runs(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    sent = {"panel_idle_minutes": "2", "audit_days": "", "panel_notice": "Staff only"}
+    assert (await browser.post("/settings", data=sent)).status_code == 422
+    assert (await browser.post("/settings", data={**sent, "panel_idle_minutes": "30"})).status_code == 303
+    page = (await browser.get("/settings")).text
+    assert 'value="30"' in page
+    assert "Staff only" in page

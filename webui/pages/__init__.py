@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from webui import live
 from webui.pages import (
     account,
+    administrators,
     api,
     audit,
     certificates,
@@ -23,6 +24,7 @@ from webui.pages import (
     refusals,
     search,
     sessions,
+    settings,
     setup,
     signing_in,
     tokens,
@@ -48,6 +50,8 @@ NOUNS: Final = (
     connect,
     certificates,
     tokens,
+    administrators,
+    settings,
     audit,
     search,
     live,

@@ -82,7 +82,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   root.dataset.scheme = button.value;
   for (const each of all("[name=scheme]")) each.setAttribute("aria-pressed", String(each === button));
-  fetch("/scheme", { method: "POST", headers: { "Coati-Script": "1" }, body: new URLSearchParams({ scheme: button.value }) });
+  fetch("/scheme", { method: "POST", keepalive: true, headers: { "Coati-Script": "1" }, body: new URLSearchParams({ scheme: button.value }) });
 });
 
 // ---- keys ----
