@@ -179,6 +179,28 @@ def test_the_realm_tells_of_itself_and_judges_a_test(gateway: CoatiGateway, know
     assert f"'{known.canonical}' may come in" in tested
 
 
+def test_a_second_prompt_of_a_module_is_asked_of_the_user(
+    clients: Clients, gateway: CoatiGateway, network: Network, pam_unix: Known, tmp_path: Path
+) -> None:
+    passdb = tmp_path / "passdb"
+    service = _service(
+        f"auth required pam_unix.so\nauth required {MATRIX} passdb={passdb}\naccount required pam_permit.so\n"
+    )
+    passdb.write_text(f"{pam_unix.canonical}:{MATRIX_PASSWORD}:{service.name}\n")
+    gateway.coati("realm", "add", "twice", "pam", "--setting", f"service={service.name}")
+    try:
+        client = clients.vpnc(network.home_a)
+        user = User(f"{pam_unix.canonical}@twice", UNIX_PASSWORD)
+        client.start(user, gateway.authority, on_terminal=True)
+        client.type("Passcode for VPN", MATRIX_PASSWORD)
+        client.connect()
+        expect_sessions(gateway, Session(pam_unix.canonical, client.virtual_ip))
+        clients.stop()
+    finally:
+        gateway.coati("realm", "remove", "twice", "--yes")
+        service.unlink()
+
+
 def test_pam_is_root_without_a_network_and_everybody_else_is_not(
     clients: Clients, gateway: CoatiGateway, network: Network, pam_matrix: Known
 ) -> None:

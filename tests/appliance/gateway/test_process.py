@@ -93,6 +93,7 @@ async def test_it_serves_until_sigterm_and_says_goodbye(installation: Installati
         assert "for a test" in serving
         async with Client(gateway.served, await authority(installation)) as client:
             await client.log_in("alice", PASSWORD)
+            await gateway.says("] login ")  # the client knows a moment sooner
             gateway.process.send_signal(signal.SIGTERM)
             await client.next(PeerGone)
         assert await gateway.ends() == 0
