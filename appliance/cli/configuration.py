@@ -6,10 +6,9 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
-from appliance.configuration import service
+from appliance.configuration import endpoints
 from appliance.configuration.nouns import NOUNS
-from appliance.configuration.schemas import Against, Difference, FieldChange, Rollback, Side, VersionFilter
-from appliance.schema import Paging
+from appliance.configuration.schemas import FieldChange, Side
 
 app = typer.Typer(help="Versions of the configuration, and the way back to one.", no_args_is_help=True)
 
@@ -24,8 +23,7 @@ def history(
     json: Json = False,
 ) -> None:
     """List versions, the latest first."""
-    wanted = VersionFilter(noun=noun, name=name)
-    page = console.run(lambda work: service.page(work, wanted, Paging(limit=limit)))
+    page = console.call(endpoints.list_versions, noun=noun, name=name, limit=limit)
     if json:
         console.show_json(page.items)
         return
@@ -54,11 +52,11 @@ def diff(
 ) -> None:
     """Show what differs between a version and another, or the thing as it is now."""
     if change:
-        shown = console.run(lambda work: service.show(work, version))
+        shown = console.call(endpoints.show_version, version)
         changes: list[FieldChange] = shown.changes
         value: Any = shown
     else:
-        value = console.run(lambda work: service.diff(work, version, Against(against=against)))
+        value = console.call(endpoints.show_difference, version, against=against)
         changes = value.changes
     if json:
         console.show_json(value)
@@ -74,10 +72,10 @@ def rollback(
     json: Json = False,
 ) -> None:
     """Have a thing be as it was in a version. Passwords and keys stay what they are."""
-    wanted = Rollback(to=Side.BEFORE if before else Side.AFTER)
-    shown = console.run(lambda work: service.show(work, version))
-    console.confirm(f"Roll {shown.noun} {shown.name} back to {wanted.to} change {version}?", yes=yes)
-    done: Difference = console.run(lambda work: service.rollback(work, version, wanted))
+    to = Side.BEFORE if before else Side.AFTER
+    shown = console.call(endpoints.show_version, version)
+    console.confirm(f"Roll {shown.noun} {shown.name} back to {to} change {version}?", yes=yes)
+    done = console.call(endpoints.roll_back, version, to=to)
     if json:
         console.show_json(done)
     else:

@@ -24,6 +24,8 @@ from appliance.radius_servers import service as radius_servers
 from appliance.radius_servers.schemas import RadiusServerDefinition
 from appliance.realms import service as realms
 from appliance.realms.schemas import RealmDefinition
+from appliance.runtime_settings import service as settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.users import service as users
 from appliance.users.schemas import UserChange
 
@@ -95,5 +97,6 @@ NOUNS: Final[Mapping[str, Noun]] = {
     ),
     "pool": Noun(definition=PoolDefinition, show=pools.show, define=pools.define, remove=pools.remove),
     "profile": Noun(definition=ProfileDefinition, show=profiles.show, define=profiles.define, remove=profiles.remove),
+    "setting": Noun(definition=SettingDefinition, show=settings.show, define=settings.define, remove=None),
 }
 """By the first word of their deeds in the audit log."""

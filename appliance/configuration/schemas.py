@@ -8,7 +8,7 @@ from pydantic import Field
 
 from appliance.schema import Filter, Schema, Since, SortableBy, Until
 
-_NOUN = "What kind of thing: user, group, policy, realm, radius-server, pool or profile."
+_NOUN = "What kind of thing: user, group, policy, realm, radius-server, pool, profile or setting."
 
 
 class Side(enum.StrEnum):

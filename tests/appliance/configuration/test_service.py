@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from appliance import passwords
@@ -25,6 +26,8 @@ from appliance.radius_servers import service as radius_servers
 from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange
 from appliance.realms import service as realms
 from appliance.realms.schemas import NewRealm, RealmChange
+from appliance.runtime_settings import service as settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
 
@@ -172,6 +175,18 @@ async def test_policy_groups_and_realms_have_versions_too(work: Transaction) -> 
     assert (await policy.show_base(work)).policy.banner is None
     assert (await groups.show(work, "staff")).description == "all of us"
     assert (await realms.show(work, "unix")).enabled
+
+
+async def test_settings_have_versions_but_for_secrets(work: Transaction) -> None:
+    for value in ("one", "two"):
+        await settings.define(work, "panel_notice", SettingDefinition(value=value))
+        await settings.define(work, "oidc_client_secret", SettingDefinition(value=f"{value} secret of ours"))
+    secret = (await versions(work, "setting", "oidc_client_secret"))[-1]
+    assert (await service.rollback(work, secret.number, UNDO)).changes == []
+    assert await settings.secret(work, "oidc_client_secret") == SecretStr("two secret of ours")
+    assert "secret of ours" not in (await service.page(work)).model_dump_json()
+    await service.rollback(work, (await versions(work, "setting", "panel_notice"))[0].number, UNDO)
+    assert (await settings.show(work, "panel_notice")).value == "one"
 
 
 async def test_a_radius_server_keeps_its_secret(work: Transaction) -> None:
