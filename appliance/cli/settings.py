@@ -8,6 +8,7 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.runtime_settings import endpoints
+from appliance.runtime_settings.schemas import SECRETS
 from appliance.schema import LARGEST_PAGE
 from appliance.wording import text
 
@@ -43,8 +44,21 @@ def show(name: Name, json: Json = False) -> None:
 
 
 @app.command("set")
-def set_(name: Name, value: Annotated[str, typer.Argument(help="Its new value; null for none.")]) -> None:
+def set_(
+    name: Name,
+    value: Annotated[str | None, typer.Argument(help="Its new value; null for none.", show_default=False)] = None,
+    stdin: Annotated[bool, typer.Option("--stdin", help="Read it from standard input, as a secret has to be.")] = False,
+) -> None:
     """Change a setting."""
+    if (value is None) != stdin:
+        raise typer.BadParameter("give a value, or --stdin")
+    if value is None:
+        secret = console.read_secret(name, stdin=True).get_secret_value()
+        console.call(endpoints.define_setting, name, value=_read(secret))
+        console.say(f"{name} is set")
+        return
+    if name in SECRETS and _read(value) is not None:
+        raise typer.BadParameter("a secret must not be an argument, which anyone can see; use --stdin")
     setting = console.call(endpoints.define_setting, name, value=_read(value))
     console.say(f"{name} is {text(setting.value)}")
 

@@ -1,7 +1,7 @@
 """Runtime settings: their types, defaults and what they mean. This class is the whole list of them."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -93,3 +93,7 @@ class SettingDefinition(Schema):
     """A setting as it shall be."""
 
     value: Any
+
+
+SECRETS: Final = frozenset({"oidc_client_secret"})
+"""Settings that are kept sealed, and shown to nobody."""

@@ -12,13 +12,10 @@ from appliance.installation import Transaction
 from appliance.master_key import Sealed
 from appliance.models import Setting
 from appliance.runtime_settings import repository
-from appliance.runtime_settings.schemas import RuntimeSettings, SettingDefinition, SettingFilter, SettingView
+from appliance.runtime_settings.schemas import SECRETS, RuntimeSettings, SettingDefinition, SettingFilter, SettingView
 from appliance.schema import EVERYTHING, Page, Paging
 
 _DEFAULTS: Final = RuntimeSettings()
-_SECRETS: Final = frozenset({"oidc_client_secret"})
-"""Kept sealed, and shown to nobody."""
-
 _ACCEPTED: Final[dict[str, dict[str, Any]]] = RuntimeSettings.model_json_schema()["properties"]
 
 
@@ -71,7 +68,7 @@ async def define(work: Transaction, name: str, wanted: SettingDefinition) -> Set
     meant = RuntimeSettings.model_validate({name: wanted.value})
     value = meant.model_dump(mode="json")[name]
     row = await repository.find(work.session, name)
-    if name in _SECRETS and (given := getattr(meant, name)) is not None:
+    if name in SECRETS and (given := getattr(meant, name)) is not None:
         if given == await secret(work, name):  # sealed anew it would look different
             return before
         sealed = work.installation.master_key.seal(given.get_secret_value().encode(), f"settings.{name}")
@@ -109,7 +106,7 @@ def _known(name: str) -> str:
 
 def _value(name: str, row: Setting | None) -> Any:  # noqa: ANN401  each has a type of its own
     """Give the value in force; one that a later version does not accept any more is the default again."""
-    if row is not None and name not in _SECRETS:
+    if row is not None and name not in SECRETS:
         try:
             return getattr(RuntimeSettings.model_validate({name: row.value}), name)
         except ValidationError:

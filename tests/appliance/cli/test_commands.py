@@ -218,6 +218,11 @@ def test_settings(coati: Coati) -> None:
     assert coati("settings", "set", "panel_idle_minutes", "soon").status == 2
     assert coati("settings", "reset", "panel_idle_minutes").out == "panel_idle_minutes is 60\n"
     assert "coati settings list" in coati("settings", "show", "colour").err
+    assert "must not be an argument" in coati("settings", "set", "oidc_client_secret", "hush hush").err
+    assert coati("settings", "set", "oidc_client_secret", "--stdin", stdin="hush hush\n").out.endswith("is set\n")
+    assert "hush" not in coati("settings", "list", "--json").out
+    roles = '{"ops": "operator"}'
+    assert coati("settings", "set", "oidc_roles", roles).status == 0
 
 
 def test_the_life_of_a_certificate(coati: Coati, tmp_path: Path) -> None:
