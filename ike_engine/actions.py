@@ -127,6 +127,9 @@ class Configuration:
         address: Its virtual IP.
         netmask: Netmask to tell, normally that of a host.
         reachable: Networks behind us that its Child SAs may carry; (0.0.0.0/0,) for all.
+        filtered: Something outside of the Child SAs lets packets through to ``reachable`` only: the Child SAs are
+            installed as the client asks, so that what is turned away can be answered and what is
+            reachable can change while they last.
         split_include: Networks to send through the tunnel; empty: everything.
         split_exclude: Networks to keep outside although everything goes through ("local LAN").
         reauthenticate_on_rekey: For this peer in place of the profile's; ``None``: the profile's.
@@ -143,6 +146,7 @@ class Configuration:
     banner: str = ""
     save_password: bool = False
     reachable: tuple[IPv4Network, ...] = (IPv4Network("0.0.0.0/0"),)
+    filtered: bool = False
     reauthenticate_on_rekey: bool | None = None
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from shlex import quote
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from appliance import passwords
 from appliance.auth.realm import Health, RealmHealth, RealmTest
-from appliance.auth.verdicts import Accepted, Attempt, Claim, Rejected, Unavailable, Verdict
+from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
+from appliance.policy.attributes import NOTHING_SAID, AccessPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from appliance.auth.remembered_passwords import RememberedPasswords
+    from ike_engine.secret import Secret
+
+_NEW_PASSWORD: Final = "next-pin"  # noqa: S105  the prompt
+_MOST_CHOICES: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,9 @@ class Account:
         password_hash: Argon2, in the encoded form.
         enabled: An administrator may switch a user off.
         expires_at: Aware; from this moment on the user is refused; ``None``: never.
+        must_change_password: The login is only good along with a new password.
+        group: Whose policy holds; empty: none.
+        policy: What is said for this user.
     """
 
     key: int
@@ -34,6 +43,9 @@ class Account:
     password_hash: str
     enabled: bool
     expires_at: datetime | None
+    must_change_password: bool = False
+    group: str = ""
+    policy: AccessPolicy = NOTHING_SAID
 
 
 class AccountsUnavailable(Exception):
@@ -49,6 +61,31 @@ class Accounts(Protocol):
         Raises:
             AccountsUnavailable: nobody can tell now.
         """
+
+    async def change_password(self, username: str, password: str, source: str) -> str:
+        """Set the password that a user chose; give why not, or nothing when it is set.
+
+        Args:
+            username: Canonical name.
+            password: The new one.
+            source: Where the user is, for the record.
+
+        Raises:
+            AccountsUnavailable: it cannot be written now.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """How far a user is with a new password.
+
+    Attributes:
+        first: What was typed the first time, until it is typed again.
+        refused: How often it was not good enough, or the two were not the same.
+    """
+
+    first: Secret | None = None
+    refused: int = 0
 
 
 def _utc_now() -> datetime:
@@ -101,7 +138,7 @@ class LocalRealm:
         """It holds nothing of its own."""
 
     async def authenticate(self, attempt: Attempt) -> Verdict:
-        """Judge the one round that a password takes."""
+        """Judge the one round that a password takes, or those in which a new one is chosen."""
         name = attempt.username
         try:
             account = await self._accounts.find(name)
@@ -123,7 +160,61 @@ class LocalRealm:
                 f"wrong password for {name!r}",
                 f"if the user forgot it, set a new one: coati user password {quote(name)}",
             )
-        return Accepted(account.name, Claim(realm=self.name, account=account.key))
+        if isinstance(attempt.state, _Change) and attempt.answer is not None:
+            return await self._choose(account, attempt, attempt.state, attempt.answer)
+        if account.must_change_password:
+            return self._ask_for_another(account, attempt)
+        return self._accept(account)
+
+    def _accept(self, account: Account) -> Accepted:
+        return Accepted(
+            account.name,
+            Claim(
+                realm=self.name,
+                account=account.key,
+                group=account.group,
+                policy=account.policy,
+                expires_at=account.expires_at,
+            ),
+        )
+
+    def _ask_for_another(self, account: Account, attempt: Attempt) -> Verdict:
+        if attempt.prompts:
+            return Challenged("Your password must be changed. New password:", _NEW_PASSWORD, _Change())
+        return Rejected(
+            f"user {account.name!r} must change the password first, and clients of profile {attempt.profile!r} "
+            "cannot ask for a new one",
+            "the user can choose one on the panel's self-service page; "
+            f"or let it be: coati user set {quote(account.name)} --need-not-change",
+        )
+
+    async def _choose(self, account: Account, attempt: Attempt, change: _Change, answer: Secret) -> Verdict:
+        """Take the new password, typed twice."""
+        chosen = passwords.normalise(answer)
+        if change.first is None:
+            weakness = passwords.weakness(chosen.decode(), account.name)
+            if chosen == passwords.normalise(attempt.password):
+                weakness = "it is the old one"
+            if weakness:
+                return self._again(account, change, f"Not good enough: {weakness}.")
+            return Challenged("The new password again:", _NEW_PASSWORD, replace(change, first=chosen))
+        if chosen != change.first:
+            return self._again(account, change, "The two are not the same.")
+        try:
+            refused = await self._accounts.change_password(account.name, chosen.decode(), attempt.source)
+        except AccountsUnavailable as failure:
+            self._health.down(f"the users cannot be changed: {failure}")
+            return Unavailable(f"realm {self.name!r}: the new password cannot be kept: {failure}", "coati doctor")
+        return self._again(account, change, f"Not good enough: {refused}.") if refused else self._accept(account)
+
+    @staticmethod
+    def _again(account: Account, change: _Change, why: str) -> Verdict:
+        if change.refused + 1 >= _MOST_CHOICES:
+            return Rejected(
+                f"user {account.name!r} must change the password, and found none that is good enough. {why}",
+                f"set one: coati user password {quote(account.name)}",
+            )
+        return Challenged(f"{why} New password:", _NEW_PASSWORD, _Change(refused=change.refused + 1))
 
     def _refusal(self, name: str, account: Account | None) -> Rejected | None:
         """Say why this account may not log in whatever the password is."""
@@ -134,6 +225,6 @@ class LocalRealm:
         if account.expires_at is not None and account.expires_at <= self._wall_clock():
             return Rejected(
                 f"user {name!r} expired on {account.expires_at:%Y-%m-%d %H:%M} UTC",
-                "give the user a later expiry date",
+                f"give a later date: coati user set {quote(name)} --expires YYYY-MM-DD",
             )
         return None

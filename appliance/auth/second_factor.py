@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.auth.realm import Realm
+    from appliance.auth.verdicts import Claim
 
 _MESSAGE = "Enter the code that your app shows."
 
@@ -74,14 +75,14 @@ class OneTimeCodes:
 
     Args:
         factors: Where second factors are.
-        demand: What policy says of a user whom a realm accepted.
+        demand: What policy says of a user whom a realm accepted, by the profile and what the realm said.
         wall_clock: Aware time.
     """
 
     def __init__(
         self,
         factors: Factors,
-        demand: Callable[[Accepted], SecondFactor],
+        demand: Callable[[str, Claim], SecondFactor],
         wall_clock: Callable[[], datetime],
     ) -> None:
         self._factors = factors
@@ -109,7 +110,7 @@ class OneTimeCodes:
         verdict = await realm.authenticate(attempt)
         if not isinstance(verdict, Accepted):
             return verdict
-        demanded = self._demand(verdict)
+        demanded = self._demand(attempt.profile, verdict.claim)
         if demanded is SecondFactor.OFF:
             return verdict
         if factor is None and verdict.user.lower() != name:  # the realm knows the user by another name

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from appliance.policy.attributes import NOTHING_SAID, AccessPolicy
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ike_engine.secret import Secret
 
 
@@ -53,6 +55,9 @@ class Claim:
     Attributes:
         realm: Name of the realm that accepted.
         account: Key of the local user, ``None`` when another realm knows the user.
+        group: The local user's own group; empty: none.
+        policy: What is said for the local user.
+        expires_at: When the account expires, and a session with it; ``None``: never.
         groups: Groups that the realm puts the user in: the first that exists here counts, before the
             local user's own.
         attributes: What the realm says of this login; stronger than every level of policy.
@@ -62,6 +67,9 @@ class Claim:
 
     realm: str
     account: int | None = None
+    group: str = ""
+    policy: AccessPolicy = NOTHING_SAID
+    expires_at: datetime | None = None
     groups: tuple[str, ...] = ()
     attributes: AccessPolicy = NOTHING_SAID
     accounting: Any = None

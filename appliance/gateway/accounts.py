@@ -6,26 +6,51 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, bindparam, select
+from pydantic import SecretStr
+from sqlalchemy import Connection, Table, bindparam, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import models
 from appliance.auth.local import Account, AccountsUnavailable
-from appliance.users.schemas import login_name
+from appliance.errors import ApplianceError
+from appliance.installation import Actor
+from appliance.policy.attributes import NOTHING_SAID, AccessPolicy
+from appliance.users import service as users
+from appliance.users.schemas import UserChange, login_name
 
 if TYPE_CHECKING:
     from appliance.gateway.database_thread import DatabaseThread
+    from appliance.installation import Installation
 
-_USERS = models.User.__table__
-_BY_NAME: Final = select(_USERS.c.id, _USERS.c.name, _USERS.c.password_hash, _USERS.c.enabled).where(
-    _USERS.c.name == bindparam("name")
+_USERS: Final[Table] = models.User.metadata.tables["users"]
+_GROUPS: Final[Table] = models.User.metadata.tables["groups"]
+_BY_NAME: Final = (
+    select(
+        _USERS.c.id,
+        _USERS.c.name,
+        _USERS.c.password_hash,
+        _USERS.c.enabled,
+        _USERS.c.expires_at,
+        _USERS.c.must_change_password,
+        _GROUPS.c.name,
+        _USERS.c.policy,
+    )
+    .outerjoin_from(_USERS, _GROUPS, _USERS.c.group_id == _GROUPS.c.id)
+    .where(_USERS.c.name == bindparam("name"))
 )
 
 
 class StoredAccounts:
-    """The users table, read by a thread."""
+    """The users table, read by a thread; written only when a user chooses a new password.
 
-    def __init__(self, thread: DatabaseThread) -> None:
+    Args:
+        thread: Reads.
+        installation: Where a new password is kept.
+    """
+
+    def __init__(self, thread: DatabaseThread, installation: Installation) -> None:
         self._thread = thread
+        self._installation = installation
         self._wanted: dict[str, asyncio.Future[Account | None]] = {}
         self._reader: asyncio.Task[None] | None = None
 
@@ -47,6 +72,22 @@ class StoredAccounts:
         if self._reader is None:
             self._reader = asyncio.create_task(self._read())
         return await asyncio.shield(wanted)
+
+    async def change_password(self, username: str, password: str, source: str) -> str:
+        """Set the password that a user chose; give why not, or nothing when it is set.
+
+        Raises:
+            AccountsUnavailable: the database cannot be written.
+        """
+        actor = Actor(f"user {username} at a login", source)
+        try:
+            async with self._installation.transaction(actor) as work:
+                await users.change(work, username, UserChange(password=SecretStr(password)))
+        except ApplianceError as refusal:
+            return str(refusal)
+        except SQLAlchemyError as failure:
+            raise AccountsUnavailable(str(failure.__cause__ or failure)) from failure
+        return ""
 
     async def _read(self) -> None:
         while self._wanted:
@@ -72,5 +113,14 @@ def _account(connection: Connection, name: str) -> Account | None:
     row = connection.execute(_BY_NAME, {"name": name}).first()
     if row is None:
         return None
-    key, name, password_hash, enabled = row
-    return Account(key=key, name=name, password_hash=password_hash, enabled=enabled, expires_at=None)
+    key, name, password_hash, enabled, expires_at, must_change_password, group, policy = row
+    return Account(
+        key=key,
+        name=name,
+        password_hash=password_hash,
+        enabled=enabled,
+        expires_at=expires_at,
+        must_change_password=must_change_password,
+        group=group or "",
+        policy=AccessPolicy.model_validate(policy) if policy else NOTHING_SAID,
+    )

@@ -5,7 +5,6 @@ Refusals say to the administrator what is wrong and what would mend it. The peer
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Rejected
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.auth.chain import Chain
+    from appliance.gateway.admission import Admission
     from appliance.gateway.client_certificates import ClientCertificates
     from appliance.gateway.compile import Compiled, Offer
-    from appliance.gateway.leases import Leases
 
 
 class Answers:
@@ -27,7 +26,7 @@ class Answers:
 
     Args:
         chain: Judges logins.
-        leases: Where addresses come from.
+        admission: Decides on which terms.
         certificates: Judges what clients prove themselves by.
         wall_clock: Aware time.
     """
@@ -35,22 +34,20 @@ class Answers:
     def __init__(
         self,
         chain: Chain,
-        leases: Leases,
+        admission: Admission,
         certificates: ClientCertificates,
         *,
         wall_clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._chain = chain
-        self._leases = leases
+        self._admission = admission
         self._certificates = certificates
         self._wall_clock = wall_clock
         self._offers: Mapping[str, Offer] = {}
-        self._pool_names: Mapping[int, str] = {}
 
     def reconfigure(self, compiled: Compiled) -> None:
         """Give from now on what is configured now."""
         self._offers = compiled.offers
-        self._pool_names = compiled.pool_names
 
     async def answer(self, question: actions.Question[Any]) -> Any:  # noqa: ANN401  the question names the type
         """Give the answer of the type that the question names.
@@ -62,7 +59,7 @@ class Answers:
             case actions.Authenticate():
                 return await self._authenticate(question)
             case actions.Configure():
-                return self._configure(question)
+                return await self._configure(question)
         raise TypeError(f"a gateway cannot answer {type(question).__name__}")
 
     async def _authenticate(self, question: actions.Authenticate) -> actions.Verdict:
@@ -91,27 +88,18 @@ class Answers:
             case Accepted(user, claim):
                 if (refusal := self._certificates.of_another(question.peer, user)) is not None:
                     return actions.Rejected(refusal.reason, refusal.remedy)
-                return actions.Accepted(user, claim)
+                return self._admission.refusal(peer.profile, user, claim, self._wall_clock()) or actions.Accepted(
+                    user, claim
+                )
             case Rejected(reason, remedy):
                 return actions.Rejected(reason, remedy)
             case Challenged(message, prompt, state):
                 return actions.Challenge(message, actions.Prompt(prompt), state)
 
-    def _configure(self, question: actions.Configure) -> actions.Configuration | actions.Refused:
-        """Take an address. Not a coroutine: a question that is withdrawn has taken one or has not."""
-        offer = self._offers.get(question.peer.profile)
-        if offer is None:
+    async def _configure(self, question: actions.Configure) -> actions.Configuration | actions.Refused:
+        if question.peer.profile not in self._offers:
             return actions.Refused(f"profile {question.peer.profile!r} is gone or switched off since the login began")
-        if offer.pool_id is None:
-            return actions.Refused("there is no address pool", "coati pool add")
-        lease = self._leases.take(
-            offer.pool_id, question.user, question.peer_id, self._wall_clock(), hostname=question.hostname
-        )
-        if lease is None:
-            pool, size = self._pool_names[offer.pool_id], self._leases.size(offer.pool_id)
-            return actions.Refused(
-                f"pool {pool!r} is exhausted: all of its {size} addresses are taken",
-                f"give it another network (coati pool set {pool}), or disconnect sessions that are not needed",
-            )
-        self._certificates.note(question.peer_id, question.peer)
-        return replace(offer.configuration, address=lease.address)
+        answer = await self._admission.configure(question, self._wall_clock())
+        if isinstance(answer, actions.Configuration):
+            self._certificates.note(question.peer_id, question.peer)
+        return answer

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -19,9 +19,11 @@ from appliance.certificates import files, issuing
 from appliance.certificates.records import KEY_PURPOSE as PRIVATE_KEY
 from appliance.master_key import Unsealable
 from appliance.models import CertificatePurpose
+from appliance.policy import levels
+from appliance.policy import repository as policy
+from appliance.policy.effective import Policies
 from appliance.profiles import presets
 from appliance.profiles.service import KEY_PURPOSE as GROUP_KEY
-from ike_engine.actions import Configuration
 from ike_engine.crypto.signatures import PrivateKey
 from ike_engine.crypto.suites import DhGroup
 from ike_engine.identities import Identification, IdType
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 
     from appliance.master_key import MasterKey
 
-_NOWHERE: Final = IPv4Address(0)  # stands for the virtual IP until one is given
-
 
 class Problem(NamedTuple):
     """What is off, and how to switch it on."""
@@ -47,16 +47,13 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """What Mode Config gives to the clients of one profile; the virtual IP comes from the pool.
+    """How the clients of one profile log in.
 
     Attributes:
-        pool_id: Key of the pool, ``None`` when there is none at all.
         realms: Names of the realms that judge logins, in their order; empty: all.
         prompts: The clients can show further rounds of a login.
     """
 
-    pool_id: int | None
-    configuration: Configuration
     realms: tuple[str, ...] = ()
     prompts: bool = True
 
@@ -68,12 +65,18 @@ class Configured:
     Attributes:
         certificates: Those in use.
         for_clients: Keys of the authorities whose clients may use profiles that name no authority.
+        groups: All groups.
+        base: What is said for everybody.
+        addresses: Static addresses, by the name of the user.
     """
 
     profiles: Sequence[models.Profile] = ()
     pools: Sequence[models.Pool] = ()
     certificates: Sequence[models.Certificate] = ()
     for_clients: frozenset[int] = frozenset()
+    groups: Sequence[models.Group] = ()
+    base: models.BasePolicy | None = None
+    addresses: Mapping[str, IPv4Address] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +85,16 @@ class Compiled:
 
     Attributes:
         offers: By the name of the profile.
+        policies: What is said for more than one user.
+        reserved: Whose each static address is.
         pool_names: By key.
         networks: Where virtual IPs come from.
     """
 
     policy: Policy
     offers: Mapping[str, Offer]
+    policies: Policies = field(default_factory=Policies)
+    reserved: Mapping[IPv4Address, str] = field(default_factory=dict)
     pool_names: Mapping[int, str]
     networks: tuple[VirtualNetwork, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -103,7 +110,19 @@ async def read(session: AsyncSession) -> Configured:
         select(models.Certificate).where(models.Certificate.retired_at.is_(None)).order_by(models.Certificate.id.desc())
     )
     for_clients = await session.scalars(select(models.Authority.id).where(models.Authority.for_clients))
-    return Configured(profiles.all(), pools.all(), certificates.all(), frozenset(for_clients))
+    return Configured(
+        profiles.all(),
+        pools.all(),
+        certificates.all(),
+        frozenset(for_clients),
+        await policy.groups(session),
+        await policy.base(session),
+        {
+            user: IPv4Address(said["address"])
+            for user, said in (await policy.said_of_users(session)).items()
+            if "address" in said
+        },
+    )
 
 
 def compile_rows(rows: Configured, master_key: MasterKey, *, force_encapsulation: bool) -> Compiled:
@@ -122,7 +141,9 @@ def compile_rows(rows: Configured, master_key: MasterKey, *, force_encapsulation
         compiler.problem("there is no address pool: every client is refused", "coati pool add")
     return Compiled(
         policy=Policy(profiles=profiles, force_encapsulation=force_encapsulation),
-        offers={row.name: _offer(row, rows.pools) for row in rows.profiles},
+        offers={row.name: Offer(realms=row.realms, prompts=row.xauth_prompts) for row in rows.profiles},
+        policies=levels.policies(rows.base, rows.groups, rows.pools, rows.profiles),
+        reserved={address: user for user, address in rows.addresses.items()},
         pool_names={pool.id: pool.name for pool in rows.pools},
         networks=tuple(VirtualNetwork(network, pool.masquerade) for pool in rows.pools for network in pool.networks),
         problems=tuple(compiler.problems),
@@ -247,31 +268,3 @@ def _group(keyword: str) -> DhGroup:
         if group.keyword == keyword:
             return group
     raise ValueError(f"unknown group {keyword!r}; known: {', '.join(group.keyword for group in DhGroup)}")
-
-
-def _offer(profile: models.Profile, pools: Sequence[models.Pool]) -> Offer:
-    pool = next((pool for pool in pools if profile.pool_id in (pool.id, None)), None)
-    if pool is None:
-        return Offer(
-            pool_id=None,
-            configuration=Configuration(address=_NOWHERE),
-            realms=profile.realms,
-            prompts=profile.xauth_prompts,
-        )
-    return Offer(
-        pool_id=pool.id,
-        realms=profile.realms,
-        prompts=profile.xauth_prompts,
-        configuration=Configuration(
-            address=_NOWHERE,
-            dns=pool.dns,
-            wins=pool.wins,
-            domain=pool.domain,
-            split_include=pool.split_include,
-            split_exclude=pool.split_exclude,
-            split_dns=pool.split_dns,
-            banner=pool.banner,
-            save_password=pool.save_password,
-            reachable=pool.reachable,
-        ),
-    )

@@ -7,15 +7,17 @@ Among the others, what was never used comes first, then what has been free for l
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from appliance.models.columns import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
     from ipaddress import IPv4Address
+
+    from appliance.gateway.admission import Terms
 
 
 class LeaseRow(NamedTuple):
@@ -35,6 +37,7 @@ class Lease:
     Attributes:
         row: Key in the table.
         hostname: What the client called itself when it took the address.
+        terms: What was decided for whoever has it; the gateway's own.
     """
 
     row: int
@@ -43,6 +46,7 @@ class Lease:
     user: str
     hostname: str
     taken_at: datetime
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +96,11 @@ class _Pool:
             if self.rows.get(address) == old.rows.get(address):
                 self.remember(address, user)
 
-    def choose(self, user: str) -> IPv4Address | None:
+    def choose(self, user: str, reserved: Mapping[IPv4Address, str]) -> IPv4Address | None:
         for address in reversed(self.of_user.get(user, {})):
-            if address in self.free:
+            if address in self.free and reserved.get(address, user) == user:
                 return address
-        return next(iter(self.free), None)
+        return next((address for address in self.free if reserved.get(address, user) == user), None)
 
 
 class Leases:
@@ -106,6 +110,8 @@ class Leases:
         self._pools: dict[int, _Pool] = {}
         self._by_peer: dict[int, Lease] = {}
         self._changed: dict[int, LeaseChange] = {}
+        self._peers_of: dict[str, dict[int, None]] = {}
+        self._reserved: Mapping[IPv4Address, str] = {}
 
     def __len__(self) -> int:
         return len(self._by_peer)
@@ -131,18 +137,46 @@ class Leases:
             if (old := before.get(pool_id)) is not None:
                 pool.keep(old)
 
-    def take(self, pool_id: int, user: str, peer_id: int, at: datetime, *, hostname: str = "") -> Lease | None:
-        """Give ``user`` an address for this peer; the same one if it asks again. ``None``: none is free."""
+    def reserve(self, addresses: Mapping[IPv4Address, str]) -> None:
+        """Keep these for the users named, whoever else asks."""
+        self._reserved = addresses
+
+    def take(
+        self,
+        pool_id: int,
+        user: str,
+        peer_id: int,
+        at: datetime,
+        *,
+        hostname: str = "",
+        wanted: IPv4Address | None = None,
+        terms: Terms | None = None,
+    ) -> Lease | None:
+        """Give ``user`` an address for this peer; the same one if it asks again. ``None``: none is free.
+
+        Args:
+            pool_id: Key of the pool.
+            user: Canonical name.
+            peer_id: The engine's handle.
+            at: Now.
+            hostname: What the client calls itself.
+            wanted: This address and no other.
+            terms: What was decided for the user; kept with the lease.
+        """
         if (lease := self._by_peer.get(peer_id)) is not None:
             return lease
         pool = self._pools.get(pool_id)
-        if pool is None or (address := pool.choose(user)) is None:
+        if pool is None:
+            return None
+        address = pool.choose(user, self._reserved) if wanted is None else wanted
+        if address is None or address not in pool.free:
             return None
         del pool.free[address]
         pool.remember(address, user)
         row = pool.rows[address]
-        lease = Lease(row=row, pool_id=pool_id, address=address, user=user, hostname=hostname, taken_at=at)
+        lease = Lease(row=row, pool_id=pool_id, address=address, user=user, hostname=hostname, taken_at=at, terms=terms)
         self._by_peer[peer_id] = lease
+        self._peers_of.setdefault(user, {})[peer_id] = None
         self._changed[row] = LeaseChange(row=row, user=user, taken_at=at, free_since=None)
         return lease
 
@@ -150,6 +184,9 @@ class Leases:
         """Take the address of this peer back, if it has one."""
         if (lease := self._by_peer.pop(peer_id, None)) is None:
             return
+        del self._peers_of[lease.user][peer_id]
+        if not self._peers_of[lease.user]:
+            del self._peers_of[lease.user]
         pool = self._pools.get(lease.pool_id)
         if pool is not None and pool.rows.get(lease.address) == lease.row:
             pool.free[lease.address] = None
@@ -171,6 +208,27 @@ class Leases:
     def peers(self) -> Collection[int]:
         """Give who has an address."""
         return self._by_peer.keys()
+
+    def of_user(self, user: str) -> list[tuple[int, Lease]]:
+        """Give the peers of a user and what they have, the oldest first."""
+        return [(peer_id, self._by_peer[peer_id]) for peer_id in self._peers_of.get(user, ())]
+
+    def holder(self, address: IPv4Address) -> tuple[int, Lease] | None:
+        """Give who has this address, if anyone."""
+        return next(((peer, lease) for peer, lease in self._by_peer.items() if lease.address == address), None)
+
+    def pool_of(self, address: IPv4Address) -> int | None:
+        """Give the key of the pool that an address belongs to."""
+        return next((key for key, pool in self._pools.items() if address in pool.rows), None)
+
+    def replace_terms(self, peer_id: int, terms: Terms) -> None:
+        """Decide anew for a peer that has an address."""
+        if (lease := self._by_peer.get(peer_id)) is not None:
+            self._by_peer[peer_id] = replace(lease, terms=terms)
+
+    def items(self) -> list[tuple[int, Lease]]:
+        """Give who has what."""
+        return list(self._by_peer.items())
 
     def size(self, pool_id: int) -> int:
         """Tell how many addresses this pool has, free and taken."""

@@ -28,7 +28,6 @@ from appliance.history import repository as history
 from appliance.lockouts import repository as lockouts
 from appliance.lockouts.rules import Door, Record
 from appliance.models.columns import now as utc_now
-from appliance.policy.attributes import SecondFactor
 
 if TYPE_CHECKING:
     import socket
@@ -37,11 +36,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Insert
 
-    from appliance.auth.verdicts import Accepted
+    from appliance.auth.verdicts import Claim
     from appliance.gateway.database_thread import DatabaseThread
     from appliance.gateway.observers import SessionObserver
     from appliance.gateway.stay import Stay
     from appliance.installation import Installation
+    from appliance.policy.attributes import SecondFactor
 
 FOLLOWED: Final = frozenset({"throttles", "second_factors"})
 """Topics of the change feed."""
@@ -63,6 +63,7 @@ class Logins:
     Args:
         installation: Settings, database and master key.
         reader, writer: Threads with a connection each.
+        demand: What policy says of one-time codes, by the profile and what the realm said.
         pam: The channel to the PAM worker; ``None`` when there is none.
         wake: Called when there is something to write.
 
@@ -79,6 +80,7 @@ class Logins:
         reader: DatabaseThread,
         writer: DatabaseThread,
         *,
+        demand: Callable[[str, Claim], SecondFactor],
         pam: socket.socket | None,
         wake: Callable[[], None],
     ) -> None:
@@ -92,7 +94,7 @@ class Logins:
         self._history = History(settings.node_name, self._hook.tell)
         self.pam = PamWorker(pam) if pam is not None else None
         self._factors = StoredSecondFactors(reader, writer, installation.master_key)
-        codes = OneTimeCodes(self._factors, self._demand, utc_now)
+        codes = OneTimeCodes(self._factors, demand, utc_now)
         self.answers = RealmAnswers(codes.judge)
         self.chain = Chain((), self._throttle, judge=self.answers.judge)
         throttled = _Throttled(self._throttle, _upsert(sqlite_database=installation.database.is_sqlite))
@@ -140,9 +142,6 @@ class Logins:
             await asyncio.gather(self._hooking, return_exceptions=True)
         if self.pam is not None:
             self.pam.close()
-
-    def _demand(self, _accepted: Accepted) -> SecondFactor:
-        return SecondFactor.ENROLLED
 
 
 class _Throttled(Bystander):

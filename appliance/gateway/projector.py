@@ -292,6 +292,7 @@ class Projector:
             at=at,
             pool=self._pool_name(lease.pool_id) if lease else "",
             hostname=lease.hostname if lease else "",
+            terms=lease.terms if lease else None,
         )
         self._live[event.peer_id] = stay
         self._noted.changed[stay] = None

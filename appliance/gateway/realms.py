@@ -83,7 +83,7 @@ class CannotBuild(Exception):
 
 
 async def _local(row: RealmRow, tools: RealmTools) -> Realm:
-    return LocalRealm(StoredAccounts(tools.reader), tools.passwords, name=row.name)
+    return LocalRealm(StoredAccounts(tools.reader, tools.installation), tools.passwords, name=row.name)
 
 
 async def _pam(row: RealmRow, tools: RealmTools) -> Realm:

@@ -13,10 +13,10 @@ import itertools
 import os
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from sqlalchemy import select
 
 import appliance
 from appliance import changes, logs, models
@@ -24,6 +24,7 @@ from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.certificates.outside import RevocationService
 from appliance.gateway import client_certificates
 from appliance.gateway import compile as compiling
+from appliance.gateway.admission import Admission
 from appliance.gateway.answers import Answers
 from appliance.gateway.client_certificates import ClientCertificates
 from appliance.gateway.commands import Commands
@@ -31,20 +32,25 @@ from appliance.gateway.compile import Compiled, Problem
 from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
+from appliance.gateway.limits import Limits
 from appliance.gateway.logins import Logins
 from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector, Status
+from appliance.gateway.reachability import Reachability
 from appliance.gateway.realms import Realms, RealmTools
 from appliance.gateway.retention import forget_old
 from appliance.gateway.rows import read_leases
 from appliance.gateway.sampler import Sampler
 from appliance.gateway.takeover import take_over
+from appliance.gateway.transfers import Transfers, forget_old_transfers, read_transfers
 from appliance.models.columns import now as utc_now
+from appliance.policy.attributes import AccessPolicy
+from appliance.policy.repository import of_accounts
 from appliance.runtime_settings import service as runtime_settings
 from ike_engine.actions import Disconnect, Reconfigure
 from ike_engine.dataplane.interface import QueryCounters
 from ike_engine.endpoint import Endpoint
-from ike_engine.events import Goodbye
+from ike_engine.events import Event, Goodbye, PeerGone
 from ike_engine.policy import Policy
 from ike_engine.runtime.operations import Keeper, OperationFailed, ServeNetworks, VirtualNetwork
 from ike_engine.runtime.shard import Shard
@@ -67,9 +73,11 @@ _LAST_COUNTERS_SECONDS: Final = 2.0
 _HELD_SECONDS: Final = 5.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
+_BEATS_BETWEEN_READS: Final = 15
 _BETWEEN_REVOCATIONS_SECONDS: Final = 300.0
 _CERTIFICATES: Final = frozenset({"certificates", "authorities"})
-_CONFIGURATION: Final = frozenset({"profiles", "pools", "realms"}) | _CERTIFICATES
+_CONFIGURATION: Final = frozenset({"profiles", "pools", "realms", "groups", "base_policies"}) | _CERTIFICATES
+_FOLLOWED: Final = _CONFIGURATION | {"users"}  # some have addresses of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +122,20 @@ class Gateway:
         self._reader = DatabaseThread(url, "database-reader", writes=False)
         self._writer = DatabaseThread(url, "database-writer", writes=True)
         self._leases = Leases()
+        keeper = surroundings.keeper
+        self._reachability = Reachability(keeper.perform if keeper is not None else None)
+        self._transfers = Transfers(utc_now, postgresql_dialect=not installation.database.is_sqlite)
+        self._admission = Admission(self._leases, self._reachability, self._transfers, disconnect=self.disconnect)
+        self._limits = Limits(self._transfers, self.disconnect)
         noted = asyncio.Event()
-        self._logins = Logins(installation, self._reader, self._writer, pam=surroundings.pam, wake=noted.set)
+        self._logins = Logins(
+            installation,
+            self._reader,
+            self._writer,
+            demand=self._admission.second_factor,
+            pam=surroundings.pam,
+            wake=noted.set,
+        )
         tools = RealmTools(
             installation=installation,
             reader=self._reader,
@@ -125,8 +145,13 @@ class Gateway:
         self._realms = Realms(self._logins.chain, tools)
         self._revocations = RevocationService()
         self._certificates = ClientCertificates(self._revocations)
-        self._answers = Answers(self._logins.chain, self._leases, self._certificates)
-        self._observers: list[SessionObserver] = [Sampler(self._node), *self._logins.observers]
+        self._answers = Answers(self._logins.chain, self._admission, self._certificates)
+        self._observers: list[SessionObserver] = [
+            self._transfers,
+            self._limits,
+            Sampler(self._node),
+            *self._logins.observers,
+        ]
         self._projector = Projector(
             self._node,
             self._leases,
@@ -151,7 +176,7 @@ class Gateway:
             nat_t=surroundings.nat_t,
             data_plane=surroundings.data_plane,
             answer=self._answers.answer,
-            on_event=self._projector.on_event,
+            on_event=self._on_event,
         )
         surroundings.data_plane.subscribe(self._projector.on_report)
         surroundings.data_plane.subscribe(self._orphans.on_report)
@@ -180,6 +205,8 @@ class Gateway:
             await self._reload()
             async with asyncio.timeout(_FIRST_COUNTERS_SECONDS):  # the esp process may be starting as well
                 await self._orphans.find()
+            await self._reachability.begin(orphans=bool(len(self._orphans)))
+            await self._read_transfers()
             self._shard.start()
             self._serving = True
             self._projector.beat()
@@ -267,12 +294,15 @@ class Gateway:
         for number in itertools.count():
             self._surroundings.data_plane.submit(QueryCounters())
             self._projector.beat()
+            self._limits.look(utc_now())
+            if number % _BEATS_BETWEEN_READS == 0:
+                await self._try(self._read_transfers)
             if number % _BEATS_BETWEEN_SWEEPS == 0:
                 await self._try(self._forget_old)
                 await self._try(self._logins.forget)
             if self._look_at_users_again:
                 self._look_at_users_again = False
-                await self._try(self._disconnect_unwelcome)
+                await self._try(self._look_at_users)
             await asyncio.sleep(_BEAT_SECONDS)
 
     def _status(self) -> Status:
@@ -280,6 +310,8 @@ class Gateway:
         problems += self._logins.problems()
         if self._keeper_problem is not None:
             problems.append(self._keeper_problem)
+        if self._reachability.problem:
+            problems.append(Problem(self._reachability.problem, "coati doctor"))
         return Status(
             serving=self._serving,
             problems=tuple(problems),
@@ -319,23 +351,30 @@ class Gateway:
     async def _read_feed(self) -> None:
         async with aclosing(changes.feed(self._database)) as feed:
             async for topics in feed:
-                if topics & _CONFIGURATION:
-                    await self._reload(topics)
                 await self._logins.follow(topics)
                 if "settings" in topics:
                     await self._obey_settings()
-                if topics & _CERTIFICATES:
-                    self._disconnect_revoked()
                 if "commands" in topics:
                     await self._commands.carry_out()
+                if topics & _FOLLOWED:
+                    await self._reload(topics)
+                if topics & _CERTIFICATES:
+                    self._disconnect_revoked()
                 if "users" in topics:
-                    await self._disconnect_unwelcome()
+                    await self._look_at_users()
                     # Who was being let in at this moment will be a session by then.
                     self._look_at_users_again = True
 
     async def _forget_old(self) -> None:
         async with self._database.transaction() as session:
             await forget_old(session, await runtime_settings.current(session), utc_now())
+        await self._writer.run(partial(forget_old_transfers, today=utc_now().date()))
+
+    async def _read_transfers(self) -> None:
+        if not await self._group_commit.flush():
+            return
+        self._transfers.about_to_read()
+        self._transfers.read(await self._reader.run(partial(read_transfers, today=utc_now().date())))
 
     async def _obey_settings(self) -> None:
         async with self._database.snapshot() as session:
@@ -362,6 +401,9 @@ class Gateway:
             return
         self._compiled = compiled
         self._answers.reconfigure(compiled)
+        self._leases.reserve(compiled.reserved)
+        self._admission.reconfigure(compiled.policies, {name: key for key, name in compiled.pool_names.items()})
+        self._admission.review({})
         self._shard.command(Reconfigure(compiled.policy))
         for problem in compiled.problems:
             logger.warning(problem.what, remedy=problem.remedy)
@@ -394,18 +436,27 @@ class Gateway:
     def _there(self) -> set[int]:
         return {*self._projector.live, *self._leases.peers()}
 
-    async def _disconnect_unwelcome(self) -> None:
-        """End the sessions of local users who were disabled or removed."""
-        if not self._projector.live:
+    async def _look_at_users(self) -> None:
+        """End the sessions of local users who were disabled or removed; let the others reach what they may now."""
+        accounts = {stay.account for stay in self._projector.live.values() if stay.account is not None}
+        if not accounts:
             return
         async with self._database.snapshot() as session:
-            users = await session.execute(select(models.User.id, models.User.enabled))
-            enabled = {row.id: row.enabled for row in users}
+            users = await of_accounts(session, sorted(accounts))
+        self._admission.review(
+            {key: (user.group, AccessPolicy.model_validate(user.policy)) for key, user in users.items()}
+        )
         for peer_id, stay in list(self._projector.live.items()):
-            if stay.account is None or enabled.get(stay.account):
+            user = users.get(stay.account) if stay.account is not None else None
+            if stay.account not in accounts or (user is not None and user.enabled):
                 continue
-            what = "disabled" if stay.account in enabled else "removed"
+            what = "disabled" if user is not None else "removed"
             self.disconnect(peer_id, f"user {stay.user!r} was {what}")
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, PeerGone):
+            self._admission.gone(event.peer_id)
+        self._projector.on_event(event)
 
     def disconnect(self, peer_id: int, reason: str, goodbye: Goodbye = Goodbye.ADMINISTRATOR) -> None:
         """End a session, telling the client so; ``reason`` is for the record."""

@@ -17,6 +17,7 @@ from ike_engine.events import (
 )
 
 if TYPE_CHECKING:
+    from appliance.gateway.admission import Terms
     from ike_engine.dataplane.interface import ChildCounters
     from ike_engine.path import Path
 
@@ -67,20 +68,29 @@ class Stay:
     Attributes:
         columns: Of the row, but for the traffic.
         claim: What the realm said that let the user in; ``None`` when nothing is known of it.
+        terms: What was decided for the user at the login.
+        heard_traffic_at: When the data plane last had something from the client.
+        octets_counted: So many were added to what the user transferred.
         id: The row's key once it is written.
         pace: By inbound SPI, of the Child SAs that are up.
         octets: By inbound SPI; Child SAs that are gone stay, for they carried what they carried.
     """
 
     columns: dict[str, Any]
+    heard_traffic_at: datetime
     claim: Claim | None = None
+    terms: Terms | None = None
+    octets_counted: int = 0
     id: int | None = None
     octets: dict[int, Octets] = field(default_factory=dict)
     pace: dict[int, Pace] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, event: PeerConnected, *, node: str, at: datetime, pool: str, hostname: str) -> Stay:
+    def begin(
+        cls, event: PeerConnected, *, node: str, at: datetime, pool: str, hostname: str, terms: Terms | None = None
+    ) -> Stay:
         """The first Child SA is up."""
+        claim = event.claim if isinstance(event.claim, Claim) else None
         return cls(
             {
                 "node": node,
@@ -88,6 +98,9 @@ class Stay:
                 "user": name(event.user),
                 "profile": name(event.profile),
                 "pool": pool,
+                "realm": name(claim.realm) if claim is not None else "",
+                "group": name(terms.effective.group) if terms is not None else "",
+                "ends_at": terms.end.at if terms is not None and terms.end is not None else None,
                 "authentication": event.authentication,
                 "mode": event.mode,
                 "identity": line(event.identity),
@@ -110,7 +123,9 @@ class Stay:
                 "goodbye_reason": "",
                 "details": {"isakmp_sa": None, "child_sas": []},
             },
-            claim=event.claim if isinstance(event.claim, Claim) else None,
+            heard_traffic_at=at,
+            claim=claim,
+            terms=terms,
         )
 
     @property
@@ -215,6 +230,7 @@ class Stay:
         self.octets[counters.inbound_spi] = latest
         if counters.idle_seconds is not None:
             heard_at = at - timedelta(seconds=counters.idle_seconds)
+            self.heard_traffic_at = max(heard_at, self.heard_traffic_at)
             self.columns["last_heard_at"] = max(heard_at, self.columns["last_heard_at"])
         return True
 

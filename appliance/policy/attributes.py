@@ -98,7 +98,9 @@ class AccessPolicy(Schema):
     reachable: Annotated[
         Annotated[Networks, Field(min_length=1)] | None, Field(description="Networks that the client may reach.")
     ] = None
-    routes: Annotated[Networks | None, Field(description="Networks behind the client.")] = None
+    routes: Annotated[
+        Networks | None, Field(description="Networks behind the client, as a realm may say them; not carried yet.")
+    ] = None
     reauthenticate_on_rekey: Annotated[
         bool | None, Field(description="A new phase 1 of a live client must log in again.")
     ] = None

@@ -1,14 +1,23 @@
 """Queries on what is said at each level."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import String, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance.models import BasePolicy, Group, Pool, Profile, User
 
 _THE_ONE = 1
+_MOST_KEYS = 500
+
+
+class UserNow(NamedTuple):
+    """What a session must know of its local user."""
+
+    enabled: bool
+    policy: dict[str, Any]
+    group: str
 
 
 async def base(session: AsyncSession) -> BasePolicy | None:
@@ -44,8 +53,21 @@ async def user(session: AsyncSession, name: str) -> User | None:
 
 async def said_of_users(session: AsyncSession) -> dict[str, dict[str, Any]]:
     """Give what is said for users, by name; those for whom nothing is are left out."""
-    rows = await session.execute(select(User.name, User.policy))
-    return {name: policy for name, policy in rows if policy}
+    rows = await session.execute(select(User.name, User.policy).where(cast(User.policy, String) != "{}"))
+    return dict(rows.all())
+
+
+async def of_accounts(session: AsyncSession, keys: Sequence[int]) -> dict[int, UserNow]:
+    """Give what sessions must know of their users, by key; who was removed is left out."""
+    found: dict[int, UserNow] = {}
+    for start in range(0, len(keys), _MOST_KEYS):
+        rows = await session.execute(
+            select(User.id, User.enabled, User.policy, Group.name)
+            .outerjoin_from(User, Group, User.group_id == Group.id)
+            .where(User.id.in_(keys[start : start + _MOST_KEYS]))
+        )
+        found |= {key: UserNow(enabled, policy, group or "") for key, enabled, policy, group in rows}
+    return found
 
 
 async def naming_pool(session: AsyncSession, pool: str) -> list[str]:

@@ -97,12 +97,18 @@ async def check(work: Transaction, said: AccessPolicy, *, of_user: str | None = 
         of_user: Name of the user that it is said for; ``None``: for several.
 
     Raises:
-        Invalid: an address for several users, in no pool, or that another user has.
+        Invalid: an address for several users, in no pool, or that another user has; networks behind a client.
         NotFound: there is no such pool.
     """
     pools = await repository.pools(work.session)
     if said.pool is not None and said.pool not in [pool.name for pool in pools]:
         raise NotFound(f"there is no pool {said.pool}", field="policy.pool")
+    if said.routes:
+        raise Invalid(
+            "networks behind a client are not carried yet",
+            field="policy.routes",
+            remedy="leave routes out; the client's own virtual IP is carried",
+        )
     if said.address is None:
         return
     if of_user is None:

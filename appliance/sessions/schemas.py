@@ -44,6 +44,9 @@ class SessionView(Schema):
     user: str
     profile: str
     pool: str
+    realm: Annotated[str, Field(description="Which realm let the user in.")]
+    group: Annotated[str, Field(description="The group whose policy holds; empty: none.")]
+    ends_at: Annotated[datetime | None, Field(description="When a limit will end it; null: none will.")]
     authentication: str
     mode: str
     identity: str

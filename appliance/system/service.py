@@ -1,5 +1,6 @@
 """The appliance at a glance: nodes, sessions, pools, certificate, and what is off."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -84,7 +85,16 @@ def _node_problems(nodes: list[NodeView]) -> list[Problem]:
             what = f"gateway {node.name} gave no sign of life since {node.heartbeat_at:%Y-%m-%d %H:%M:%S} UTC"
             problems.append(Problem(what=what, remedy="look whether coati serve runs there, and at its log"))
         problems.extend(node.problems)
+        if node.alive:
+            problems.extend(_realm_problems(node))
     return problems
+
+
+def _realm_problems(node: NodeView) -> Iterator[Problem]:
+    for name, health in node.realms.items():
+        if health.get("state") in ("down", "degraded"):
+            what = f"realm {name} is {health['state']} for gateway {node.name}: {health.get('words', '')}"
+            yield Problem(what=what, remedy=f"try it: coati realm test {name}")
 
 
 def _pool_problems(uses: list[PoolUse]) -> list[Problem]:

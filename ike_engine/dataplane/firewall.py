@@ -7,23 +7,30 @@ clear by the default route.
 
     forward      TCP SYN of or to virtual addresses: MSS no larger than the tunnel carries
                  from virtual addresses by another way than the tunnel: dropped
+                 from virtual addresses that may not go everywhere: what each may reach (``map reach``), to a chain
+                 for each set of networks; what is not among these is counted and answered by ICMP
+                 "administratively prohibited" (RFC 1812 section 5.2.7.1)
+    input        the same for what is meant for this host
     postrouting  from virtual addresses that ask for it to elsewhere: masqueraded
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
+from collections import Counter
+from ipaddress import collapse_addresses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyroute2 import AsyncIPRoute, NetlinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from ipaddress import IPv4Network
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from ipaddress import IPv4Address, IPv4Network
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,6 +43,7 @@ _NFT_SECONDS = 10.0
 _ROUTE_PROTOCOL = 67  # "C"; see rt_protos in /etc/iproute2: marks routes as ours for those who look
 
 _Rule = list[dict[str, Any]]
+_REACH: dict[str, Any] = {"family": "ip", "table": TABLE, "name": "reach"}
 
 
 class Forwarding:
@@ -52,6 +60,9 @@ class Forwarding:
         self._interface = interface
         self._mtu = mtu
         self._kernel_esp = kernel_esp
+        self._served: tuple[frozenset[IPv4Network], frozenset[IPv4Network]] | None = None
+        self._reach = Reachable()
+        self._changing = asyncio.Lock()
         self._routed: frozenset[IPv4Network] = frozenset()
         self._forwarding_before: str | None = None
 
@@ -66,10 +77,43 @@ class Forwarding:
             OSError: the host refused, in words.
         """
         wanted = frozenset(networks)
-        self._forward()
-        # Routes first: where nftables is missing, traffic flows all the same, if less smoothly.
-        await self._route(wanted)
-        await _nft(_replace_table() + self._rules(wanted, frozenset(masqueraded)))
+        async with self._changing:
+            self._forward()
+            # Routes first: where nftables is missing, traffic flows all the same, if less smoothly.
+            await self._route(wanted)
+            self._served = None
+            await _nft(_replace_table() + self._rules(wanted, frozenset(masqueraded)))
+            self._served = wanted, frozenset(masqueraded)
+
+    async def let_reach(
+        self, changes: Mapping[IPv4Address, tuple[IPv4Network, ...] | None], *, afresh: bool = False
+    ) -> None:
+        """Let virtual addresses reach these networks and nothing else, from now on.
+
+        It outlasts another ``serve``: Child SAs of a gateway that crashed carry on for a while.
+
+        Args:
+            changes: By address; ``None``: anything again.
+            afresh: Whatever was said before of any address counts no more.
+
+        Raises:
+            ValueError: an address is in no network that is served.
+            OSError: the host refused, in words; nothing is changed.
+        """
+        async with self._changing:
+            if self._served is None:
+                raise ValueError("no networks are served, so nothing can be reached")
+            served, masqueraded = self._served
+            for address, networks in changes.items():
+                if networks is not None and not any(address in network for network in served):
+                    raise ValueError(f"{address} is not in a network that is served")
+            after = Reachable() if afresh else self._reach.copy()
+            commands = after.change(changes)
+            if afresh:
+                commands = _replace_table() + self._rules(served, masqueraded, after)
+            if commands:
+                await _nft(commands)
+            self._reach = after
 
     async def close(self) -> None:
         """Remove rules and routes, and stop forwarding if the host did not forward before."""
@@ -100,7 +144,12 @@ class Forwarding:
 
     # ---- nftables: see libnftables-json(5) ----
 
-    def _rules(self, networks: frozenset[IPv4Network], masqueraded: frozenset[IPv4Network]) -> list[dict[str, Any]]:
+    def _rules(
+        self,
+        networks: frozenset[IPv4Network],
+        masqueraded: frozenset[IPv4Network],
+        reach: Reachable | None = None,
+    ) -> list[dict[str, Any]]:
         virtual = _membership(networks)
         clamp = self._mtu - _IP_AND_TCP_HEADERS
         rules = [_chain("forward", {"type": "filter", "hook": "forward", "prio": -150, "policy": "accept"})]
@@ -112,6 +161,11 @@ class Forwarding:
                 _match("==", _address("saddr"), virtual),
             ]
             rules.append(_rule("forward", [*stray, {"counter": None}, {"drop": None}]))
+        rules += (reach or self._reach).rules()
+        rules.append(_chain("input", {"type": "filter", "hook": "input", "prio": -150, "policy": "accept"}))
+        rules += [
+            _rule(chain, [{"vmap": {"key": _address("saddr"), "data": "@reach"}}]) for chain in ("forward", "input")
+        ]
         rules += [_rule("forward", _clamped(end, virtual, clamp)) for end in ("saddr", "daddr")]
         if masqueraded:
             hidden = [
@@ -124,6 +178,72 @@ class Forwarding:
                 _rule("postrouting", [*hidden, {"counter": None}, {"masquerade": None}]),
             ]
         return rules
+
+
+class Reachable:
+    """What virtual addresses may reach, as a map of nftables and a chain for each set of networks in use."""
+
+    def __init__(self) -> None:
+        self._networks: dict[IPv4Address, tuple[IPv4Network, ...]] = {}
+        self._users: Counter[tuple[IPv4Network, ...]] = Counter()
+
+    def copy(self) -> Reachable:
+        """Give another one that says the same."""
+        other = Reachable()
+        other._networks, other._users = dict(self._networks), Counter(self._users)
+        return other
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Give the commands that make all of it in a new table."""
+        chains = [command for networks in self._users for command in _reach_chain(networks)]
+        pairs = [_reach_pair(address, networks) for address, networks in self._networks.items()]
+        made = {"add": {"map": _REACH | {"type": "ipv4_addr", "map": "verdict"}}}
+        return [*chains, made, *([{"add": {"element": _REACH | {"elem": pairs}}}] if pairs else [])]
+
+    def change(self, changes: Mapping[IPv4Address, tuple[IPv4Network, ...] | None]) -> list[dict[str, Any]]:
+        """Take these changes in; give the commands that make them where ``rules`` were made."""
+        chains = set(+self._users)
+        gone, new = [], []
+        for address, networks in changes.items():
+            if (before := self._networks.pop(address, None)) is not None:
+                self._users[before] -= 1
+                gone.append(_reach_entry("delete", address, before))
+            if networks is not None:
+                self._networks[address] = networks
+                self._users[networks] += 1
+                new.append(_reach_entry("add", address, networks))
+        self._users = +self._users
+        made = [command for networks in self._users.keys() - chains for command in _reach_chain(networks)]
+        ended = [
+            {verb: {"chain": {"family": "ip", "table": TABLE, "name": _reach_chain_name(networks)}}}
+            for networks in chains - self._users.keys()
+            for verb in ("flush", "delete")
+        ]
+        return [*made, *gone, *new, *ended]
+
+
+def _reach_chain_name(networks: tuple[IPv4Network, ...]) -> str:
+    return f"reach-{hashlib.sha256(' '.join(map(str, networks)).encode()).hexdigest()[:16]}"
+
+
+def _reach_chain(networks: tuple[IPv4Network, ...]) -> list[dict[str, Any]]:
+    """Go on with what is for one of these networks; count the rest and say that it is not allowed."""
+    name = _reach_chain_name(networks)
+    allowed = _match("==", _address("daddr"), _membership(collapse_addresses(networks)))
+    prohibited = {"reject": {"type": "icmp", "expr": "admin-prohibited"}}
+    return [
+        {"add": {"chain": {"family": "ip", "table": TABLE, "name": name}}},
+        _rule(name, [allowed, {"return": None}]),
+        _rule(name, [{"counter": None}, prohibited]),
+    ]
+
+
+def _reach_entry(verb: str, address: IPv4Address, networks: tuple[IPv4Network, ...]) -> dict[str, Any]:
+    return {verb: {"element": _REACH | {"elem": [_reach_pair(address, networks)]}}}
+
+
+def _reach_pair(address: IPv4Address, networks: tuple[IPv4Network, ...]) -> list[Any]:
+    return [str(address), {"jump": {"target": _reach_chain_name(networks)}}]
 
 
 async def hindrances() -> list[str]:
@@ -173,7 +293,7 @@ def _address(end: str) -> dict[str, Any]:
     return {"payload": {"protocol": "ip", "field": end}}
 
 
-def _membership(networks: Collection[IPv4Network]) -> dict[str, Any]:
+def _membership(networks: Iterable[IPv4Network]) -> dict[str, Any]:
     return {
         "set": [
             {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}} for network in sorted(networks)

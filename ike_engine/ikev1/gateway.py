@@ -389,7 +389,7 @@ class Gateway:
                 f"the client wants to reach {ours}; allowed is {allowed}",
                 remedy=f"Let the pool or profile reach {ours}, or correct the client's remote networks.",
             )
-        return networks, (theirs,)
+        return (ours,) if configuration.filtered else networks, (theirs,)
 
     def _quick_mode_failed(self, sa: IsakmpSa, error: IkeError) -> None:
         if error.notify is not None:

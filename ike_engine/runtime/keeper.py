@@ -168,10 +168,17 @@ class Keeper:
             self._held = held.pop_all()
 
     async def _perform(self, operation: operations.Operation) -> None:
-        if self._forwarding is not None:
-            served = [virtual.network for virtual in operation.networks]
-            masqueraded = [virtual.network for virtual in operation.networks if virtual.masquerade]
-            await self._forwarding.serve(served, masqueraded)
+        if self._forwarding is None:
+            return
+        match operation:
+            case operations.ServeNetworks(networks):
+                served = [virtual.network for virtual in networks]
+                await self._forwarding.serve(served, [virtual.network for virtual in networks if virtual.masquerade])
+            case operations.LetReach(limited, unlimited, afresh):
+                changes = dict.fromkeys(unlimited) | {
+                    address: reach.networks for reach in limited for address in reach.addresses
+                }
+                await self._forwarding.let_reach(changes, afresh=afresh)
 
     def gateway_descriptors(self) -> dict[str, int]:
         """Give what the gateway is to inherit, by name.

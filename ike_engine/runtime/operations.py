@@ -14,7 +14,7 @@ import logging
 import secrets
 import socket
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 
 _LARGEST: Final = 65_536
 _MOST_NETWORKS: Final = 1_024
+_MOST_REACHABLE: Final = 256
+MOST_ADDRESSES: Final = 1_000
+"""That one operation speaks of."""
+
 _WIDEST_PREFIX: Final = 8
 
 
@@ -47,8 +51,36 @@ class ServeNetworks:
     networks: tuple[VirtualNetwork, ...]
 
 
-Operation = ServeNetworks
-"""All there is; a union when there is more."""
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What some virtual addresses may reach, and nothing else.
+
+    Attributes:
+        networks: Where packets from these addresses may go.
+        addresses: Within the networks that are served.
+    """
+
+    networks: tuple[IPv4Network, ...]
+    addresses: tuple[IPv4Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LetReach:
+    """Let virtual addresses reach certain networks only; others stay as they are.
+
+    Attributes:
+        limited: From now on these.
+        unlimited: These may go anywhere again.
+        afresh: Forget what was said before of any address.
+    """
+
+    limited: tuple[Reach, ...] = ()
+    unlimited: tuple[IPv4Address, ...] = ()
+    afresh: bool = False
+
+
+Operation = ServeNetworks | LetReach
+"""All there is."""
 
 
 class OperationFailed(Exception):
@@ -57,8 +89,19 @@ class OperationFailed(Exception):
 
 def encode(number: int, operation: Operation) -> bytes:
     """Give the datagram of an operation; its outcome comes back under the same number."""
-    networks = [[str(virtual.network), virtual.masquerade] for virtual in operation.networks]
-    return json.dumps({"number": number, "serve-networks": networks}).encode()
+    match operation:
+        case ServeNetworks():
+            told: object = [[str(virtual.network), virtual.masquerade] for virtual in operation.networks]
+            return json.dumps({"number": number, "serve-networks": told}).encode()
+        case LetReach():
+            told = {
+                "limited": [
+                    [list(map(str, reach.networks)), list(map(str, reach.addresses))] for reach in operation.limited
+                ],
+                "unlimited": list(map(str, operation.unlimited)),
+                "afresh": operation.afresh,
+            }
+            return json.dumps({"number": number, "let-reach": told}).encode()
 
 
 def decode(datagram: bytes) -> tuple[int, Operation]:
@@ -72,8 +115,42 @@ def decode(datagram: bytes) -> tuple[int, Operation]:
             if len(networks) > _MOST_NETWORKS:
                 raise ValueError(f"{len(networks)} networks; {_MOST_NETWORKS} is the most")
             return number, ServeNetworks(tuple(map(_virtual_network, networks)))
+        case {"number": int(number), "let-reach": dict(told), **others} if not others:
+            return number, _let_reach(told)
         case _:
             raise ValueError("not an operation")
+
+
+def _let_reach(told: dict[str, Any]) -> LetReach:
+    match told:
+        case {"limited": list(limited), "unlimited": list(unlimited), "afresh": bool(afresh), **others} if not others:
+            order = LetReach(tuple(map(_reach, limited)), _addresses(unlimited), afresh)
+        case _:
+            raise ValueError("not an order about what is reachable")
+    count = len(order.unlimited) + sum(len(reach.addresses) for reach in order.limited)
+    if count > MOST_ADDRESSES:
+        raise ValueError(f"{count} addresses; {MOST_ADDRESSES} is the most")
+    return order
+
+
+def _reach(value: object) -> Reach:
+    match value:
+        case [list(networks), list(addresses)] if 0 < len(networks) <= _MOST_REACHABLE:
+            return Reach(tuple(IPv4Network(text) for text in map(_text, networks)), _addresses(addresses))
+        case _:
+            raise ValueError("not what addresses may reach")
+
+
+def _addresses(values: list[object]) -> tuple[IPv4Address, ...]:
+    return tuple(IPv4Address(_text(value)) for value in values)
+
+
+def _text(value: object) -> str:
+    match value:
+        case str():
+            return value
+        case _:  # a number would do for an address, and mean another one
+            raise ValueError(f"{value!r} is not an address")
 
 
 def _virtual_network(value: object) -> VirtualNetwork:

@@ -31,7 +31,11 @@ from appliance.gateway.database_thread import DatabaseThread
 from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
 from appliance.gateway.projector import Projector, Status
+from appliance.installation import Installation
+from appliance.master_key import MasterKey
 from appliance.models.columns import NEVER, now
+from appliance.settings import Settings
+from ike_engine.secret import Secret
 from tests.appliance.gateway.recording import coming_in, lease_rows, leaving
 
 if TYPE_CHECKING:
@@ -77,6 +81,7 @@ async def main() -> None:
             await session.flush()
             addresses = [{"pool_id": pool.id, "address": 0x0A09_0000 + n, "free_since": NEVER} for n in range(4_000)]
             await session.execute(insert(models.Lease), addresses)
+        installation = Installation(Settings(data_dir=Path(folder)), database, MasterKey(Secret(bytes(32))))
         leases = Leases()
         leases.load(await lease_rows(database))
         reader, writer = DatabaseThread(url, "reader", writes=False), DatabaseThread(url, "writer", writes=True)
@@ -91,7 +96,7 @@ async def main() -> None:
         )
         group_commit = GroupCommit(writer, projector.collect, noted)
         writing = asyncio.create_task(group_commit.run())
-        login = partial(log_in_and_out, StoredAccounts(reader), leases, projector)
+        login = partial(log_in_and_out, StoredAccounts(reader, installation), leases, projector)
         numbers = count(1)
         best, nothing = float("inf"), float("inf")
         for _ in range(ROUNDS):

@@ -6,12 +6,22 @@ import itertools
 import random
 from collections import Counter
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ike_engine.actions import Accepted, Authenticate, Challenge, Configure, Prompt, Reconfigure, Rejected
-from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerConnected, PeerGone, PeerMoved, PeerRefused, Stage
+from ike_engine.events import (
+    ChildSaEstablished,
+    Goodbye,
+    IsakmpSaEstablished,
+    PeerConnected,
+    PeerGone,
+    PeerMoved,
+    PeerRefused,
+    Stage,
+)
 from ike_engine.path import Address, Path
 from ike_engine.policy import Authentication, Limits, Phase1Mode, Policy, Profile
 from ike_engine.secret import Secret
@@ -242,6 +252,31 @@ def test_phase_1_is_renewed_and_the_session_goes_on(*, again: bool) -> None:
     assert len(logins) == (len(established) if again else 1)
     assert not lab.gateway.of(PeerGone)
     assert len(lab.gateway.inbound) == 1
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_is_said_of_the_user_decides_about_another_login_before_the_profile_does(*, again: bool) -> None:
+    lab = pair(
+        gateway={"isakmp_lifetime_seconds": 100, "reauthenticate_on_rekey": not again},
+        client={"isakmp_lifetime_seconds": 100},
+        configuration=replace(CONFIGURATION, reauthenticate_on_rekey=again),
+    )
+    logins: list[object] = []
+    answer = lab.gateway.answer
+    lab.gateway.answer = lambda q: (logins.append(q) if isinstance(q, Authenticate) else None, answer(q))[1]
+    lab.connect(seconds=350)
+    established = lab.gateway.of(IsakmpSaEstablished)
+    assert len(established) >= 4
+    assert len(logins) == (len(established) if again else 1)
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_what_a_firewall_filters_is_installed_as_asked_for(*, filtered: bool) -> None:
+    reachable = (IPv4Network("10.1.0.0/16"),)
+    lab = pair(configuration=replace(CONFIGURATION, reachable=reachable, filtered=filtered))
+    lab.connect(seconds=5)
+    everything = (IPv4Network("0.0.0.0/0"),)
+    assert lab.gateway.one(ChildSaEstablished).local_networks == (everything if filtered else reachable)
 
 
 def test_phase_2_is_renewed_before_it_ends() -> None:

@@ -70,8 +70,8 @@ def gateway(homes: tuple[Place, Place, Place], tmp_path_factory: pytest.TempPath
         yield running
 
 
-def answered(place: Place, octets: int = 56) -> int:
-    done = place.run("ping", "-q", "-i", "0.2", "-c", "5", "-W", "2", "-s", str(octets), network.SERVER, check=False)
+def answered(place: Place, octets: int = 56, address: str = network.SERVER) -> int:
+    done = place.run("ping", "-q", "-i", "0.2", "-c", "5", "-W", "2", "-s", str(octets), address, check=False)
     found = re.search(r"(\d+) received", done.stdout)
     assert found, done.stdout + done.stderr
     return int(found[1])
@@ -112,6 +112,25 @@ def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, P
         eventually(lambda: "proto esp" not in states(place), within=20, what="alice's SAs are gone")
         assert "10.88." not in place.run("ip", "xfrm", "policy").stdout
         eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
+
+
+def test_without_nftables_the_kernels_policies_keep_what_is_reachable(
+    gateway: CoatiGateway, homes: tuple[Place, Place, Place], tmp_path: Path
+) -> None:
+    """The guest's nftables has no filter chains: the Child SA is narrowed to what the user may reach."""
+    place, home_a, _ = homes
+    gateway.coati("user", "set", office.ALICE.name, f"reachable={network.INNER_GATEWAY}/32")
+    with StrongSwanClient(home_a, tmp_path) as alice:
+        alice.start(Login(office.ALICE), gateway.authority)
+        alice.connect(within=40)
+        assert answered(home_a, address=network.INNER_GATEWAY) >= 4, gateway.log()[-3000:] + states(place)
+        assert answered(home_a) == 0
+        policies = place.run("ip", "xfrm", "policy").stdout
+        assert f"src {alice.virtual_ip}/32 dst {network.INNER_GATEWAY}/32" in policies
+        assert "what users may reach is kept by their Child SAs only" in gateway.log()
+        alice.disconnect()
+        eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
+    gateway.coati("user", "set", office.ALICE.name, "reachable=inherit")
 
 
 def test_our_own_client_on_the_kernels_esp(

@@ -73,7 +73,7 @@ class InMemory:
 def chain(
     factors: InMemory, demand: SecondFactor = SecondFactor.ENROLLED, realms: Sequence[Passwords] = (Passwords(),)
 ) -> Chain:
-    codes = OneTimeCodes(factors, lambda _: demand, Time().wall)
+    codes = OneTimeCodes(factors, lambda *_: demand, Time().wall)
 
     async def at_once(_seconds: float) -> None:
         pass

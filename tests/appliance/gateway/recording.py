@@ -88,7 +88,8 @@ class Recorder:
 
     def connect(self, peer_id: int, user: str = "alice", **more: Any) -> None:
         """Let a client come in as the engine tells of it."""
-        lease = self.leases.take(1, user, peer_id, self.time.wall(), hostname=more.pop("hostname", ""))
+        kept = {"hostname": more.pop("hostname", ""), "terms": more.pop("terms", None)}
+        lease = self.leases.take(1, user, peer_id, self.time.wall(), **kept)
         assert lease is not None
         self.tell(*coming_in(peer_id, user, lease.address, **more))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import SecretStr
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from appliance.database import Database
+    from appliance.installation import Installation
+
+UNUSED = cast("Installation", None)  # it is for changing passwords
 
 
 @pytest.fixture
@@ -31,19 +34,19 @@ async def reader(database: Database, empty_database_url: SecretStr) -> AsyncIter
 
 
 async def test_a_user_is_found_however_the_name_is_written(reader: DatabaseThread) -> None:
-    account = await StoredAccounts(reader).find(" User7 ")
+    account = await StoredAccounts(reader, UNUSED).find(" User7 ")
     assert account is not None
     assert (account.name, account.password_hash, account.enabled, account.expires_at) == ("user7", "hash7", True, None)
 
 
 async def test_nobody_is_found_under_an_unknown_name(reader: DatabaseThread) -> None:
-    accounts = StoredAccounts(reader)
+    accounts = StoredAccounts(reader, UNUSED)
     for name in ("nobody", "", "user7'--", "user%"):
         assert await accounts.find(name) is None
 
 
 async def test_a_change_is_seen_at_once(reader: DatabaseThread, database: Database) -> None:
-    accounts = StoredAccounts(reader)
+    accounts = StoredAccounts(reader, UNUSED)
     for wanted in (False, True):
         async with database.transaction() as session:
             await session.execute(update(models.User).where(models.User.name == "user1").values(enabled=wanted))
@@ -53,7 +56,7 @@ async def test_a_change_is_seen_at_once(reader: DatabaseThread, database: Databa
 
 
 async def test_logins_at_once_share_a_query(reader: DatabaseThread) -> None:
-    accounts = StoredAccounts(reader)
+    accounts = StoredAccounts(reader, UNUSED)
     found = await asyncio.gather(*(accounts.find(f"user{number}") for number in range(50)), accounts.find("nobody"))
     assert [account.name if account else None for account in found] == [*(f"user{n}" for n in range(50)), None]
     assert reader.transactions == 1
@@ -62,7 +65,7 @@ async def test_logins_at_once_share_a_query(reader: DatabaseThread) -> None:
 async def test_who_asks_while_a_query_runs_is_answered_by_the_next(
     reader: DatabaseThread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    accounts = StoredAccounts(reader)
+    accounts = StoredAccounts(reader, UNUSED)
     real = reader.run
     late: list[asyncio.Future[Any]] = []
 
@@ -79,13 +82,13 @@ async def test_who_asks_while_a_query_runs_is_answered_by_the_next(
 
 
 async def test_a_name_that_no_user_can_have_does_not_spoil_the_query_of_others(reader: DatabaseThread) -> None:
-    accounts = StoredAccounts(reader)
+    accounts = StoredAccounts(reader, UNUSED)
     found = await asyncio.gather(accounts.find("user1"), accounts.find("a\x00b"), accounts.find("\udc80x"))
     assert [account.name if account else None for account in found] == ["user1", None, None]
 
 
 async def test_who_gives_up_does_not_take_the_others_along(reader: DatabaseThread) -> None:
-    accounts = StoredAccounts(reader)
+    accounts = StoredAccounts(reader, UNUSED)
     first, second = (asyncio.create_task(accounts.find("user1")) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
@@ -95,5 +98,5 @@ async def test_who_gives_up_does_not_take_the_others_along(reader: DatabaseThrea
 async def test_a_database_that_cannot_be_read_is_no_unknown_user(tmp_path: Path) -> None:
     away = DatabaseThread(SecretStr(f"sqlite+aiosqlite:///{tmp_path}/no/such/folder/coati.db"), "away", writes=False)
     with pytest.raises(AccountsUnavailable, match="unable to open"):
-        await StoredAccounts(away).find("user1")
+        await StoredAccounts(away, UNUSED).find("user1")
     await away.close()

@@ -16,11 +16,15 @@ from appliance.auth.chain import Chain
 from appliance.auth.throttle import Throttle
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Verdict
 from appliance.certificates.outside import RevocationService
+from appliance.gateway.admission import Admission
 from appliance.gateway.answers import Answers
 from appliance.gateway.client_certificates import ClientCertificates
 from appliance.gateway.compile import Compiled, compile_rows, read
 from appliance.gateway.leases import Leases
+from appliance.gateway.reachability import Reachability
+from appliance.gateway.transfers import Transfers
 from appliance.installation import Actor, Installation
+from appliance.models.columns import now as utc_now
 from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange
 from ike_engine import actions
@@ -55,6 +59,7 @@ class Scripted:
 @dataclass
 class Asked:
     answers: Answers
+    admission: Admission
     realm: Scripted
     leases: Leases
     installation: Installation
@@ -75,6 +80,8 @@ class Asked:
             compiled = compile_rows(await read(session), self.installation.master_key, force_encapsulation=False)
         self.leases.load(await lease_rows(self.installation.database))
         self.answers.reconfigure(compiled)
+        self.leases.reserve(compiled.reserved)
+        self.admission.reconfigure(compiled.policies, {name: key for key, name in compiled.pool_names.items()})
         return compiled
 
 
@@ -94,12 +101,10 @@ async def asked(installation: Installation) -> Asked:
     async with installation.transaction(Actor("test")) as work:
         await pools.change(work, "default", PoolChange(networks=(IPv4Network("10.9.0.0/30"),)))
     realm, leases = Scripted(), Leases()
-    asked = Asked(
-        Answers(Chain([realm], Throttle()), leases, ClientCertificates(RevocationService())),
-        realm,
-        leases,
-        installation,
-    )
+    transfers = Transfers(utc_now, postgresql_dialect=False)
+    admission = Admission(leases, Reachability(None), transfers, disconnect=lambda *_: None)
+    answers = Answers(Chain([realm], Throttle()), admission, ClientCertificates(RevocationService()))
+    asked = Asked(answers, admission, realm, leases, installation)
     await asked.reload()
     return asked
 

@@ -188,10 +188,8 @@ async def test_what_a_pool_tells_its_clients(installation: Installation) -> None
         await pools.add(work, pool)
         await profiles.add(work, NewProfile(name="branch", pool="branch"))
     result = await compiled(installation)
-    offer = result.offers["branch"]
-    assert result.pool_names[offer.pool_id or 0] == "branch"
-    assert result.pool_names[result.offers["default"].pool_id or 0] == "default"
-    told = offer.configuration
+    told = result.policies.resolve("branch").policy
+    assert (told.pool, result.policies.resolve("default").policy.pool) == ("branch", "default")
     assert (told.dns, told.wins, told.domain, told.banner) == (pool.dns, pool.wins, "corp.example", "Welcome")
     assert (told.split_include, told.split_exclude, told.split_dns) == (pool.split_include, (), ("corp.example",))
     assert (told.reachable, told.save_password) == (pool.reachable, True)

@@ -34,6 +34,18 @@ async def test_a_gateway_serves_only_while_its_heart_beats(work: Transaction) ->
     assert "gave no sign of life since" in await words(work)
 
 
+async def test_a_realm_that_is_down_is_said_while_its_gateway_lives(work: Transaction) -> None:
+    realms = {"corp": {"state": "down", "words": "no answer from 192.0.2.1"}, "local": {"state": "ok", "words": ""}}
+    work.session.add(node := Node(name="gw", serving=True, realms=realms))
+    await work.session.flush()
+    said = await words(work)
+    assert "realm corp is down for gateway gw: no answer from 192.0.2.1: try it: coati realm test corp" in said
+    assert "realm local" not in said
+    node.heartbeat_at = now() - timedelta(minutes=5)
+    await work.session.flush()
+    assert "realm corp" not in await words(work)
+
+
 async def test_a_pool_that_is_nearly_full_is_said(work: Transaction) -> None:
     await pools.add(work, NewPool.model_validate({"name": "small", "networks": ["10.99.0.0/30"]}))
     for lease in await work.session.scalars(Lease.__table__.select()):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ike_engine.runtime.operations import (
+    MOST_ADDRESSES,
     Keeper,
+    LetReach,
     Operation,
     OperationFailed,
     OperationsServer,
+    Reach,
     ServeNetworks,
     VirtualNetwork,
     decode,
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
 
 SERVE = ServeNetworks(
     (VirtualNetwork(IPv4Network("10.9.0.0/24"), masquerade=True), VirtualNetwork(IPv4Network("10.8.0.0/16"), False))
+)
+
+LET_REACH = LetReach(
+    (
+        Reach((IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.7/32")), (IPv4Address("10.9.0.1"),)),
+        Reach((IPv4Network("10.3.0.0/16"),), (IPv4Address("10.9.0.2"), IPv4Address("10.9.0.3"))),
+    ),
+    (IPv4Address("10.9.0.4"),),
 )
 
 
@@ -43,6 +54,18 @@ async def served(perform: Callable[[Operation], Awaitable[None]]) -> AsyncIterat
 def test_an_operation_survives_the_channel() -> None:
     assert decode(encode(7, SERVE)) == (7, SERVE)
     assert decode(encode(0, ServeNetworks(()))) == (0, ServeNetworks(()))
+    for order in (LET_REACH, LetReach(), LetReach(afresh=True)):
+        assert decode(encode(3, order)) == (3, order)
+
+
+def test_the_list_of_addresses_and_of_what_they_reach_is_bounded() -> None:
+    many = tuple(IPv4Address(0x0A09_0000 + number) for number in range(MOST_ADDRESSES))
+    decode(encode(1, LetReach((), many)))
+    with pytest.raises(ValueError, match="1000 is the most"):
+        decode(encode(1, LetReach((Reach((IPv4Network("10.1.0.0/16"),), many),), many[:1])))
+    networks = tuple(IPv4Network((0x0A00_0000 + number, 32)) for number in range(257))
+    with pytest.raises(ValueError, match="not what addresses may reach"):
+        decode(encode(1, LetReach((Reach(networks, many[:1]),))))
 
 
 @pytest.mark.parametrize(
@@ -58,6 +81,15 @@ def test_an_operation_survives_the_channel() -> None:
         b'{"number": 1, "serve-networks": [], "then": "more"}',
         b'{"number": 1, "serve-networks": {}}',
         b'{"number": 1, "run": "/bin/sh"}',
+        b'{"number": 1, "let-reach": []}',
+        b'{"number": 1, "let-reach": {"limited": [], "unlimited": []}}',
+        b'{"number": 1, "let-reach": {"limited": [], "unlimited": [], "afresh": 1}}',
+        b'{"number": 1, "let-reach": {"limited": [], "unlimited": [], "afresh": false, "more": 1}}',
+        b'{"number": 1, "let-reach": {"limited": [], "unlimited": ["10.9.0.0/24"], "afresh": false}}',
+        b'{"number": 1, "let-reach": {"limited": [], "unlimited": [168361985], "afresh": false}}',
+        b'{"number": 1, "let-reach": {"limited": [[[], ["10.9.0.1"]]], "unlimited": [], "afresh": false}}',
+        b'{"number": 1, "let-reach": {"limited": [[["10.1.0.1/16"], []]], "unlimited": [], "afresh": false}}',
+        b'{"number": 1, "let-reach": {"limited": [[[10], ["10.9.0.1"]]], "unlimited": [], "afresh": false}}',
     ],
 )
 def test_what_is_not_an_operation_is_refused(refused: bytes) -> None:

@@ -1,0 +1,272 @@
+"""On which terms a user who proved to be one comes in: now or not, with which address, until when.
+
+Policy decides (``appliance.policy``); the words of every refusal say which level of it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from shlex import quote
+from typing import TYPE_CHECKING
+
+import structlog
+
+from appliance.auth.verdicts import Claim
+from appliance.policy.access_hours import AccessHours
+from appliance.policy.attributes import SecondFactor, WhenTooMany
+from appliance.policy.effective import DEFAULT, Effective, Policies
+from appliance.wording import octets
+from ike_engine.actions import HOST_MASK, Configuration, Refused, Rejected
+from ike_engine.events import Goodbye
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from ipaddress import IPv4Address
+
+    from appliance.gateway.leases import Lease, Leases
+    from appliance.gateway.reachability import Reachability
+    from appliance.gateway.transfers import Transfers
+    from appliance.policy.attributes import AccessPolicy
+    from ike_engine.actions import Configure
+
+logger = structlog.get_logger(__name__)
+
+_NOBODY = Claim(realm="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """When a session must end, and why."""
+
+    at: datetime
+    goodbye: Goodbye
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What was decided for one user at one login.
+
+    Attributes:
+        profile: Name of the connection profile.
+        claim: What the realm said.
+        effective: What counts.
+        end: When the session must end at the latest; ``None``: nothing says so.
+    """
+
+    profile: str
+    claim: Claim
+    effective: Effective
+    end: End | None
+
+
+class Admission:
+    """Decides for one gateway.
+
+    Args:
+        leases: Where addresses come from.
+        reachability: Sees to what they may reach.
+        transfers: Knows what was transferred.
+        disconnect: Ends the session of a peer.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        reachability: Reachability,
+        transfers: Transfers,
+        *,
+        disconnect: Callable[[int, str, Goodbye], None],
+    ) -> None:
+        self._leases = leases
+        self._reachability = reachability
+        self._transfers = transfers
+        self._disconnect = disconnect
+        self._policies = Policies()
+        self._pool_ids: Mapping[str, int] = {}
+
+    def reconfigure(self, policies: Policies, pool_ids: Mapping[str, int]) -> None:
+        """Decide by this from now on. What live sessions may reach is changed by ``review``."""
+        self._policies = policies
+        self._pool_ids = pool_ids
+
+    def effective(self, profile: str, claim: Claim) -> Effective:
+        """Say what counts for a login that a realm accepted."""
+        return self._policies.resolve(
+            profile,
+            group=self._policies.group_of(claim.groups, claim.group),
+            user=claim.policy,
+            login=claim.attributes,
+        )
+
+    def second_factor(self, profile: str, claim: Claim) -> SecondFactor:
+        """Say whether a login takes a one-time code as well."""
+        return self.effective(profile, claim).policy.second_factor or SecondFactor.ENROLLED
+
+    def refusal(self, profile: str, user: str, claim: Claim, now: datetime) -> Rejected | None:
+        """Say why a user may not come in at this hour, although the login is good."""
+        effective = self.effective(profile, claim)
+        policy, levels = effective.policy, effective.levels
+        if not AccessHours.from_text(policy.access_hours or "").allow(now):
+            return Rejected(
+                f"user {user!r} may not come in at this hour: {policy.access_hours} ({_said(levels, 'access_hours')})",
+                f"other hours are set by: {_command(levels['access_hours'], user)} access-hours=...",
+            )
+        if (used := self._transfers.used_up(user, policy, now)) is not None:
+            return Rejected(
+                f"user {user!r} has used up the quota of this {policy.quota_period}: {octets(used)} of "
+                f"{octets(policy.quota_octets or 0)} ({_said(levels, 'quota_octets')})",
+                f"it begins anew by itself; a larger one: {_command(levels['quota_octets'], user)} quota-octets=...",
+            )
+        return None
+
+    async def configure(self, question: Configure, now: datetime) -> Configuration | Refused:
+        """Give an address and what comes with it."""
+        claim = question.claim if isinstance(question.claim, Claim) else _NOBODY
+        profile, user = question.peer.profile, question.user
+        effective = self.effective(profile, claim)
+        terms = Terms(profile=profile, claim=claim, effective=effective, end=_end(effective, claim, now))
+        if (too_many := self._make_room(user, effective)) is not None:
+            return too_many
+        lease = self._take(question, terms, now)
+        if isinstance(lease, Refused):
+            return lease
+        policy = effective.policy
+        if policy.routes:
+            logger.warning("networks behind a client are not carried", user=user, routes=list(map(str, policy.routes)))
+        filtered = await self._reachability.let(lease.address, policy.reachable or ())
+        said = effective.levels["reauthenticate_on_rekey"] != DEFAULT
+        return Configuration(
+            address=lease.address,
+            netmask=policy.netmask or HOST_MASK,
+            dns=policy.dns or (),
+            wins=policy.wins or (),
+            domain=policy.domain or "",
+            split_include=policy.split_include or (),
+            split_exclude=policy.split_exclude or (),
+            split_dns=policy.split_dns or (),
+            banner=policy.banner or "",
+            save_password=bool(policy.save_password),
+            reachable=policy.reachable or (),
+            filtered=filtered,
+            reauthenticate_on_rekey=policy.reauthenticate_on_rekey if said else None,
+        )
+
+    def review(self, fresh: Mapping[int, tuple[str, AccessPolicy]]) -> None:
+        """Have live sessions reach what they may reach now; the rest of their terms stays until the next login.
+
+        Args:
+            fresh: The group and the policy of local users, by key; who is left out keeps what was known.
+        """
+        for peer_id, lease in self._leases.items():
+            if (terms := lease.terms) is None:
+                continue
+            claim = terms.claim
+            if claim.account is not None and claim.account in fresh:
+                group, policy = fresh[claim.account]
+                claim = replace(claim, group=group, policy=policy)
+            effective = self.effective(terms.profile, claim)
+            reachable = effective.policy.reachable or ()
+            if reachable != terms.effective.policy.reachable:
+                self._reachability.change(lease.address, reachable)
+            self._leases.replace_terms(peer_id, replace(terms, claim=claim, effective=effective))
+
+    def gone(self, peer_id: int) -> None:
+        """A peer is going: nobody will have its address."""
+        if (lease := self._leases.of_peer(peer_id)) is not None:
+            self._reachability.forget(lease.address)
+
+    def _make_room(self, user: str, effective: Effective) -> Refused | None:
+        most = effective.policy.simultaneous_sessions
+        present = self._leases.of_user(user)
+        if not most or len(present) < most:
+            return None
+        if effective.policy.when_too_many is WhenTooMany.REFUSE:
+            level = effective.levels["simultaneous_sessions"]
+            return Refused(
+                f"user {user!r} has {len(present)} sessions already; {most} is the most "
+                f"({_said(effective.levels, 'simultaneous_sessions')})",
+                f"disconnect one (coati session disconnect), or: {_command(level, user)} "
+                "simultaneous-sessions=... or when-too-many=replace",
+            )
+        for peer_id, _ in present[: len(present) - most + 1]:
+            self._disconnect(peer_id, f"user {user!r} came in anew and may have {most} sessions", Goodbye.REPLACED)
+        return None
+
+    def _take(self, question: Configure, terms: Terms, now: datetime) -> Lease | Refused:
+        user, policy = question.user, terms.effective.policy
+        if policy.address is not None:
+            return self._take_address(question, policy.address, terms, now)
+        if policy.pool is None:
+            return Refused("there is no address pool", "coati pool add")
+        pool_id = self._pool_ids.get(policy.pool)
+        if pool_id is None:
+            return Refused(
+                f"there is no pool {policy.pool!r} ({_said(terms.effective.levels, 'pool')})",
+                f"coati pool add {policy.pool}, or name another one there",
+            )
+        lease = self._leases.take(pool_id, user, question.peer_id, now, hostname=question.hostname, terms=terms)
+        if lease is None:
+            return Refused(
+                f"pool {policy.pool!r} is exhausted: all of its {self._leases.size(pool_id)} addresses are taken",
+                f"give it another network (coati pool set {policy.pool}), or disconnect sessions that are not needed",
+            )
+        return lease
+
+    def _take_address(self, question: Configure, address: IPv4Address, terms: Terms, now: datetime) -> Lease | Refused:
+        where = f"address {address} of user {question.user!r} ({_said(terms.effective.levels, 'address')})"
+        pool_id = self._leases.pool_of(address)
+        if pool_id is None:
+            return Refused(f"{where} is in no pool", "give a pool a network with it: coati pool set NAME --network ...")
+        holder = self._leases.holder(address)
+        replaces = terms.effective.policy.when_too_many is WhenTooMany.REPLACE
+        if holder is not None and holder[1].user == question.user and replaces:
+            self._disconnect(holder[0], f"user {question.user!r} came in anew for {address}", Goodbye.REPLACED)
+            holder = None
+        if holder is not None and holder[0] != question.peer_id:
+            return Refused(
+                f"{where} is in use by user {holder[1].user!r} since {holder[1].taken_at:%Y-%m-%d %H:%M} UTC",
+                f"disconnect that session (coati session disconnect --user {holder[1].user})",
+            )
+        lease = self._leases.take(
+            pool_id, question.user, question.peer_id, now, hostname=question.hostname, wanted=address, terms=terms
+        )
+        return lease or Refused(f"{where} is held by another gateway", "coati pool leases")
+
+
+def _end(effective: Effective, claim: Claim, now: datetime) -> End | None:
+    policy = effective.policy
+    ends = []
+    if policy.session_limit_seconds:
+        limit = timedelta(seconds=policy.session_limit_seconds)
+        reason = f"the session lasted {limit} ({_said(effective.levels, 'session_limit_seconds')})"
+        ends.append(End(at=now + limit, goodbye=Goodbye.SESSION_LIMIT, reason=reason))
+    if (over := AccessHours.from_text(policy.access_hours or "").end_after(now)) is not None:
+        reason = f"the access hours are over: {policy.access_hours} ({_said(effective.levels, 'access_hours')})"
+        ends.append(End(at=over, goodbye=Goodbye.ACCESS_HOURS, reason=reason))
+    if claim.expires_at is not None:
+        ends.append(End(at=claim.expires_at, goodbye=Goodbye.AUTHORITY, reason="the user's account expired"))
+    return min(ends, key=lambda end: end.at, default=None)
+
+
+def _said(levels: Mapping[str, str], attribute: str) -> str:
+    """Say which level decides, to the administrator."""
+    level = levels[attribute]
+    words = {
+        "default": "by default",
+        "base": "said for everybody",
+        "user": "said for this user",
+        "login": "said by the realm",
+    }
+    return words.get(level, f"said for {level}")
+
+
+def _command(level: str, user: str) -> str:
+    """Give the command that would change it."""
+    if level == "user":
+        return f"coati user set {quote(user)}"
+    if level.startswith("group "):
+        return f"coati group set {level.removeprefix('group ')}"
+    return "coati policy set"
