@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Column
 
 _ALEMBIC: Final = "alembic_version"
-PASSING: Final = frozenset({"ceremonies", "commands", "ike_sas", "nodes", "revisions", "sign_ins"})
-"""Tables of the moment: SAs, orders, who is signed in. After a restore they begin anew."""
+PASSING: Final = frozenset({"ceremonies", "commands", "nodes", "portal_sign_ins", "revisions", "sign_ins"})
+"""Tables of the moment: gateways, orders, who is signed in. After a restore they begin anew."""
 
 Rows = list[list[Any]]
 
