@@ -5,6 +5,7 @@ from typing import Annotated
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Query, Request, Response
 
+from appliance import problems
 from appliance.certificates import authorities, files, requests, service
 from appliance.certificates.schemas import (
     AuthorityChange,
@@ -28,7 +29,7 @@ from appliance.schema import Page, Paging
 router = Noun("certificates")
 requests_router = Noun("certificate-requests", tag="certificates")
 authorities_router = Noun("authorities")
-published = APIRouter(tags=["authorities"])
+published = APIRouter(tags=["authorities"], responses=problems.responses(404, 422, 500, 503))
 
 _PEM = "application/x-pem-file"
 _CRL = "application/pkix-crl"

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query, Response
 
+from appliance import problems
 from appliance.client_profiles import links, service
 from appliance.client_profiles.schemas import Choice, LinkFilter, LinkView, MadeLink, NewLink, Wanted
 from appliance.dependencies import Noun, Number, Owning, Reading
@@ -13,8 +14,11 @@ from appliance.users.schemas import LoginName
 router = Noun("client-profiles")
 links_router = Noun("download-links", tag="client-profiles")
 
+# The profile is named in the query or in the body: it may not be there.
+_UNKNOWN: Final = problems.responses(404)
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The file", "content": {"application/octet-stream": {}}}
+    200: {"description": "The file", "content": {"application/octet-stream": {}}},
+    **_UNKNOWN,
 }
 
 
@@ -35,7 +39,7 @@ def answer(given: service.Download) -> Response:
     return Response(given.content, media_type=given.media_type, headers=headers)
 
 
-@router.get("")
+@router.get("", responses=_UNKNOWN)
 async def list_formats(work: Reading, whose: Annotated[_Whose, Query()]) -> list[Choice]:
     """Tell which clients a user can be set up with by a profile, and why not with the others."""
     return await service.choices(work, whose.user, whose.profile)
@@ -59,7 +63,7 @@ async def list_links(work: Reading, wanted: Annotated[_WantedLinks, Query()]) ->
     return await links.page(work, wanted, wanted)
 
 
-@links_router.post("", status_code=201)
+@links_router.post("", status_code=201, responses=_UNKNOWN)
 async def make_link(work: Owning, new: NewLink) -> MadeLink:
     """Make a link that gives a user's file out once; what it is, is told this once."""
     return await links.make(work, new)

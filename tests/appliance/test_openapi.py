@@ -89,4 +89,6 @@ def test_every_noun_is_described_and_every_operation_says_its_scope() -> None:
     for path, method in OPERATIONS:
         operation = DOCUMENT["paths"][path][method]
         assert operation["description"], path
-        assert path == "/healthz" or (tags[operation["tags"][0]] and operation["x-coati-scope"]), path
+        if path.startswith("/api/"):  # the others are for everybody
+            assert tags[operation["tags"][0]], path
+            assert operation["x-coati-scope"], path
