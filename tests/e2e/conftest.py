@@ -64,7 +64,7 @@ def signed_in(browser: Browser, appliance: Appliance) -> Any:
     page.goto("/sign-in")
     page.get_by_label("Administrator").fill("admin")
     page.get_by_label("Password").fill(appliance.administrator_password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
     state = context.storage_state()
     context.close()
