@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from appliance import __version__, problems
+from appliance.accounting import endpoints as accounting
 from appliance.administrators import endpoints as administrators
 from appliance.api_examples import EXAMPLES
 from appliance.audit import endpoints as audit
@@ -48,6 +49,7 @@ ROUTERS: Final = (
     leases.router,
     profiles.router,
     sessions.router,
+    accounting.router,
     samples.router,
     gateways.router,
     commands.router,

@@ -123,6 +123,7 @@ class Settings(BaseSettings):
         ike_address: Local IPv4 address to serve IKE on; 0.0.0.0 for all.
         ike_port: UDP port of IKE (RFC 2408 section 2.5.1).
         natt_port: UDP port of IKE and ESP behind NATs (RFC 3948).
+        coa_port: UDP port where RADIUS servers give orders (RFC 5176); open only while one may.
         public_name: Host name or address that clients know the gateway by; it goes into the certificate.
         portal: VPN users find a page of their own at ``/portal`` of the panel's address.
         data_plane: Where ESP is done.
@@ -149,6 +150,7 @@ class Settings(BaseSettings):
     ike_address: IPv4Address = IPv4Address("0.0.0.0")
     ike_port: Port = 500
     natt_port: Port = 4500
+    coa_port: Port = 3799
     public_name: Annotated[str, AfterValidator(_public_name)] = ""
     portal: bool = True
     data_plane: DataPlaneChoice = DataPlaneChoice.AUTO

@@ -8,6 +8,7 @@ import typer
 
 from appliance import __version__
 from appliance.cli import (
+    accounting,
     administrators,
     authority,
     backups,
@@ -64,6 +65,7 @@ app.command("export")(client_profiles.export)
 app.add_typer(client_profiles.app, name="link")
 app.add_typer(sessions.app, name="session")
 app.add_typer(refusals.app, name="refusal")
+app.add_typer(accounting.app, name="accounting")
 app.add_typer(settings.app, name="settings")
 app.add_typer(tokens.app, name="token")
 app.add_typer(administrators.app, name="admin")

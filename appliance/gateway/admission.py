@@ -167,11 +167,34 @@ class Admission:
             if claim.account is not None and claim.account in fresh:
                 group, policy = fresh[claim.account]
                 claim = replace(claim, group=group, policy=policy)
-            effective = self.effective(terms.profile, claim)
-            reachable = effective.policy.reachable or ()
-            if reachable != terms.effective.policy.reachable:
-                self._reachability.change(lease.address, reachable)
-            self._leases.replace_terms(peer_id, replace(terms, claim=claim, effective=effective))
+            self._settle(peer_id, lease, replace(terms, claim=claim, effective=self.effective(terms.profile, claim)))
+
+    def alter(self, peer_id: int, said: Callable[[Claim], Claim], began_at: datetime) -> Terms | None:
+        """Have a live session go on under other terms, for its realm says something else of it now.
+
+        Args:
+            peer_id: Whose.
+            said: Gives what the realm says now for what it said before.
+            began_at: When the session began; limits count from there.
+
+        Returns:
+            The new terms; ``None``: there is no such session, or it has none.
+        """
+        lease = self._leases.of_peer(peer_id)
+        if lease is None or lease.terms is None:
+            return None
+        claim = said(lease.terms.claim)
+        effective = self.effective(lease.terms.profile, claim)
+        terms = replace(lease.terms, claim=claim, effective=effective, end=_end(effective, claim, began_at))
+        self._settle(peer_id, lease, terms)
+        return terms
+
+    def _settle(self, peer_id: int, lease: Lease, terms: Terms) -> None:
+        """Have these terms count instead of those that the lease has."""
+        reachable = terms.effective.policy.reachable or ()
+        if lease.terms is not None and reachable != lease.terms.effective.policy.reachable:
+            self._reachability.change(lease.address, reachable)
+        self._leases.replace_terms(peer_id, terms)
 
     def gone(self, peer_id: int) -> None:
         """A peer is going: nobody will have its address."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from appliance.gateway.admission import Terms
     from appliance.gateway.compile import Problem
     from appliance.gateway.leases import LeaseChange, Leases
     from appliance.gateway.observers import SessionObserver, Written
@@ -257,6 +258,11 @@ class Projector:
         notes.commands += later.commands
         notes.observed += later.observed
         notes.heartbeat |= later.heartbeat
+
+    def altered(self, peer_id: int, terms: Terms) -> None:
+        """A session goes on under other terms."""
+        self._change(peer_id, lambda stay, _: stay.altered(terms))
+        self._wake()
 
     # ---- event by event -----------------------------------------------------------------------------
 

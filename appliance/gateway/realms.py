@@ -25,7 +25,7 @@ from appliance.models import RealmKind
 from appliance.models.columns import now as utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -124,6 +124,9 @@ class Realms:
         self._tools = tools
         self._built: dict[str, tuple[RealmRow, Realm]] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Realm]:
+        return iter([realm for _, realm in self._built.values()])
 
     def __getitem__(self, name: str) -> Realm:
         return self._built[name][1]

@@ -41,6 +41,8 @@ CHANGING: Final = (
     "local_address",
     "ike_suite",
     "esp_suite",
+    "group",
+    "ends_at",
     "liveness",
     "dpd_probe",
     "dpd_probes",

@@ -36,6 +36,7 @@ from appliance.gateway.limits import Limits
 from appliance.gateway.logins import Logins
 from appliance.gateway.orphans import Orphans
 from appliance.gateway.projector import Projector, Status
+from appliance.gateway.radius import Radius
 from appliance.gateway.reachability import Reachability
 from appliance.gateway.realms import Realms, RealmTools
 from appliance.gateway.retention import forget_old
@@ -59,7 +60,9 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable
 
+    from appliance.auth.verdicts import Claim
     from appliance.gateway.observers import SessionObserver
+    from appliance.gateway.stay import Stay
     from appliance.installation import Installation
     from ike_engine.dataplane.interface import ChildCounters, DataPlane
     from ike_engine.runtime.udp import UdpSocket
@@ -146,11 +149,22 @@ class Gateway:
         self._revocations = RevocationService()
         self._certificates = ClientCertificates(self._revocations)
         self._answers = Answers(self._logins.chain, self._admission, self._certificates)
+        self._radius = Radius(
+            installation,
+            self._realms,
+            self._reader,
+            self._writer,
+            live=lambda: self._projector.live,
+            disconnect=self.disconnect,
+            change=self._alter,
+            wake=noted.set,
+        )
         self._observers: list[SessionObserver] = [
             self._transfers,
             self._limits,
             Sampler(self._node),
             *self._logins.observers,
+            self._radius.recorder,
         ]
         self._projector = Projector(
             self._node,
@@ -225,6 +239,7 @@ class Gateway:
                         self._follow_changes(),
                         self._live(),
                         self._watch_outside_authorities(),
+                        self._radius.run(),
                     )
                 ]
                 await stop.wait()
@@ -267,6 +282,7 @@ class Gateway:
         except (TimeoutError, ConnectionError):
             pass
         await self._shard.close()
+        self._radius.recorder.shut_down()
         await self._logins.close()
         self._serving = False
         self._projector.beat()
@@ -276,6 +292,7 @@ class Gateway:
                 break
         else:
             logger.error("the last events could not be written; the next gateway will find the sessions open")
+        await self._radius.end()
         await self._realms.close()
         self._revocations.close()
         await self._reader.close()
@@ -312,6 +329,7 @@ class Gateway:
             problems.append(self._keeper_problem)
         if self._reachability.problem:
             problems.append(Problem(self._reachability.problem, "coati doctor"))
+        problems += self._radius.problems()
         return Status(
             serving=self._serving,
             problems=tuple(problems),
@@ -390,6 +408,8 @@ class Gateway:
                 await self._realms.reload(session)
             rows = await compiling.read(session)
             self._certificates.reconfigure(await client_certificates.read(session))
+        if "realms" in topics:
+            await self._radius.follow()
         # Reading private keys takes tens of milliseconds.
         compiled = await asyncio.to_thread(
             compiling.compile_rows,
@@ -457,6 +477,15 @@ class Gateway:
         if isinstance(event, PeerGone):
             self._admission.gone(event.peer_id)
         self._projector.on_event(event)
+
+    def _alter(self, peer_id: int, stay: Stay, said: Callable[[Claim], Claim]) -> bool:
+        """Have a session go on under other terms; tells whether it can."""
+        terms = self._admission.alter(peer_id, said, stay.columns["started_at"])
+        if terms is None:
+            return False
+        self._projector.altered(peer_id, terms)
+        self._limits.began(stay)
+        return True
 
     def disconnect(self, peer_id: int, reason: str, goodbye: Goodbye = Goodbye.ADMINISTRATOR) -> None:
         """End a session, telling the client so; ``reason`` is for the record."""

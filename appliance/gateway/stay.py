@@ -211,6 +211,12 @@ class Stay:
         self.columns |= _path(path)
         self.columns["last_heard_at"] = at
 
+    def altered(self, terms: Terms) -> None:
+        """Its realm says something else of it now."""
+        self.terms, self.claim = terms, terms.claim
+        self.columns["group"] = name(terms.effective.group)
+        self.columns["ends_at"] = terms.end.at if terms.end is not None else None
+
     def liveness(self, event: LivenessChanged, at: datetime) -> None:
         """DPD has news."""
         self.columns["liveness"] = event.liveness.value

@@ -8,6 +8,7 @@ from sqlalchemy import CursorResult, and_, case, func, insert, literal, select, 
 from sqlalchemy.orm import aliased
 
 from appliance import models
+from appliance.accounting.unclosed import close_unclosed
 from appliance.models import EventKind
 from appliance.models.columns import Word
 from ike_engine.events import Goodbye
@@ -49,6 +50,7 @@ async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> i
         .where(models.Lease.node == node.name, models.Lease.free_since.is_(None))
         .values(free_since=at, node=None)
     )
+    await close_unclosed(session, node.name, at)
     await session.merge(node)
     return cast("CursorResult[tuple[()]]", ended).rowcount
 

@@ -4,6 +4,7 @@ The database is the contract between the processes: gateways, panel and command 
 else. Tables are made and changed only by ``migrations/``; a test holds the two together.
 """
 
+from appliance.models.accounting import AccountingRecord, AccountingStatus
 from appliance.models.administrators import Administrator, Ceremony, Passkey, Role, SignIn
 from appliance.models.audit import AuditEntry
 from appliance.models.certificates import (
@@ -36,6 +37,8 @@ from appliance.models.transfers import Transfer
 from appliance.models.users import User
 
 __all__ = [
+    "AccountingRecord",
+    "AccountingStatus",
     "Administrator",
     "AuditEntry",
     "Authority",

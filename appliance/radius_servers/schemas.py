@@ -44,7 +44,7 @@ class RadiusServerChange(Schema):
     authentication_port: Annotated[Port, Field(description="Where it takes logins.")] = 1812
     accounting_port: Annotated[Port, Field(description="Where it takes accounting records.")] = 1813
     secret: SharedSecret | None = None
-    timeout_seconds: Annotated[float, Field(ge=0.2, le=30, description="Send again after so long.")] = 3.0
+    timeout_seconds: Annotated[float, Field(ge=0.2, le=60, description="Send again after so long.")] = 3.0
     retries: Annotated[int, Field(ge=0, le=5, description="Send again so often, then ask the next server.")] = 1
     dead_seconds: Annotated[
         float, Field(ge=0, le=3600, description="Ask others first for so long once it did not answer.")

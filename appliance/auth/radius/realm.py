@@ -103,6 +103,16 @@ class RadiusRealm:
         self._health = Health(wall_clock)
 
     @property
+    def servers(self) -> tuple[Server, ...]:
+        """Its servers, as configured."""
+        return tuple(port.server for port in self.group.ports)
+
+    @property
+    def takes_accounting(self) -> bool:
+        """Whether it has a server that takes accounting records."""
+        return self.accounting is not None and bool(self.accounting.ports)
+
+    @property
     def health(self) -> RealmHealth:
         """How its servers are, from what they last did."""
         return self._health.now

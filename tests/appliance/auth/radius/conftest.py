@@ -88,4 +88,4 @@ async def realm() -> AsyncIterator[MakeRealm]:
 def attempt(username: str, password: str, **fields: Any) -> Attempt:
     """Give the first round of a login."""
     first = {"source": "192.0.2.7", "profile": "staff", "local_address": "203.0.113.1", "attempt_id": "41"}
-    return Attempt(username=username, password=Secret(password.encode()), login=username, **(first | fields))
+    return Attempt(username=username, password=Secret(password.encode()), **({"login": username} | first | fields))

@@ -1,0 +1,155 @@
+"""Real clients whose users a real FreeRADIUS knows: logins, challenges, accounting, orders, and a crash of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.freeradius import SECRET, FreeRadius
+from tests.interop.lab import network as lab
+from tests.interop.lab import proofs
+from tests.interop.lab.gateway import Session, expect_sessions
+from tests.interop.lab.office import User
+from tests.interop.lab.processes import eventually
+from tests.interop.lab.strongswan import Login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.interop.conftest import Clients
+    from tests.interop.lab.coati_gateway import CoatiGateway
+    from tests.interop.lab.network import Network
+
+pytestmark = pytest.mark.appliance
+
+RUTH = User("ruth@corp", "ruth's password")
+TARA = User("tara@corp", "tara's password")
+USERS = """
+ruth Cleartext-Password := "ruth's password"
+    Framed-IP-Address = 10.88.0.77,
+    Class = "OU=staff;"
+"""
+PASSCODES = ("246810", "135791")
+
+
+@pytest.fixture(scope="module")
+def radius(network: Network, running_gateway: CoatiGateway) -> Iterator[FreeRadius]:
+    """A server behind the gateway, and a realm that asks it; both are gone after these scenarios."""
+    ports = (1812, 1813)
+    prefix = network.inner.argv()
+    with FreeRadius(USERS, address=lab.SERVER, ports=ports, clients=lab.INNER_NETWORK, prefix=prefix) as server:
+        running_gateway.coati("realm", "add", "corp", "radius")
+        running_gateway.coati(
+            *("realm", "server", "add", "corp", lab.SERVER, "--secret-stdin", "--method", "mschapv2"),
+            *("--coa", "--timeout", "5"),
+            stdin=SECRET + "\n",
+        )
+        tried = running_gateway.coati("realm", "test", "corp")
+        assert "1 of 1 RADIUS servers answer" in tried
+        yield server
+        running_gateway.coati("realm", "server", "remove", "corp", lab.SERVER, "--yes")
+        running_gateway.coati("realm", "remove", "corp", "--yes")
+
+
+def told(radius: FreeRadius, user: str, status: str) -> list[dict[str, str]]:
+    """The accounting records of this user and kind."""
+    return [
+        record
+        for record in radius.accounting()
+        if record.get("User-Name") == user and record["Acct-Status-Type"] == status
+    ]
+
+
+def test_strongswan_by_mschapv2_with_an_address_of_its_own_and_accounted(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    client = clients.strongswan(network.home_a)
+    client.start(Login(RUTH), gateway.authority)
+    client.connect()
+    assert client.virtual_ip == "10.88.0.77"
+    expect_sessions(gateway, Session("ruth", client.virtual_ip))
+    proofs.ping(network.home_a)
+    client.disconnect()
+
+    stop = eventually(lambda: told(radius, "ruth", "Stop"), within=15, what="the Stop is accounted")[-1]
+    start = told(radius, "ruth", "Start")[-1]
+    assert start["Acct-Session-Id"] == stop["Acct-Session-Id"]
+    assert stop["Framed-IP-Address"] == "10.88.0.77"
+    assert stop["Class"] == "0x" + b"OU=staff;".hex()
+    assert stop["Acct-Terminate-Cause"] == "User-Request"
+    assert int(stop["Acct-Input-Packets"]) == int(stop["Acct-Output-Packets"]) > 0
+    assert int(stop["Acct-Input-Octets"]) == int(stop["Acct-Output-Octets"]) > 0
+    assert start["Calling-Station-Id"] == lab.NAT
+
+
+def test_vpnc_answers_a_challenge_of_two_rounds(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    gateway.coati("realm", "server", "set", "corp", lab.SERVER, "--method", "pap")
+    client = clients.vpnc(network.home_b)
+    client.start(TARA, gateway.authority, dh="dh14", on_terminal=True)
+    client.type("Passcode for VPN", PASSCODES[0])
+    client.type("Answer for VPN", PASSCODES[1])
+    client.connect()
+    expect_sessions(gateway, Session("tara", client.virtual_ip))
+    assert "Passcode of your token?" in client.log()
+    assert "enter the next passcode" in client.log()
+    client.disconnect()
+    assert eventually(lambda: told(radius, "tara", "Stop"), within=15, what="the Stop is accounted")
+
+
+def test_a_client_that_cannot_answer_is_refused_in_words(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    assert radius
+    client = clients.strongswan(network.home_a)
+    client.start(Login(TARA), gateway.authority)
+    assert client.try_connect().returncode != 0
+    refused = eventually(
+        lambda: [refusal for refusal in gateway.refusals() if refusal.user == TARA.name],
+        within=15,
+        what="the refusal is recorded",
+    )
+    assert "That is not the passcode" in refused[-1].reason, "the server's words"
+
+
+def test_the_server_ends_a_session(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    client = clients.strongswan(network.home_a)
+    client.start(Login(RUTH), gateway.authority)
+    client.connect()
+    before = len(told(radius, "ruth", "Stop"))
+    order = f'User-Name = "ruth", Framed-IP-Address = {client.virtual_ip}\n'
+    said = network.inner.run("radclient", "-x", f"{lab.INNER_GATEWAY}:3799", "disconnect", SECRET, stdin=order)
+    assert "Disconnect-ACK" in said.stdout
+    stops = eventually(lambda: told(radius, "ruth", "Stop")[before:], within=15, what="the Stop is accounted")
+    assert stops[0]["Acct-Terminate-Cause"] == "Admin-Reset"
+
+
+def test_a_crash_of_the_gateway_is_accounted_and_secrets_are_nowhere(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    started, stopped = (len(told(radius, "ruth", status)) for status in ("Start", "Stop"))
+    client = clients.strongswan(network.home_a)
+    client.start(Login(RUTH), gateway.authority, dpd_seconds=0)
+    client.connect()
+    start = eventually(lambda: told(radius, "ruth", "Start")[started:], within=15, what="it is accounted")[0]
+    gateway.kill_gateway_process()
+    stops = eventually(lambda: told(radius, "ruth", "Stop")[stopped:], within=30, what="the Stop is accounted")
+    assert stops[0]["Acct-Session-Id"] == start["Acct-Session-Id"]
+    assert stops[0]["Acct-Terminate-Cause"] == "NAS-Reboot"
+    client.stop()
+
+    secrets = [word.encode() for word in (RUTH.password, TARA.password, SECRET, *PASSCODES)]
+    files = [file for file in gateway.directory.rglob("*") if file.is_file()]
+    arguments = [Path(f"/proc/{pid}/cmdline") for pid in gateway.pids()]
+    assert (gateway.directory / "data" / "coati.db") in files
+    for file in (*files, *arguments):
+        content = file.read_bytes()
+        assert not [secret for secret in secrets if secret in content], file
+    for pid in gateway.pids()[1:]:  # all but the keeper, which hears no password
+        (limit,) = (line for line in Path(f"/proc/{pid}/limits").read_text().splitlines() if "core file" in line)
+        assert limit.split()[4:6] == ["0", "0"], "no core file"
