@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
@@ -12,6 +15,7 @@ from tests.interop.lab.processes import Daemon, Failed, eventually
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.interop.lab.authority import Credential
@@ -178,6 +182,15 @@ class StrongSwanClient:
 
     def is_up(self) -> bool:
         return "ESTABLISHED" in self._charon.security_associations()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have the client answer nothing for a while, as one that sleeps or lost its way."""
+        os.kill(self._charon.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._charon.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """SIGKILL: the gateway hears nothing any more."""
