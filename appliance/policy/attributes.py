@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, model_v
 
 from appliance.names import DomainName, PlainName
 from appliance.policy.access_hours import AccessHours
-from appliance.pools.schemas import Banner, Domain, Networks, Servers
+from appliance.pools.schemas import Address, Banner, Domain, Networks, Servers
 from appliance.schema import Schema
 
 _MOST_SECONDS = 31_536_000
@@ -59,9 +59,9 @@ class AccessPolicy(Schema):
     model_config = ConfigDict(frozen=True)
 
     pool: Annotated[PlainName | None, Field(description="Pool of virtual IPs.")] = None
-    address: Annotated[IPv4Address | None, Field(description="Virtual IP of this user alone.")] = None
+    address: Annotated[Address | None, Field(description="Virtual IP of this user alone.")] = None
     netmask: Annotated[
-        Annotated[IPv4Address, AfterValidator(_netmask)] | None, Field(description="Netmask to tell the client.")
+        Annotated[Address, AfterValidator(_netmask)] | None, Field(description="Netmask to tell the client.")
     ] = None
     dns: Annotated[Servers | None, Field(description="DNS servers.")] = None
     wins: Annotated[Servers | None, Field(description="WINS servers.")] = None

@@ -10,10 +10,19 @@ from appliance.names import DomainName, PlainName, domain_name
 from appliance.schema import Filter, Schema, SortableBy
 
 
+def _address(value: object) -> object:
+    """Refuse what is no text: to the library below, a number (and JSON's ``true``) is an address as well."""
+    if not isinstance(value, str | IPv4Address):
+        raise ValueError("write an address as text, for example 192.0.2.1")  # noqa: TRY004  pydantic's to report
+    return value
+
+
 def _network(value: object) -> object:
-    """Say which network was probably meant when host bits are set."""
-    if not isinstance(value, str):
+    """The same for networks; say which one was probably meant when host bits are set."""
+    if isinstance(value, IPv4Network):
         return value
+    if not isinstance(value, str):
+        raise ValueError("write a network as text, for example 192.0.2.0/24")  # noqa: TRY004  pydantic's to report
     try:
         return IPv4Network(value)
     except ValueError:
@@ -35,6 +44,7 @@ def _encodable(banner: str) -> str:
     return banner
 
 
+Address = Annotated[IPv4Address, BeforeValidator(_address)]
 Network = Annotated[IPv4Network, BeforeValidator(_network)]
 PoolNetworks = Annotated[
     tuple[Network, ...],
@@ -42,7 +52,7 @@ PoolNetworks = Annotated[
     Field(min_length=1, description="Networks to take virtual IPs from, for example 10.99.0.0/24."),
 ]
 Networks = Annotated[tuple[Network, ...], Field(max_length=50)]
-Servers = Annotated[tuple[IPv4Address, ...], Field(max_length=8)]
+Servers = Annotated[tuple[Address, ...], Field(max_length=8)]
 Banner = Annotated[str, AfterValidator(_encodable)]
 Domain = Annotated[str, AfterValidator(lambda text: domain_name(text) if text else "")]
 
