@@ -47,11 +47,10 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(button.dataset.copy);
-  const before = button.textContent;
-  button.textContent = "✓";
+  button.classList.add("done");
   said.textContent = "Copied.";
   setTimeout(() => {
-    button.textContent = before;
+    button.classList.remove("done");
     said.textContent = "";
   }, 1500);
 });
