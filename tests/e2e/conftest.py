@@ -48,17 +48,18 @@ def furnished(appliance: Appliance) -> Appliance:
     return appliance
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium. It ends with the file: while playwright runs, no other test of this process can have an event loop."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         yield launched
         launched.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def signed_in(browser: Browser, appliance: Appliance) -> Any:
-    """The cookies of an administrator, who signed in once for all tests."""
+    """The cookies of an administrator, who signed in once for all tests of a file."""
     context = browser.new_context(ignore_https_errors=True, base_url=appliance.url)
     page = context.new_page()
     page.goto("/sign-in")
