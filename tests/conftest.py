@@ -5,6 +5,7 @@ Property tests draw the same values on every run: a test that fails now and then
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
+
+# A shell that starts the suite in the background has it ignore SIGINT, and with it every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _ON_THE_MACHINE = ("tests/interop/", "tests/kernel/")
 _IN_ONE_BROWSER = "tests/e2e/"
