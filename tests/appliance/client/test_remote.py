@@ -24,7 +24,7 @@ from appliance.models import CertificatePurpose, Scope
 from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
-from webui.__main__ import tls
+from webui.served_certificate import ServedCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +57,9 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
                 (folder / "ca.pem").write_text((await certificates.show(work, CertificatePurpose.AUTHORITY)).pem)
             config = uvicorn.Config(api.create(installation), log_config=None, loop="asyncio", lifespan="off")
             config.load()
-            config.ssl = await tls(installation)
+            served = ServedCertificate(installation)
+            await served.load()
+            config.ssl = served.context
             server = uvicorn.Server(config)
             servers.append(server)
             ready.set()
