@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 _NLMSG_ERROR, _NLMSG_DONE, _NLMSG_OVERRUN = 2, 3, 4
@@ -185,11 +185,6 @@ def be16(number: int) -> bytes:
 def be32(number: int) -> bytes:
     """Give four octets in network order."""
     return number.to_bytes(4, "big")
-
-
-def encode_requests(requests: Iterable[Request]) -> bytes:
-    """Give the octets of requests as ``batch`` sends them, with sequence number 0."""
-    return b"".join(request.encode(NLM_F_ACK, 0) for request in requests)
 
 
 def _split(octets: bytes) -> Iterator[tuple[int, int, int, bytes]]:
