@@ -79,10 +79,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The login is refused. ``reason`` is for the administrator, never for the peer."""
+    """The login is refused.
+
+    Attributes:
+        reason: For the administrator, never for the peer.
+        remedy: The same.
+        claim: Opaque to the engine: handed back in ``PeerRefused`` (which realm refused ...).
+    """
 
     reason: str
     remedy: str = ""
+    claim: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,7 @@ class Configuration:
             reachable can change while they last.
         split_include: Networks to send through the tunnel; empty: everything.
         split_exclude: Networks to keep outside although everything goes through ("local LAN").
+        behind: Networks behind the client: its Child SAs may carry these as well as its address.
         reauthenticate_on_rekey: For this peer in place of the profile's; ``None``: the profile's.
     """
 
@@ -147,6 +155,7 @@ class Configuration:
     save_password: bool = False
     reachable: tuple[IPv4Network, ...] = (IPv4Network("0.0.0.0/0"),)
     filtered: bool = False
+    behind: tuple[IPv4Network, ...] = ()
     reauthenticate_on_rekey: bool | None = None
 
 
@@ -302,6 +311,7 @@ class Connect:
         nat_t_path: The float target: our and its NAT-T ends.
         local_identity: Our phase 1 identity (group name, user name).
         networks: Destinations to ask for in quick mode.
+        behind: Networks behind us that the gateway shall reach: a Child SA each, besides that of our address.
     """
 
     profile: Profile
@@ -310,6 +320,7 @@ class Connect:
     nat_t_path: Path
     gateway_name: str = ""
     networks: tuple[IPv4Network, ...] = (IPv4Network("0.0.0.0/0"),)
+    behind: tuple[IPv4Network, ...] = ()
     hostname: str = ""
     application_version: str = field(default="Coati")
 

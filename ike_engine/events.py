@@ -157,6 +157,7 @@ class PeerRefused:
         accepted: What the profile accepts, one line each.
         remedy: Which setting would let it in; empty when none would.
         error: Client side: what went wrong, as its class.
+        claim: Opaque: what the verdict said that refused the login, or the one that had accepted it before.
     """
 
     path: Path
@@ -170,6 +171,7 @@ class PeerRefused:
     remedy: str = ""
     vendor_ids: tuple[str, ...] = ()
     error: type[IkeError] | None = None
+    claim: Any = None
 
 
 @dataclass(frozen=True, slots=True)

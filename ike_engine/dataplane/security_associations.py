@@ -24,7 +24,6 @@ SOFT_SHARE = 0.9
 """The part of a lifetime after which a soft ``Expired`` asks for a rekey, should the core not have done so."""
 
 _UNLIMITED = 1 << 63
-_HOST_MASK = 0xFFFFFFFF
 _ADMITTED_FLOWS = 256  # entries of a set that starts anew when full
 _FLOWS = 8192  # entries of a cache that starts anew when full
 _ADDRESSES = slice(12, 20)  # source and destination of an IPv4 packet
@@ -33,14 +32,13 @@ _ADDRESSES = slice(12, 20)  # source and destination of an IPv4 packet
 class Peer:
     """What all Child SAs of one peer share: where it is now, and which of them is the newest."""
 
-    __slots__ = ("children", "hosts", "outbound", "path", "peer_id")
+    __slots__ = ("children", "outbound", "path", "peer_id")
 
     def __init__(self, peer_id: int, path: Path) -> None:
         self.peer_id = peer_id
         self.path = path
         self.children: set[InstalledChild] = set()
         self.outbound: list[InstalledChild] = []  # newest first
-        self.hosts: set[bytes] = set()  # its virtual IPs
 
 
 class InstalledChild:
@@ -103,6 +101,11 @@ class InstalledChild:
         """Whether an inner packet to the peer is within the selectors."""
         return _within(source, self.local_networks) and _within(destination, self.remote_networks)
 
+    def closeness(self, destination: bytes) -> int:
+        """Give the mask of the narrowest network of the peer's side that a destination is in; 0 also for none."""
+        number = int.from_bytes(destination, "big")
+        return max((mask for mask, network in self.remote_networks if number & mask == network), default=0)
+
     def counters(self, now: float) -> ChildCounters:
         """Give the counters as a report carries them."""
         return ChildCounters(
@@ -127,10 +130,9 @@ class SecurityAssociations:
         """Cache of ``outbound``, by the source and destination octets of an inner packet."""
         self._children: dict[int, InstalledChild] = {}
         self._peers: dict[int, Peer] = {}
-        # For a moment two peers may hold one virtual IP, when a user logs in again before the old session
-        # is gone: the last one in the list has it.
-        self._hosts: dict[bytes, list[Peer]] = {}
-        self._networks: list[tuple[int, int, Peer]] = []  # (mask, network, peer), longest prefix first
+        # By mask, the longest prefix first, and network: who holds it. For a moment that may be two, when a user
+        # logs in again before the old session is gone: the last one in the list has it.
+        self._routes: dict[int, dict[int, list[Peer]]] = {}
         # When, whose by serial number and SPI, and whether hard. Those of SAs that are gone stay until then.
         self._deadlines: list[tuple[float, int, int, bool]] = []
         self._serial_numbers = count()
@@ -177,24 +179,24 @@ class SecurityAssociations:
     # ---- packets ----
 
     def outbound(self, packet: bytes) -> InstalledChild | None:
-        """Find the newest outbound SA whose selectors an inner packet fits; ``None``: nobody's packet."""
+        """Find the outbound SA that an inner packet takes; ``None``: nobody's packet.
+
+        The longest prefix says whose packet it is. Of its holder's SAs whose selectors fit, the one with the longest
+        prefix takes it, and of several the newest.
+        """
         if len(packet) < esp.IPV4_HEADER_OCTETS or packet[0] >> 4 != esp.IPV4:
             return None
         addresses = packet[_ADDRESSES]
         source, destination = addresses[:4], addresses[4:]
-        holders = self._hosts.get(destination)
-        if holders:
-            peer: Peer | None = holders[-1]
-        else:
-            number = int.from_bytes(destination, "big")
-            peer = next((peer for mask, network, peer in self._networks if number & mask == network), None)
-        for child in peer.outbound if peer else ():
-            if child.carries(source, destination):
-                if len(self.flows) >= _FLOWS:
-                    self.flows.clear()
-                self.flows[addresses] = child
-                return child
-        return None
+        peer = self._holder(int.from_bytes(destination, "big"))
+        fitting = [child for child in peer.outbound if child.carries(source, destination)] if peer else []
+        if not fitting:
+            return None
+        child = max(fitting, key=lambda child: child.closeness(destination))
+        if len(self.flows) >= _FLOWS:
+            self.flows.clear()
+        self.flows[addresses] = child
+        return child
 
     # ---- lifetimes ----
 
@@ -232,22 +234,35 @@ class SecurityAssociations:
         peer.children.add(child)
         self._children[child.inbound_spi] = child
         for mask, network in child.remote_networks:
-            if mask == _HOST_MASK:
-                self._hold(peer, network.to_bytes(4, "big"))
-            else:
-                self._networks.insert(0, (mask, network, peer))
-        self._networks.sort(key=lambda entry: entry[0], reverse=True)
+            self._hold(peer, mask, network)
         seconds = child_sa.lifetime_seconds
         for share, hard in ((SOFT_SHARE, False), (1.0, True)):
             heapq.heappush(self._deadlines, (now + seconds * share, child.serial_number, child.inbound_spi, hard))
         return child
 
-    def _hold(self, peer: Peer, host: bytes) -> None:
-        holders = self._hosts.setdefault(host, [])
+    def _holder(self, number: int) -> Peer | None:
+        return next(
+            (holders[-1] for mask, networks in self._routes.items() if (holders := networks.get(number & mask))), None
+        )
+
+    def _hold(self, peer: Peer, mask: int, network: int) -> None:
+        if mask not in self._routes:
+            self._routes[mask] = {}
+            self._routes = dict(sorted(self._routes.items(), reverse=True))
+        holders = self._routes[mask].setdefault(network, [])
         if peer in holders:
             holders.remove(peer)
         holders.append(peer)
-        peer.hosts.add(host)
+
+    def _let_go(self, peer: Peer, mask: int, network: int) -> None:
+        if any((mask, network) in other.remote_networks for other in peer.children):
+            return
+        networks = self._routes[mask]
+        networks[network].remove(peer)
+        if not networks[network]:
+            del networks[network]
+        if not networks:
+            del self._routes[mask]
 
     def _forget(self, child: InstalledChild) -> None:
         peer = child.peer
@@ -258,12 +273,8 @@ class SecurityAssociations:
             peer.outbound.remove(child)
         if not peer.children:
             del self._peers[peer.peer_id]
-            for host in peer.hosts:
-                self._hosts[host].remove(peer)
-                if not self._hosts[host]:
-                    del self._hosts[host]
-            if self._networks:
-                self._networks = [entry for entry in self._networks if entry[2] is not peer]
+        for mask, network in set(child.remote_networks):
+            self._let_go(peer, mask, network)
         self.flows.clear()
 
 

@@ -31,7 +31,7 @@ from ike_engine.traffic_selectors import identification_of, network_of
 from ike_engine.wire import vendor_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ike_engine.crypto.suites import DhGroup
     from ike_engine.ikev1.associations import Associations
@@ -95,6 +95,7 @@ class Client:
         self._peers = associations.peers
         self._children = children
         self._attempts: dict[int, _Attempt] = {}
+        self._announcing: dict[int, IPv4Network] = {}  # by SA: which network behind us is being asked for
         children.childless = self._childless
 
     def connect(self, order: Connect) -> None:
@@ -218,7 +219,7 @@ class Client:
         if len(identities) == 2 and peer.configuration is not None:
             theirs, ours = (network_of(identity.identification) for identity in identities)
             for child in peer.live_children:
-                if ours == IPv4Network(peer.configuration.address) and all(
+                if child.sa.local_networks == (ours,) and all(
                     network.subnet_of(theirs) for network in child.sa.remote_networks
                 ):
                     return child.sa.local_networks, child.sa.remote_networks
@@ -286,21 +287,66 @@ class Client:
             refusal = NoProposalChosen("the gateway has no NAT traversal, and ESP must travel in UDP here")
             self._failed(sa, Stage.QUICK_MODE, refusal)
             return
-        profile = sa.served_by
         own = IPv4Network(peer.configuration.address)
+        self._ask_for_child(
+            sa,
+            order,
+            peer.configuration,
+            own,
+            finished=lambda: self._announce(sa, order, order.behind),
+            failed=lambda error: self._failed(sa, Stage.QUICK_MODE, error),
+        )
+
+    def _announce(self, sa: IsakmpSa, order: Connect, behind: tuple[IPv4Network, ...]) -> None:
+        """Have the gateway carry what is for the networks behind us: one Child SA after the other."""
+        self._announcing.pop(sa.number, None)
+        if not behind or sa.closing or sa.peer is None or sa.peer.configuration is None:
+            return
+        network = self._announcing[sa.number] = behind[0]
+        self._ask_for_child(
+            sa,
+            order,
+            sa.peer.configuration,
+            network,
+            finished=lambda: self._announce(sa, order, behind[1:]),
+            failed=lambda error: self._not_carried(sa, network, str(error)),
+        )
+
+    def _not_carried(self, sa: IsakmpSa, network: IPv4Network, reason: str) -> None:
+        """A stay without what it was wanted for would only look well."""
+        if sa.peer is not None and self._announcing.pop(sa.number, None) is not None:
+            words = f"the gateway does not carry the network {network} behind us: {reason}"
+            self._children.close(sa.peer, Goodbye.FAILED, words, tell=True)
+
+    def _ask_for_child(
+        self,
+        sa: IsakmpSa,
+        order: Connect,
+        configuration: Configuration,
+        ours: IPv4Network,
+        *,
+        finished: Callable[[], None],
+        failed: Callable[[IkeError], None],
+    ) -> None:
+        profile = sa.served_by
         group = profile.pfs_groups[0] if profile.require_pfs and profile.pfs_groups else None
-        networks = ((own,), peer.configuration.split_include or order.networks)
+        networks = ((ours,), configuration.split_include or order.networks)
         asked = order.networks[0] if len(order.networks) == 1 else EVERYTHING
         proposals = profile.esp_proposals
-        terms = quick_mode.Terms(identification_of(own), identification_of(asked), proposals[0].suite, group)
+        terms = quick_mode.Terms(identification_of(ours), identification_of(asked), proposals[0].suite, group)
         means = self._children.means(sa)
+
+        def done(spi: int) -> None:
+            self._children.established(sa, spi)
+            finished()
+
         self._all.begin(
             sa,
             ExchangeType.QUICK,
             "quick mode",
             lambda x, t: quick_mode.initiate(x, sa, t, means, terms, networks, proposals),
-            finished=lambda spi: self._children.established(sa, spi),
-            failed=lambda error: self._failed(sa, Stage.QUICK_MODE, error),
+            finished=done,
+            failed=failed,
         )
 
     def _live_for(self, sa: IsakmpSa, order: Connect, seconds: float) -> None:
@@ -333,6 +379,7 @@ class Client:
 
     def _remove(self, sa: IsakmpSa) -> None:
         self._attempts.pop(sa.number, None)
+        self._announcing.pop(sa.number, None)
         self._all.remove(sa)
 
     # ---- news from the gateway ------------------------------------------------------------------------------
@@ -355,6 +402,8 @@ class Client:
         elif peer is not None and not peer.connected:
             stage = Stage.QUICK_MODE if peer.configuration else Stage.MODE_CONFIG
         else:
+            if (network := self._announcing.get(sa.number)) is not None:
+                self._not_carried(sa, network, f"it answered {name}")
             return
         self._failed(sa, stage, PeerFailed(f"the gateway answered {name}"))
 

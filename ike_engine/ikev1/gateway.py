@@ -194,7 +194,7 @@ class Gateway:
         if isinstance(verdict, Rejected):
             # Said now: the client may not stay to acknowledge.
             refusal = AuthenticationFailed(verdict.reason, remedy=verdict.remedy)
-            self._refusals.tell(sa, Stage.XAUTH, refusal)
+            self._refusals.tell(sa, Stage.XAUTH, refusal, verdict.claim)
             x.allow(ACKNOWLEDGE_SECONDS)
             await xauth.tell(x, following, accepted=False)
             raise Superseded
@@ -364,7 +364,8 @@ class Gateway:
         """Our networks and the client's, from IDci and IDcr.
 
         # quirk: vpnc 0.5.3, iOS, Cisco: 0.0.0.0/0 whatever the split networks: accepted as said, and what is installed
-        is what the peer may reach.
+        is what the peer may reach. The client's side is its address, or what it may have behind it: a network that
+        it names wider than that is installed as that.
         """
         if len(peer.children) >= self._all.policy.limits.children_per_peer:
             raise NoProposalChosen(f"the client has {len(peer.children)} Child SAs, which is enough")
@@ -377,11 +378,7 @@ class Gateway:
         if not identities:
             raise InvalidIdInformation("the client named no networks in quick mode")
         theirs, ours = (network_of(identity.identification) for identity in identities)
-        if theirs != IPv4Network(configuration.address):
-            raise InvalidIdInformation(
-                f"the client wants to send from {theirs}, but its address is {configuration.address}",
-                remedy="Let the client use the address that it is given.",
-            )
+        carried = self._client_side(theirs, configuration)
         networks = narrow(ours, configuration.reachable)
         if not networks:
             allowed = ", ".join(map(str, configuration.reachable))
@@ -389,7 +386,22 @@ class Gateway:
                 f"the client wants to reach {ours}; allowed is {allowed}",
                 remedy=f"Let the pool or profile reach {ours}, or correct the client's remote networks.",
             )
-        return (ours,) if configuration.filtered else networks, (theirs,)
+        return (ours,) if configuration.filtered else networks, carried
+
+    @staticmethod
+    def _client_side(asked: IPv4Network, configuration: Configuration) -> tuple[IPv4Network, ...]:
+        own = IPv4Network(configuration.address)
+        if asked == own:
+            return (own,)
+        behind = narrow(asked, configuration.behind)
+        if not behind:
+            too = f", with {', '.join(map(str, configuration.behind))} behind it" if configuration.behind else ""
+            raise InvalidIdInformation(
+                f"the client wants to send from {asked}, but its address is {configuration.address}{too}",
+                remedy="Let the client use the address that it is given, or let its user have that network behind it "
+                "(policy attribute routes, RADIUS Framed-Route).",
+            )
+        return (own, *behind) if own.subnet_of(asked) else behind
 
     def _quick_mode_failed(self, sa: IsakmpSa, error: IkeError) -> None:
         if error.notify is not None:

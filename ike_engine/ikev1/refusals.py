@@ -6,7 +6,7 @@ why; it proves nothing, so it ends no exchange, but it need not wait for the exc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ike_engine.errors import AuthenticationFailed, IkeError, TimedOut
 from ike_engine.events import PeerRefused, Stage
@@ -34,8 +34,8 @@ class Refusals:
         self._room = float(STRANGERS_AT_ONCE)
         self._counted_at = host.now
 
-    def tell(self, sa: IsakmpSa, stage: Stage, error: IkeError) -> None:
-        """Report it."""
+    def tell(self, sa: IsakmpSa, stage: Stage, error: IkeError, claim: Any = None) -> None:  # noqa: ANN401  opaque
+        """Report it; ``claim`` is the verdict's that refused."""
         sa.refused = True
         offered: tuple[str, ...] = ()
         accepted: tuple[str, ...] = ()
@@ -53,6 +53,7 @@ class Refusals:
                 accepted=accepted,
                 remedy=error.remedy,
                 vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
+                claim=sa.peer.claim if sa.peer else claim,
             )
         )
 

@@ -58,6 +58,43 @@ def test_the_longest_prefix_wins(associations: SecurityAssociations) -> None:
     assert associations.outbound(TO_CLIENT) is host
 
 
+def test_the_longest_prefix_wins_among_the_sas_of_one_peer_too(associations: SecurityAssociations) -> None:
+    narrow = install(associations, numbered(1, remote_networks=networks("172.20.1.0/24")))
+    host = install(associations, numbered(2))
+    wide = install(associations, numbered(3, remote_networks=networks("172.20.0.0/16")))
+    assert associations.outbound(inner("10.77.0.2", "172.20.1.9")) is narrow
+    assert associations.outbound(inner("10.77.0.2", "172.20.2.9")) is wide
+    assert associations.outbound(TO_CLIENT) is host
+    rekeyed = install(associations, numbered(4, remote_networks=networks("172.20.1.0/24")))
+    assert associations.outbound(inner("10.77.0.2", "172.20.1.9")) is rekeyed
+    associations.remove(Remove((narrow.inbound_spi,)))
+    assert associations.outbound(inner("10.77.0.2", "172.20.1.9")) is rekeyed
+    associations.remove(Remove((rekeyed.inbound_spi,)))
+    assert associations.outbound(inner("10.77.0.2", "172.20.1.9")) is wide
+
+
+def test_a_network_behind_a_peer_that_gave_it_up_is_whose_it_was(associations: SecurityAssociations) -> None:
+    first = install(associations, numbered(1, peer_id=1, remote_networks=networks("172.20.0.0/16")))
+    host = install(associations, numbered(2, peer_id=2))
+    second = install(associations, numbered(3, peer_id=2, remote_networks=networks("172.20.1.0/24")))
+    to_behind = inner("10.77.0.2", "172.20.1.9")
+    assert associations.outbound(to_behind) is second
+    associations.remove(Remove((second.inbound_spi,)))
+    assert associations.outbound(to_behind) is first
+    assert associations.outbound(TO_CLIENT) is host
+    associations.remove(Remove((first.inbound_spi,)))
+    assert associations.outbound(to_behind) is None
+
+
+def test_what_is_behind_a_peer_takes_the_sa_that_was_made_for_it(associations: SecurityAssociations) -> None:
+    own = install(associations, numbered(1))
+    behind = install(associations, numbered(2, remote_networks=networks("172.20.1.0/24")))
+    assert behind.admits(inner("172.20.1.9", "10.77.0.2"))
+    assert not behind.admits(inner("172.20.2.9", "10.77.0.2"))
+    assert not behind.admits(inner("10.9.0.5", "10.77.0.2"))
+    assert not own.admits(inner("172.20.1.9", "10.77.0.2"))
+
+
 def test_the_newest_outbound_half_carries_and_the_old_inbound_half_stays(associations: SecurityAssociations) -> None:
     old = install(associations, numbered(1))
     assert associations.outbound(TO_CLIENT) is old

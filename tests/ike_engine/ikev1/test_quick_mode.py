@@ -11,7 +11,7 @@ import pytest
 from ike_engine.actions import Configuration, InstallBoth, RekeyChildren
 from ike_engine.crypto.groups import KeyPair, generate
 from ike_engine.crypto.suites import Cipher, DhGroup, EspSuite, Integrity
-from ike_engine.events import ChildSaEstablished, PeerConnected, PeerRefused, Stage
+from ike_engine.events import ChildSaEstablished, PeerConnected, PeerGone, PeerRefused, Stage
 from ike_engine.ikev1.keys import esp_keys
 from ike_engine.ikev1.lifetimes import Lifetime
 from ike_engine.ikev1.messages import Informational, QuickMode1, QuickMode2, QuickMode3
@@ -337,6 +337,82 @@ def test_nobody_reaches_more_than_it_may(networks: tuple[IPv4Network, ...], word
     assert notification.type == NotifyType.INVALID_ID_INFORMATION
     assert words in client.lab.gateway.one(PeerRefused).reason
     assert not client.lab.gateway.inbound
+
+
+BEHIND = replace(CONFIGURATION, behind=(IPv4Network("172.20.1.0/24"), IPv4Network("172.20.7.0/24")))
+
+
+@pytest.mark.parametrize(
+    ("asked", "carried"),
+    [
+        (OWN, (OWN,)),
+        (BEHIND.behind[0], (BEHIND.behind[0],)),
+        (IPv4Network("172.20.7.64/26"), (IPv4Network("172.20.7.64/26"),)),
+        (IPv4Network("172.20.0.0/16"), BEHIND.behind),
+        (EVERYTHING, (OWN, *BEHIND.behind)),
+    ],
+)
+def test_the_client_side_is_its_address_or_what_it_may_have_behind_it(
+    asked: IPv4Network, carried: tuple[IPv4Network, ...]
+) -> None:
+    client = configured(BEHIND)
+    opens(client, Offer(networks=(asked, EVERYTHING)).message())
+    m2 = client.hears_quick_mode_2(NI)
+    assert m2.identities[0].identification == identification_of(asked)
+    (child,) = client.lab.gateway.inbound.values()
+    assert child.remote_networks == carried
+
+
+@pytest.mark.parametrize("asked", ["10.77.0.0/24", "172.20.2.0/24", "10.77.0.3/32"])
+def test_no_other_network_is_behind_a_client(asked: str) -> None:
+    client = configured(BEHIND)
+    opens(client, Offer(networks=(IPv4Network(asked), EVERYTHING)).message())
+    (notification,) = client.hears(Informational).notifications
+    assert notification.type == NotifyType.INVALID_ID_INFORMATION
+    refused = client.lab.gateway.one(PeerRefused)
+    assert (
+        f"wants to send from {asked}, but its address is 10.77.0.2, with 172.20.1.0/24, 172.20.7.0/24" in refused.reason
+    )
+    assert "Framed-Route" in refused.remedy
+    assert not client.lab.gateway.inbound
+
+
+def test_each_network_behind_a_client_is_rekeyed_by_itself() -> None:
+    lab = pair(configuration=BEHIND, gateway={"child_lifetime_seconds": 100})
+    lab.order = replace(lab.order, behind=BEHIND.behind)
+    lab.connect(seconds=5)
+    sides = {(OWN,), *((network,) for network in BEHIND.behind)}
+    assert {child.remote_networks for child in lab.gateway.inbound.values()} == sides
+    assert {child.local_networks for child in lab.client.inbound.values()} == sides
+    before = set(lab.gateway.inbound)
+    lab.network.run(300)
+    assert {child.remote_networks for child in lab.gateway.inbound.values()} == sides
+    assert not before & set(lab.gateway.inbound)
+    assert len(lab.gateway.of(PeerConnected)) == 1
+    assert not lab.gateway.of(PeerGone)
+
+
+def test_a_gateway_renews_what_a_client_has_behind_it() -> None:
+    lab = pair(configuration=BEHIND)
+    lab.order = replace(lab.order, behind=BEHIND.behind)
+    lab.connect(seconds=5)
+    before = set(lab.gateway.inbound)
+    lab.network.command(lab.gateway, RekeyChildren(lab.gateway.one(PeerConnected).peer_id))
+    lab.network.run(60)
+    assert {child.remote_networks for child in lab.gateway.inbound.values()} == {
+        (OWN,),
+        *((network,) for network in BEHIND.behind),
+    }
+    assert not before & set(lab.gateway.inbound)
+
+
+def test_a_client_whose_network_is_not_carried_ends_and_says_why() -> None:
+    lab = pair(configuration=BEHIND)
+    lab.order = replace(lab.order, behind=(BEHIND.behind[0], IPv4Network("172.21.0.0/16")))
+    lab.connect(seconds=5)
+    gone = lab.client.one(PeerGone)
+    assert "does not carry the network 172.21.0.0/16 behind us: it answered INVALID-ID-INFORMATION" in gone.reason
+    assert not lab.gateway.inbound
 
 
 def test_a_client_that_asked_for_no_address_gets_no_child_sa() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ike_engine.actions import Accepted, Authenticate, Refused, Rejected
 from ike_engine.events import IsakmpSaEstablished, PeerConnected, PeerRefused, Stage
 from ike_engine.ikev1.informational import notify
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType
@@ -141,3 +142,20 @@ def test_a_flood_of_refusals_keeps_nobody_out() -> None:
         pass
     lab.connect(seconds=5)
     assert lab.gateway.one(PeerConnected)
+
+
+def test_who_refused_is_told_unread() -> None:
+    lab = pair()
+    lab.gateway.answer = lambda _: Rejected("wrong password", claim="the realm")
+    lab.connect(seconds=5)
+    assert lab.gateway.one(PeerRefused).claim == "the realm"
+
+
+def test_who_had_accepted_is_told_of_what_is_refused_later() -> None:
+    lab = pair()
+    lab.gateway.answer = lambda question: (
+        Accepted("alice", "the realm") if isinstance(question, Authenticate) else Refused("the pool is exhausted")
+    )
+    lab.connect(seconds=5)
+    refused = lab.gateway.one(PeerRefused)
+    assert (refused.stage, refused.claim) == (Stage.MODE_CONFIG, "the realm")
