@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from appliance.administrators import service as administrators
+from appliance.certificates import records
 from appliance.certificates import service as certificates
 from appliance.certificates.schemas import CertificateView
 from appliance.installation import Actor, Installation, Transaction
@@ -43,8 +44,13 @@ class Prepared:
 
 
 async def ensure(installation: Installation) -> Prepared:
-    """Make what a working appliance needs and this one lacks."""
+    """Make what a working appliance needs and this one lacks.
+
+    Raises:
+        Invalid: the database belongs to another master key.
+    """
     async with installation.transaction(FIRST_START) as work:
+        await records.expect_master_key(work)
         await _ensure_pool(work)
         issued = await certificates.ensure(work)
         await realms.ensure_local(work)

@@ -34,7 +34,9 @@ def main() -> int:
     try:
         password = asyncio.run(prepare(settings))
     except (ApplianceError, SQLAlchemyError, OSError, ValueError) as error:
-        sys.stderr.write(f"coati: cannot prepare {settings.data_dir}: {getattr(error, 'orig', None) or error}\n")
+        words = getattr(error, "orig", None) or error
+        remedy = getattr(error, "remedy", "")
+        sys.stderr.write(f"coati: cannot prepare {settings.data_dir}: {words}{remedy and '; ' + remedy}\n")
         return 1
     with os.fdopen(inherited_descriptors()["prepared"], "w") as told:
         json.dump({"administrator_password": password}, told)

@@ -12,6 +12,7 @@ from appliance.certificates.issuing import SigningKey
 from appliance.certificates.schemas import CertificateState, CertificateView
 from appliance.errors import AlreadyExists, Invalid, NotFound
 from appliance.installation import Transaction
+from appliance.master_key import Unsealable
 from appliance.models import Authority, Certificate, CertificatePurpose
 from appliance.models.columns import now
 from ike_engine.crypto.certificates import Purpose, validate
@@ -138,6 +139,25 @@ def open_key(work: Transaction, row: Certificate) -> SigningKey:
     if row.private_key is None:
         raise Invalid(f"the private key of {row.subject} is not here")
     return files.open_key(work.installation.master_key.open(row.private_key, KEY_PURPOSE))
+
+
+async def expect_master_key(work: Transaction) -> None:
+    """Make sure that our master key is the one that the database's secrets were sealed under.
+
+    Raises:
+        Invalid: it is another one.
+    """
+    row = await repository.any_with_private_key(work.session)
+    if row is None or row.private_key is None:
+        return
+    try:
+        work.installation.master_key.open(row.private_key, KEY_PURPOSE)
+    except Unsealable:
+        file = work.installation.settings.master_key_file
+        raise Invalid(
+            f"{file} does not open what is in the database",
+            remedy=f"copy master.key from another gateway of this database to {file}, or from the backup",
+        ) from None
 
 
 async def certificate_of(work: Transaction, authority: Authority) -> Certificate:

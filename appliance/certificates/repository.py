@@ -27,6 +27,14 @@ async def find(session: AsyncSession, certificate_id: int) -> Certificate | None
     return await session.get(Certificate, certificate_id)
 
 
+async def any_with_private_key(session: AsyncSession) -> Certificate | None:
+    """Give one whose private key is here, whichever."""
+    found: Certificate | None = await session.scalar(
+        select(Certificate).where(Certificate.private_key.is_not(None)).limit(1)
+    )
+    return found
+
+
 async def by_fingerprint(session: AsyncSession, fingerprint: str) -> Certificate | None:
     """Give the certificate with this fingerprint."""
     found: Certificate | None = await session.scalar(select(Certificate).where(Certificate.fingerprint == fingerprint))

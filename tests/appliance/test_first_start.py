@@ -1,3 +1,4 @@
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -5,11 +6,14 @@ from pydantic import SecretStr
 
 from appliance import first_start
 from appliance.administrators import signing_in
+from appliance.errors import Invalid
 from appliance.installation import Installation
+from appliance.master_key import MasterKey
 from appliance.models import Preset
 from appliance.pools import service as pools
 from appliance.profiles import service as profiles
 from ike_engine.policy import Authentication, Phase1Mode
+from ike_engine.secret import Secret
 
 
 async def test_a_new_installation_works_at_once(installation: Installation) -> None:
@@ -43,3 +47,11 @@ async def test_the_first_pool_keeps_clear_of_this_machines_networks(
     await first_start.ensure(installation)
     async with installation.snapshot() as work:
         assert (await pools.page(work)).items[0].networks == (IPv4Network("172.29.99.0/24"),)
+
+
+async def test_a_gateway_with_another_master_key_is_told_where_to_get_the_right_one(installation: Installation) -> None:
+    await first_start.ensure(installation)
+    second = replace(installation, master_key=MasterKey(Secret(bytes(range(32)))))
+    with pytest.raises(Invalid, match=r"master\.key does not open what is in the database") as refused:
+        await first_start.ensure(second)
+    assert "copy master.key from another gateway" in refused.value.remedy
