@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ike_engine.exchange import Exchange
     from ike_engine.path import Path
     from ike_engine.policy import Policy
+    from ike_engine.transcript import TranscriptLine
 
 LOWEST_SPI = 256
 """SPIs 1 to 255 are reserved (RFC 4303 section 2.1)."""
@@ -132,6 +133,11 @@ class Endpoint:
     def next_timer(self) -> float | None:
         """When ``handle_timer`` wants to be called."""
         return self._timers.next()
+
+    def transcript(self, peer_id: int) -> tuple[TranscriptLine, ...]:
+        """What was said to a peer and by it so far; nothing when it is gone."""
+        peer = self._peers.get(peer_id)
+        return peer.transcript() if peer is not None else ()
 
     @property
     def half_open(self) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from ike_engine.transcript import Transcript, nothing_said
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network
@@ -131,12 +133,17 @@ class Goodbye(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerGone:
-    """Nothing of this peer is left: its lease is free. Every ``Configure`` is followed by one, once."""
+    """Nothing of this peer is left: its lease is free. Every ``Configure`` is followed by one, once.
+
+    Attributes:
+        transcript: What was said to it and by it, from phase 1 to the goodbye.
+    """
 
     peer_id: int
     user: str
     goodbye: Goodbye
     reason: str
+    transcript: Transcript = field(default=nothing_said, repr=False, compare=False)
 
 
 class Stage(enum.Enum):
@@ -158,6 +165,7 @@ class PeerRefused:
         remedy: Which setting would let it in; empty when none would.
         error: Client side: what went wrong, as its class.
         claim: Opaque: what the verdict said that refused the login, or the one that had accepted it before.
+        transcript: What was said so far.
     """
 
     path: Path
@@ -172,6 +180,7 @@ class PeerRefused:
     vendor_ids: tuple[str, ...] = ()
     error: type[IkeError] | None = None
     claim: Any = None
+    transcript: Transcript = field(default=nothing_said, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ with a test of its name:
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import types
 from collections import deque
@@ -81,6 +82,14 @@ class Opened:
     suits: Callable[[type[Message]], bool] = lambda _: True
 
 
+class Incident(enum.Enum):
+    """What may become of a message besides being taken once."""
+
+    REPEATED = "we sent it again"
+    DUPLICATE = "the peer sent it again"
+    DROPPED = "it was not believed"
+
+
 class Transport(Protocol):
     """Turns messages into datagrams and back under the keys of an SA."""
 
@@ -93,6 +102,9 @@ class Transport(Protocol):
         Raises:
             IkeError: it is not readable or not authentic.
         """
+
+    def happened(self, incident: Incident, words: str = "") -> None:
+        """Note what became of a message, for the transcript."""
 
 
 @dataclass(slots=True)
@@ -216,8 +228,7 @@ class Exchange:
 
     def repeat(self) -> None:
         """Send the last volley again, also when all is done: nobody else would if its last message got lost."""
-        for transmit in self._volley:
-            self._host.emit(transmit)
+        self._repeat_volley()
 
     def turn(self, transport: Transport) -> None:
         """Go on under another message id: the next transaction of the same conversation."""
@@ -262,6 +273,7 @@ class Exchange:
         digest = hashlib.blake2b(data, digest_size=16).digest()
         for taken in self._taken:
             if taken.digest == digest:
+                self._transport.happened(Incident.DUPLICATE)
                 if not self.asking:
                     for transmit in taken.replies:
                         self._host.emit(transmit)
@@ -325,6 +337,7 @@ class Exchange:
     def _drop(self, error: IkeError) -> None:
         self.dropped += 1
         self.last_drop = error
+        self._transport.happened(Incident.DROPPED, str(error))
 
     def _step(self, value: object) -> None:
         self._run(lambda coroutine: coroutine.send(value))
@@ -367,9 +380,14 @@ class Exchange:
 
     def _retransmit(self) -> None:
         self._attempt += 1
+        self._repeat_volley()
+        self._arm()
+
+    def _repeat_volley(self) -> None:
+        if self._volley:
+            self._transport.happened(Incident.REPEATED)
         for transmit in self._volley:
             self._host.emit(transmit)
-        self._arm()
 
     def _expire(self) -> None:
         if self.done:

@@ -30,6 +30,7 @@ from ike_engine.events import (
     PeerGone,
     PeerMoved,
 )
+from ike_engine.transcript import nothing_said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ike_engine.path import Address, Path
     from ike_engine.policy import Profile
     from ike_engine.timers import Timer
+    from ike_engine.transcript import Transcript
 
 K = TypeVar("K")
 
@@ -81,6 +83,7 @@ class Peer:
         configuring: It is being asked.
         ike_sas: Its live IKE SAs, the newest last.
         children: By inbound SPI.
+        transcript: What was said to it and by it.
         last_heard: When the last authenticated message (or ESP packet) came.
     """
 
@@ -101,6 +104,7 @@ class Peer:
     round_trip_seconds: float | None = None
     ike_sas: list[Any] = field(default_factory=list)
     children: dict[int, Child] = field(default_factory=dict)
+    transcript: Transcript = nothing_said
 
     @property
     def live_children(self) -> Iterator[Child]:
@@ -296,7 +300,9 @@ class Peers:
         _take_out(self._by_user, peer.user, peer)
         _take_out(self._by_place, peer.path.remote, peer)
         if peer.configured or peer.connected:
-            self._host.emit(PeerGone(peer_id=peer.id, user=peer.user, goodbye=goodbye, reason=reason))
+            self._host.emit(
+                PeerGone(peer_id=peer.id, user=peer.user, goodbye=goodbye, reason=reason, transcript=peer.transcript)
+            )
 
     # ---- reports of the data plane ------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ ELSEWHERE = {
     "actions.py": "declarations; test_endpoint.py and test_exchange.py tell what they mean",
     "events.py": "declarations; told in every test of an exchange",
     "errors.py": "declarations; the notify of each in ikev1/test_authentication.py and with its exchange",
+    "transcript.py": "declarations; ikev1/test_transcript.py",
     "path.py": "two tuples; ikev1/test_nat_traversal.py",
     "dataplane/firewall.py": "needs nftables of a real kernel: tests/kernel and tests/interop",
     "dataplane/interface.py": "declarations of what every data plane does: test_none, test_userspace, test_xfrm",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ike_engine.errors import IkeError, Malformed
 from ike_engine.events import DatagramDropped
-from ike_engine.exchange import OWNED, Exchange, Host
+from ike_engine.exchange import OWNED, Exchange, Host, Incident
 from ike_engine.ikev1 import informational
 from ike_engine.ikev1.crowd import Crowd
 from ike_engine.ikev1.envelope import Phase1Transport, Phase2Transport
@@ -21,6 +21,7 @@ from ike_engine.ikev1.isakmp_sa import IsakmpSa
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType, ProtocolId
 from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, Delete, Fragment, Notification
+from ike_engine.ikev1.transcript import Transcript
 from ike_engine.policy import Phase1Mode, Policy
 from ike_engine.wire.chain import parse_chain
 from ike_engine.wire.header import HEADER_OCTETS, Flags, Header
@@ -117,11 +118,12 @@ class Associations:
 
     def receive(self, header: Header, data: bytes, path: Path) -> None:
         """Take in one IKEv1 datagram; anything may be in it."""
+        fragments = 1
         if header.next_payload == PayloadType.FRAGMENT:
             whole = self._reassemble(header, data, path)
             if whole is None:
                 return
-            data = whole
+            data, fragments = whole, 2  # or more
             header = Header.parse(data)
             if header.next_payload == PayloadType.FRAGMENT:
                 raise Malformed("fragments within fragments")
@@ -131,7 +133,16 @@ class Associations:
                 self._drop(path, "unknown cookies")
             else:
                 self._first_message(header, data, path)
-        elif header.exchange_type in MODES:
+            return
+        sa.transcript.fragments = fragments
+        try:
+            self._of_sa(sa, header, data, path)
+        except IkeError as error:
+            sa.transcript.happened(Incident.DROPPED, str(error))
+            raise
+
+    def _of_sa(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
+        if header.exchange_type in MODES:
             self._phase_1(sa, header, data, path)
         elif sa.closing:
             self._drop(path, "the SA is closing")
@@ -219,10 +230,10 @@ class Associations:
         exchange = sa.exchanges.get(header.message_id)
         if exchange is None:
             if not header.message_id or header.exchange_type not in (ExchangeType.TRANSACTION, ExchangeType.QUICK):
-                self._drop(path, f"no exchange of type {header.exchange_type}")
+                self._drop(path, f"no exchange of type {header.exchange_type}", sa)
                 return
             if not sa.takes_message_id(header.message_id):
-                self._drop(path, "message id used before, or too many")
+                self._drop(path, "message id used before, or too many", sa)
                 return
             role = self._role(sa)
             transport = Phase2Transport(sa, header.exchange_type, header.message_id) if sa.established else None
@@ -269,7 +280,7 @@ class Associations:
             self._clear_informational(sa, header, data, path)
             return
         if not sa.takes_message_id(header.message_id):
-            self._drop(path, "message id used before, or too many")
+            self._drop(path, "message id used before, or too many", sa)
             return
         opened = Phase2Transport(sa, ExchangeType.INFORMATIONAL, header.message_id).open(data, path)
         message = Informational.match(opened.payloads)
@@ -294,9 +305,10 @@ class Associations:
     def _clear_informational(self, sa: IsakmpSa, header: Header, data: bytes, path: Path) -> None:
         """Nobody can be sure who wrote it: it is told to the administrator. Only a client gives up on it."""
         if header.flags & Flags.ENCRYPTION:
-            self._drop(path, "encrypted before phase 1 is done")
+            self._drop(path, "encrypted before phase 1 is done", sa)
             return
         payloads, _ = parse_chain(header.next_payload, data[HEADER_OCTETS : header.length], IKEV1_PAYLOADS)
+        sa.transcript.note(False, header.exchange_type, 1, False, 1, payloads, header.length)
         errors = [p for p in payloads if isinstance(p, Notification) and p.type < NotifyType.CONNECTED]
         if errors and not sa.established:
             sa.complaint = NotifyType(errors[0].type).name.replace("_", "-")
@@ -305,12 +317,14 @@ class Associations:
             else:
                 self.gateway.doubted(sa)
         else:
-            self._drop(path, "clear informational")
+            self._drop(path, "clear informational", sa)
 
     def _role(self, sa: IsakmpSa) -> Role:
         return self.client if sa.initiator else self.gateway
 
-    def _drop(self, path: Path, reason: str) -> None:
+    def _drop(self, path: Path, reason: str, sa: IsakmpSa | None = None) -> None:
+        if sa is not None:
+            sa.transcript.happened(Incident.DROPPED, reason)
         self.host.emit(DatagramDropped(path, reason))
 
     def drop_exchange(self, path: Path, exchange: Exchange) -> None:
@@ -329,6 +343,7 @@ class Associations:
             path=path,
             first_path=path,
             created=self.host.now,
+            transcript=Transcript(self.host),
         )
         self._by_own_cookie[cky_i if initiator else cky_r] = sa
         if not initiator:

@@ -13,7 +13,7 @@ from ike_engine.actions import Transmit
 from ike_engine.crypto.ciphers import cbc_decrypt, cbc_encrypt
 from ike_engine.crypto.prf import prf
 from ike_engine.errors import InvalidHash, Malformed
-from ike_engine.exchange import Opened
+from ike_engine.exchange import Incident, Opened
 from ike_engine.ikev1 import fragmentation
 from ike_engine.ikev1.keys import phase_2_iv
 from ike_engine.ikev1.messages import Ikev1Message
@@ -67,17 +67,27 @@ class Phase1Transport:
 
     def __init__(self, sa: IsakmpSa) -> None:
         self._sa = sa
-        self._type = ExchangeType.AGGRESSIVE if sa.mode is Phase1Mode.AGGRESSIVE else ExchangeType.IDENTITY_PROTECTION
+        aggressive = sa.mode is Phase1Mode.AGGRESSIVE
+        self._type = int(ExchangeType.AGGRESSIVE if aggressive else ExchangeType.IDENTITY_PROTECTION)
+        self._number = 0
+
+    def happened(self, incident: Incident, words: str = "") -> None:
+        """Note what became of a message."""
+        self._sa.transcript.happened(incident, words)
 
     def seal(self, message: Message) -> list[Transmit]:
         """Encode ``message``; its class says whether it is encrypted."""
-        first, body = encode_chain(message.payloads())
+        payloads = message.payloads()
+        first, body = encode_chain(payloads)
         encrypted = isinstance(message, Ikev1Message) and message.encrypted is not False
         if encrypted:
             body = _encrypt(self._sa, self._sa.iv, body)
             self._sa.iv = body[-self._sa.agreed.cipher.block_octets :]
-        header = header_of(self._sa, self._type, 0, first, encrypted=encrypted)
-        return datagrams(self._sa, encode_message(header, body))
+        sealed = encode_message(header_of(self._sa, self._type, 0, first, encrypted=encrypted), body)
+        sent = datagrams(self._sa, sealed)
+        self._number += 1
+        self._sa.transcript.note(True, self._type, self._number, encrypted, len(sent), payloads, len(sealed))
+        return sent
 
     def open(self, data: bytes, path: Path) -> Opened:
         """Read a phase 1 message, encrypted or not as its flag says."""
@@ -101,6 +111,17 @@ class Phase1Transport:
             self._sa.path = path
             if block:
                 self._sa.iv = block
+            self._number += 1
+            transcript = self._sa.transcript
+            transcript.note(
+                False,
+                self._type,
+                self._number,
+                encrypted,
+                transcript.fragments,
+                payloads,
+                header.length,
+            )
 
         def suits(shape: type[Message]) -> bool:
             return not issubclass(shape, Ikev1Message) or shape.encrypted in (None, encrypted)
@@ -123,7 +144,8 @@ class Phase2Transport:
         self.nonces = b""
         self.prefix = b""
         self._sa = sa
-        self._type = exchange_type
+        self._type = int(exchange_type)
+        self._number = 0
         self._message_id = message_id
         self._mid = message_id.to_bytes(4, "big")
         self._iv = phase_2_iv(sa.agreed.hash_algorithm, sa.agreed.cipher, sa.iv, self._mid)
@@ -136,15 +158,24 @@ class Phase2Transport:
     def _hash(self, rest: bytes) -> bytes:
         return prf(self._sa.agreed.hash_algorithm, self._sa.secrets.skeyid_a, self.prefix, self._mid, self.nonces, rest)
 
+    def happened(self, incident: Incident, words: str = "") -> None:
+        """Note what became of a message."""
+        self._sa.transcript.happened(incident, words)
+
     def seal(self, message: Message) -> list[Transmit]:
         """Put the HASH in front and encrypt."""
-        first, rest = encode_chain(message.payloads())
+        payloads = message.payloads()
+        first, rest = encode_chain(payloads)
         value = self._hash(rest)
         body = bytes((first, 0)) + (4 + len(value)).to_bytes(2, "big") + value + rest
         body = _encrypt(self._sa, self._iv, body)
         self._iv = body[-self._sa.agreed.cipher.block_octets :]
         header = header_of(self._sa, self._type, self._message_id, PayloadType.HASH, encrypted=True)
-        return datagrams(self._sa, encode_message(header, body))
+        sealed = encode_message(header, body)
+        sent = datagrams(self._sa, sealed)
+        self._number += 1
+        self._sa.transcript.note(True, self._type, self._number, True, len(sent), payloads, len(sealed))
+        return sent
 
     def open(self, data: bytes, path: Path) -> Opened:
         """Decrypt and verify the HASH."""
@@ -153,6 +184,9 @@ class Phase2Transport:
         def take() -> None:
             self._iv = block
             self._sa.path = path
+            self._number += 1
+            transcript = self._sa.transcript
+            transcript.note(False, self._type, self._number, True, transcript.fragments, payloads, len(data))
 
         return Opened(payloads, authentic=True, take=take)
 

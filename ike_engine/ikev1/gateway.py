@@ -211,6 +211,9 @@ class Gateway:
         peer = self._take_over(sa, accepted)
         if peer is None:
             peer = self._peers.add(accepted.user, accepted.claim, sa.served_by, description)
+            peer.transcript = sa.transcript.lines
+        elif peer.ike_sas:
+            sa.transcript.join(peer.ike_sas[-1].transcript)
         if not peer.connected:
             sa.timers["connect"] = self._host.schedule(
                 self._host.now + CONNECT_SECONDS, lambda: self._never_connected(sa)

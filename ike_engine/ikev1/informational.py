@@ -62,6 +62,8 @@ def report_failure(host: Host, sa: IsakmpSa, entropy: Callable[[int], bytes], ki
         return
     first, body = encode_chain((notification,))
     message_id = int.from_bytes(entropy(4), "big")
-    header = header_of(sa, ExchangeType.INFORMATIONAL, message_id, first, encrypted=False)
-    for transmit in datagrams(sa, encode_message(header, body)):
+    message = encode_message(header_of(sa, ExchangeType.INFORMATIONAL, message_id, first, encrypted=False), body)
+    sent = datagrams(sa, message)
+    sa.transcript.note(True, ExchangeType.INFORMATIONAL, 1, False, len(sent), (notification,), len(message))
+    for transmit in sent:
         host.emit(transmit)

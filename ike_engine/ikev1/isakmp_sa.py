@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ike_engine.exchange import Exchange
     from ike_engine.identities import Identification
     from ike_engine.ikev1.keys import IsakmpKeys
+    from ike_engine.ikev1.transcript import Transcript
     from ike_engine.path import Path
     from ike_engine.peer import Peer
     from ike_engine.timers import Timer
@@ -74,6 +75,7 @@ class IsakmpSa:
         authorized: Xauth is done (or was carried over): Mode Config and quick mode are open.
         exchanges: Running and lingering phase 2 exchanges by message id.
         used_message_ids: Of phase 2, so that a replay is recognized.
+        transcript: What was said under it; a later ISAKMP SA of the same peer goes on with it.
         complaint: What an unauthenticated notify of the peer said: believed by nobody, told to the administrator.
         parked: Datagrams that overtook the message they depend on.
     """
@@ -85,6 +87,7 @@ class IsakmpSa:
     path: Path
     first_path: Path
     created: float
+    transcript: Transcript
     mode: Phase1Mode | None = None
     profile: Profile | None = None
     proposal: IkeProposal | None = None

@@ -54,6 +54,7 @@ class Refusals:
                 remedy=error.remedy,
                 vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
                 claim=sa.peer.claim if sa.peer else claim,
+                transcript=sa.transcript.lines,
             )
         )
 

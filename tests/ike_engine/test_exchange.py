@@ -9,7 +9,7 @@ import pytest
 
 from ike_engine.actions import Ask, Question, Transmit, Withdraw
 from ike_engine.errors import AuthenticationFailed, IkeError, Malformed, TimedOut
-from ike_engine.exchange import OWNED, PARKED, Exchange, Opened
+from ike_engine.exchange import OWNED, PARKED, Exchange, Incident, Opened
 from ike_engine.ikev1.messages import AggressiveMode3, QuickMode3
 from ike_engine.ikev1.payloads import Hash
 from ike_engine.timers import Timer, Timers
@@ -40,6 +40,7 @@ class Ground:
         self.timers = Timers()
         self.authentic = authentic
         self.taken: list[bytes] = []
+        self.incidents: list[tuple[Incident, str]] = []
 
     # the host
     def emit(self, output: object) -> None:
@@ -65,6 +66,9 @@ class Ground:
         if data.startswith(b"rubbish"):
             raise Malformed("rubbish")
         return Opened((Hash(data=data),), authentic=self.authentic, take=lambda: self.taken.append(data))
+
+    def happened(self, incident: Incident, words: str = "") -> None:
+        self.incidents.append((incident, words))
 
     # the test
     def pass_seconds(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from ike_engine.ikev1.messages import (
 )
 from ike_engine.ikev1.numbers import ExchangeType, PayloadType
 from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, Attributes, Hash, Identity, Nonce
+from ike_engine.ikev1.transcript import Transcript
 from ike_engine.path import Address, Path
 from ike_engine.policy import IkeProposal, Phase1Mode, Profile
 from ike_engine.secret import Secret
@@ -53,6 +55,7 @@ def sa_of(name: str) -> IsakmpSa:
         path=path(),
         first_path=path(),
         created=0.0,
+        transcript=Transcript(SimpleNamespace(now=0.0)),
         mode=Phase1Mode.MAIN if found["messages"][0]["exch"] == 2 else Phase1Mode.AGGRESSIVE,
         profile=Profile(name="captured", fragment_octets=9000),
         proposal=IkeProposal(Cipher.AES_CBC_256, algorithm, DhGroup.MODP_2048),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from ike_engine.ikev1.isakmp_sa import IsakmpSa, MessageIds
 from ike_engine.ikev1.nat_traversal import NatSituation, NatTraversal
+from ike_engine.ikev1.transcript import Transcript
 from ike_engine.policy import Phase1Mode
 from ike_engine.timers import Timers
 from ike_engine.wire import vendor_ids
@@ -32,6 +34,7 @@ def sa(**known: Any) -> IsakmpSa:
         path=path(),
         first_path=path(),
         created=0.0,
+        transcript=Transcript(SimpleNamespace(now=0.0)),
         **known,
     )
 
