@@ -3,6 +3,7 @@
 A refused form comes back as it was filled in with the field marked; secrets are not sent back.
 """
 
+import base64
 import re
 import types
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from appliance.errors import ApplianceError
 from appliance.wording import text
@@ -21,6 +22,7 @@ S = TypeVar("S", bound=BaseModel)
 
 NO_ITEMS: Final = "none"
 
+_PRIVATE: Final = "PRIVATE KEY-----"
 _LINES: Final = re.compile(r"[\n,]+")
 _WORDS: Final = re.compile(r"[\s,]+")
 
@@ -42,7 +44,7 @@ class Form:
         """Give the form as it was sent, marked."""
         values: dict[str, Any] = {}
         for name in form:
-            sent = [value for value in form.getlist(name) if isinstance(value, str)]
+            sent = [value for value in form.getlist(name) if isinstance(value, str) and _PRIVATE not in value]
             values[name] = sent[0] if len(sent) == 1 else tuple(sent)
         return cls(values, wrong(error))
 
@@ -99,6 +101,22 @@ def read(form: FormData, schema: type[S], *fields: str) -> S:
             sent = [value for value in form.getlist(name) if isinstance(value, str)]
             values[name] = _value(sent, *kind_of(described.annotation))
     return schema.model_validate(values)
+
+
+async def with_file(form: FormData, name: str = "content") -> FormData:
+    """Give a form in which a field holds, in base64, the file that was chosen, or else the text that was pasted.
+
+    Args:
+        form: As the browser sent it, with an input for a file and one for text under the same name.
+        name: Of the field.
+    """
+    octets = b""
+    for value in form.getlist(name):
+        octets = octets or (await value.read() if isinstance(value, UploadFile) else value.strip().encode())
+        if isinstance(value, UploadFile):
+            await value.close()
+    rest = [(key, value) for key, value in form.multi_items() if key != name]
+    return FormData([*rest, (name, base64.b64encode(octets).decode())])
 
 
 def kind_of(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401  types of all kinds

@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote, unquote, urlencode
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
@@ -29,6 +29,8 @@ SCHEME: Final = "__Host-coati-scheme"
 SCHEMES: Final = ("system", "light", "dark")
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_MONTH_SECONDS: Final = 2_629_800  # of the Julian year
+_COUNTED_IN_DAYS: Final = 3 * _MONTH_SECONDS
 
 
 def since(moment: datetime | None) -> Markup:
@@ -48,8 +50,11 @@ def moment(at: datetime | None) -> Markup:
 
 
 def duration(seconds: float) -> str:
-    """Give a span of time in its largest unit."""
+    """Give a span of time in its largest unit; what is long, in months and then in years."""
     whole = max(0, int(seconds))
+    if whole >= _COUNTED_IN_DAYS:
+        months = whole // _MONTH_SECONDS
+        return f"{months} months" if months < 36 else f"{months // 12} years"
     return next((f"{whole // size} {unit}" for size, unit in _UNITS if whole >= size), "0 s")
 
 
@@ -141,6 +146,12 @@ def back(path: str, note: str = "") -> RedirectResponse:
     return answer
 
 
+def file(name: str, media_type: str, content: bytes) -> Response:
+    """Hand a file out, to be kept by the reader and by nobody between."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return Response(content, media_type=media_type, headers=headers)
+
+
 def confirmation(
     request: Request,
     actor: Actor,
@@ -151,6 +162,7 @@ def confirmation(
     back_to: str,
     typed: str = "",
     choices: Iterable[tuple[str, str]] = (),
+    options: Iterable[tuple[str, str]] = (),
     hidden: Iterable[tuple[str, str]] = (),
     wrong: str = "",
     action: str = "",
@@ -166,6 +178,7 @@ def confirmation(
         back_to: Where who changes the mind goes.
         typed: What has to be typed, if the deed is irreversible.
         choices: Boxes to check: name and words.
+        options: Values and words of what has to be chosen, as ``reason``.
         hidden: Fields that go along.
         wrong: Why it was not done.
         action: Where the answer goes.
@@ -181,6 +194,7 @@ def confirmation(
         back_to=back_to,
         typed=typed,
         choices=list(choices),
+        options=list(options),
         hidden=list(hidden),
         wrong=wrong,
         action=action or request.url.path,

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from appliance.certificates import repository
+from appliance.certificates import records, repository
+from appliance.certificates.schemas import CertificateView
 from appliance.installation import Transaction
 from appliance.models import Certificate, CertificatePurpose
 from appliance.models.columns import now
@@ -12,6 +13,7 @@ from appliance.system.schemas import Problem
 SOON: Final = timedelta(days=30)
 # Every client must be given the new root before the old one expires.
 AUTHORITY_SOON: Final = timedelta(days=180)
+_EVER: Final = timedelta(days=100 * 365)
 _MOST_NAMES: Final = 5
 
 _REMEDIES: Final = {
@@ -43,6 +45,12 @@ async def problems(work: Transaction) -> list[Problem]:
             what = f"the CRL of {authority.name} has run out: who checks it believes none of its certificates"
             found.append(Problem(what=what, remedy="the web process renews it every day: look at its log"))
     return found
+
+
+async def soonest(work: Transaction) -> CertificateView | None:
+    """Give the certificate that is the first to expire of all in use."""
+    found = await repository.expiring(work.session, now() + _EVER)
+    return await records.view(work, found[0]) if found else None
 
 
 def _what(row: Certificate) -> str:
