@@ -8,7 +8,7 @@ It knows the versions of IKE but no exchange: those belong to ``ikev1`` (and ``i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ike_engine.actions import Command, Connect, Disconnect, Output, Reconfigure, RekeyChildren
 from ike_engine.errors import IkeError, Malformed
@@ -18,6 +18,7 @@ from ike_engine.ikev1.children import Children
 from ike_engine.ikev1.client import Client
 from ike_engine.ikev1.dead_peer_detection import DeadPeerDetection
 from ike_engine.ikev1.gateway import Gateway
+from ike_engine.ikev1.storage import Storage, StoredPeer
 from ike_engine.peer import Peer, Peers
 from ike_engine.timers import Timer, Timers
 from ike_engine.wire.header import Header
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from ike_engine.actions import Configuration
     from ike_engine.dataplane.interface import Report
     from ike_engine.exchange import Exchange
     from ike_engine.path import Path
     from ike_engine.policy import Policy
+    from ike_engine.secret import Secret
     from ike_engine.transcript import TranscriptLine
 
 LOWEST_SPI = 256
@@ -71,7 +74,8 @@ class Endpoint:
         )
         self._children = Children(self._ikev1, self._draw_spi)
         self._client = Client(self._ikev1, self._children)
-        self._ikev1.gateway = Gateway(self._ikev1, self._children)
+        self._ikev1.gateway = gateway = Gateway(self._ikev1, self._children)
+        self._storage = Storage(self._ikev1, self._children, gateway)
         self._ikev1.client = self._client
         self._ikev1.dpd = DeadPeerDetection(self, self._peers, entropy, self._dead)
         self._peers.expired = self._children.data_plane_expired
@@ -122,6 +126,28 @@ class Endpoint:
             elif isinstance(command, RekeyChildren) and peer.ike_sas:
                 for child in list(peer.live_children):
                     self._children.rekey(peer.ike_sas[-1], child)
+
+    # ---- stays that outlive the process --------------------------------------------------------------
+
+    def store(self, peer_id: int) -> Secret | None:
+        """A connected client as octets to be kept secret, for ``resume``; ``None``: there is no such client."""
+        peer = self._peers.get(peer_id)
+        return self._storage.store(peer) if peer is not None else None
+
+    def resume(self, stored: StoredPeer, claim: Any, configuration: Configuration, now: float) -> None:  # noqa: ANN401
+        """Go on with a client of an earlier process, whose Child SAs are in the data plane still.
+
+        Args:
+            stored: What ``store`` gave the last time.
+            claim: Opaque, as in ``Accepted``.
+            configuration: What holds for the client from now on.
+            now: The time.
+
+        Raises:
+            CannotResume: its profile is gone, or its SAs have outlived their time.
+        """
+        self.now = now
+        self._storage.resume(stored, claim, configuration)
 
     # ---- what goes out ----------------------------------------------------------------------------
 

@@ -164,6 +164,15 @@ class Peers:
         self._by_place.setdefault(peer.path.remote, []).append(peer)
         return peer
 
+    def adopt(self, peer: Peer, children: Iterable[Child]) -> None:
+        """A peer that an earlier process knew comes back with its Child SAs, which are installed."""
+        self._peers[peer.id] = peer
+        self._by_user.setdefault(peer.user, []).append(peer)
+        self._by_place.setdefault(peer.path.remote, []).append(peer)
+        for child in children:
+            peer.children[child.sa.inbound_spi] = child
+            self._by_spi[child.sa.inbound_spi] = peer
+
     def spi_is_free(self, spi: int) -> bool:
         """Whether no Child SA of ours has this inbound SPI."""
         return spi not in self._by_spi

@@ -355,6 +355,13 @@ class Associations:
         """A new SA of which we are the initiator."""
         return self._new(self._draw_cookie(), NO_COOKIE, path, initiator=True)
 
+    def adopt(self, sa: IsakmpSa) -> None:
+        """An SA that an earlier process made: complete, with a peer."""
+        self._numbers += 1
+        sa.number = self._numbers
+        self._by_own_cookie[sa.cky_r] = sa
+        self._by_first_message[sa.cky_i, sa.first_path.remote.ip] = sa
+
     def established(self, sa: IsakmpSa) -> None:
         """Phase 1 is done. A client has yet to log in."""
         sa.established = True

@@ -73,19 +73,22 @@ class Children:
             mode=sa.mode.value if sa.mode else "",
             behind_nat=sa.nat.remote,
         )
-        share = INITIATOR_REKEYS_AT if sa.initiator else RESPONDER_REKEYS_AT
-        now, lifetime = self._host.now, child.sa.lifetime_seconds
-        child.timers = [
-            self._host.schedule(now + lifetime * share, lambda: self._soft(peer, child)),
-            self._host.schedule(now + lifetime, lambda: self._hard(peer, child)),
-        ]
+        self.keep_time(peer, child, initiator=sa.initiator)
         for old in replaced:
-            old.timers.append(
-                self._host.schedule(now + REPLACED_SECONDS, lambda old=old: self._retire(peer, old))  # type: ignore[misc]
-            )
+            at = self._host.now + REPLACED_SECONDS
+            old.timers.append(self._host.schedule(at, lambda old=old: self._retire(peer, old)))  # type: ignore[misc]
         timer = sa.timers.pop("connect", None)
         if timer is not None:
             timer.cancel()
+
+    def keep_time(self, peer: Peer, child: Child, *, initiator: bool) -> None:
+        """Renew a Child SA before its lifetime is over, and end it then."""
+        share = INITIATOR_REKEYS_AT if initiator else RESPONDER_REKEYS_AT
+        begun, lifetime = child.established_at, child.sa.lifetime_seconds
+        child.timers = [
+            self._host.schedule(begun + lifetime * share, lambda: self._soft(peer, child)),
+            self._host.schedule(begun + lifetime, lambda: self._hard(peer, child)),
+        ]
 
     def data_plane_expired(self, peer: Peer, child: Child, hard: bool) -> None:
         """A limit passed where ESP is done (octets, sequence numbers)."""

@@ -225,7 +225,7 @@ class Gateway:
         # quirk: vpnc 0.5.3 does not survive a rekey: what it offered (24 days) is kept.
         limit = VPNC_LIFETIME_SECONDS if sa.vpnc else sa.served_by.isakmp_lifetime_seconds
         lifetime = min(sa.lifetime_seconds, limit)
-        sa.timers["lifetime"] = self._host.schedule(self._host.now + lifetime, lambda: self._expired(sa))
+        sa.timers["lifetime"] = self._host.schedule(self._host.now + lifetime, lambda: self.expired(sa))
         self._host.emit(
             IsakmpSaEstablished(
                 isakmp_sa=sa.number,
@@ -278,7 +278,7 @@ class Gateway:
             self._refusals.tell(sa, Stage.QUICK_MODE, TimedOut("the client logged in but never asked for a Child SA"))
             self._children.close(sa.peer, Goodbye.FAILED, "no Child SA was made", tell=True)
 
-    def _expired(self, sa: IsakmpSa) -> None:
+    def expired(self, sa: IsakmpSa) -> None:
         """The ISAKMP SA is too old. A client that rekeyed has a newer one and goes on."""
         peer = sa.peer
         if peer is not None and peer.ike_sas == [sa]:

@@ -76,6 +76,7 @@ class IsakmpSa:
         exchanges: Running and lingering phase 2 exchanges by message id.
         used_message_ids: Of phase 2, so that a replay is recognized.
         transcript: What was said under it; a later ISAKMP SA of the same peer goes on with it.
+        dpd_guessing: An earlier process counted the probes: which number is next is not known for sure.
         complaint: What an unauthenticated notify of the peer said: believed by nobody, told to the administrator.
         parked: Datagrams that overtook the message they depend on.
     """
@@ -116,6 +117,7 @@ class IsakmpSa:
     dpd_received: int = -1
     dpd_sent_at: float = 0.0
     dpd_unanswered: int = 0
+    dpd_guessing: bool = False
     dpd_challenge: Callable[[], None] | None = None
     xauth_username: str = ""
     complaint: str = ""
