@@ -90,6 +90,13 @@ class TooManyAttempts(ApplianceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class OutOfReach(ApplianceError):
+    """What would have to judge this does not answer now."""
+
+    kind = "out-of-reach"
+    status = 503
+
+
 REFUSALS: Final = (
     Unauthenticated,
     Forbidden,
@@ -99,5 +106,6 @@ REFUSALS: Final = (
     LostUpdate,
     Invalid,
     TooManyAttempts,
+    OutOfReach,
 )
 """All that the API may answer with, for its documentation."""

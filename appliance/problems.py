@@ -51,7 +51,7 @@ _MEANINGS: Final = {
     422: "The input is not acceptable; every field that is wrong is named",
     429: "Too many attempts; Retry-After says how long to wait",
     500: "A fault of Coati; its log says more",
-    503: "The database does not answer",
+    503: "The database does not answer, or what else would have to",
 }
 
 

@@ -25,7 +25,6 @@ ELSEWHERE = {
 
 NOUNS_ELSEWHERE = {
     "audit": "written by every change: each noun's test_service.py reads it back",
-    "commands": "sessions/test_service.py writes them, gateway/test_service.py carries them out",
     "models": "test_database.py holds them and the migrations together",
 }
 

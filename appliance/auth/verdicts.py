@@ -25,6 +25,7 @@ class Attempt:
         login: As the client sent it: ``alice``, ``alice@corp`` or ``CORP\alice``; empty: the same as ``username``.
         realms: Names of the realms that the profile lets judge, in their order; empty: all.
         prompts: The client can show further rounds.
+        password_only: Nobody is connecting: it is about the password, not about codes of ours or a session of PAM.
         local_address: Our address that the client came to, in text.
         station: Address and port of the client, in text.
         vendor_ids: What the client's software said of itself.
@@ -40,6 +41,7 @@ class Attempt:
     login: str = ""
     realms: tuple[str, ...] = ()
     prompts: bool = True
+    password_only: bool = False
     local_address: str = ""
     station: str = ""
     vendor_ids: tuple[str, ...] = ()

@@ -1,19 +1,35 @@
 """Queries on commands."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
 from appliance.commands.schemas import CommandFilter
-from appliance.models import Command, CommandOutcome, Verb
+from appliance.models import Command, CommandOutcome, Node, Verb
+from appliance.models.columns import now
 from appliance.schema import Paging
 
 
-async def find(session: AsyncSession, command_id: int) -> Command | None:
-    """Give one command."""
-    return await session.get(Command, command_id)
+async def find(session: AsyncSession, command_id: int, *, to_change: bool = False) -> Command | None:
+    """Give one command; ``to_change`` holds back the gateway that is about to finish it."""
+    return await session.get(Command, command_id, with_for_update=to_change or None)
+
+
+async def node(session: AsyncSession, name: str) -> Node:
+    """Give the row of a gateway that is there."""
+    return await session.get_one(Node, name)
+
+
+async def wipe_secrets(session: AsyncSession, before: datetime) -> int:
+    """Have orders fail whose secret waits for longer than since then; gives how many there were."""
+    late = Command.secret.is_not(None), Command.created_at < before
+    failed = {"outcome": CommandOutcome.FAILED, "message": "no gateway took it in time", "finished_at": now()}
+    wiped = await session.execute(update(Command).where(*late).values(secret=None, **failed))
+    return cast("CursorResult[tuple[()]]", wiped).rowcount
 
 
 async def page(session: AsyncSession, wanted: CommandFilter, paging: Paging) -> tuple[Sequence[Command], int]:

@@ -1,15 +1,21 @@
 """Telling gateways what to do: a row is the order, the change feed carries it there."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import SecretStr
 
-from appliance.commands import repository
+from appliance.commands import confidential, repository
 from appliance.commands.schemas import CommandFilter, CommandView
-from appliance.errors import NotFound
+from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
+from appliance.master_key import Unsealable
 from appliance.models import Command, Session, Verb
+from appliance.models.columns import now
 from appliance.schema import EVERYTHING, Page, Paging
+
+SECRET_KEPT: Final = timedelta(minutes=2)
+"""A password that no gateway took by then is taken back."""
 
 
 async def page(
@@ -18,9 +24,6 @@ async def page(
     """List orders, by themselves the latest first."""
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[CommandView.model_validate(row) for row in rows], total=total)
-
-
-SECRET_PURPOSE: Final = "commands.secret"  # noqa: S105  the name of a column
 
 
 async def order(work: Transaction, verb: Verb, about: Session, reason: str) -> CommandView:
@@ -36,10 +39,24 @@ async def order(work: Transaction, verb: Verb, about: Session, reason: str) -> C
 async def order_from(
     work: Transaction, verb: Verb, node: str, arguments: dict[str, Any], secret: SecretStr | None = None
 ) -> CommandView:
-    """Order something that is about no session from this node; ``secret`` travels sealed, until it is carried out."""
+    """Order something that is about no session from this node; ``secret`` travels sealed, until it is carried out.
+
+    Raises:
+        Invalid: the gateway takes no secrets.
+    """
     command = Command(node=node, verb=verb, arguments=arguments, created_by=work.actor.who)
     if secret is not None:
-        command.secret = work.installation.master_key.seal(secret.get_secret_value().encode(), SECRET_PURPOSE)
+        await wipe_secrets(work)
+        try:
+            command.secret = confidential.seal(
+                secret.get_secret_value(),
+                work.installation.master_key,
+                await repository.node(work.session, node),
+                verb,
+                arguments,
+            )
+        except Unsealable as failure:
+            raise Invalid(str(failure), remedy="update and restart that gateway") from failure
     work.session.add(command)
     await work.session.flush()
     return CommandView.model_validate(command)
@@ -55,3 +72,18 @@ async def show(work: Transaction, command_id: int) -> CommandView:
     if command is None:
         raise NotFound(f"there is no command {command_id}")
     return CommandView.model_validate(command)
+
+
+async def take_back(work: Transaction, command_id: int) -> CommandView | None:
+    """Remove an order whose outcome was awaited, and with it what it carried; gives it as it was."""
+    command = await repository.find(work.session, command_id, to_change=True)
+    if command is None:
+        return None
+    view = CommandView.model_validate(command)
+    await work.session.delete(command)
+    return view
+
+
+async def wipe_secrets(work: Transaction) -> int:
+    """Take back passwords that no gateway took; gives how many there were."""
+    return await repository.wipe_secrets(work.session, now() - SECRET_KEPT)

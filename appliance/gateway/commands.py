@@ -12,18 +12,20 @@ from sqlalchemy import select
 from appliance import models
 from appliance.auth.realm import RealmTest
 from appliance.auth.verdicts import Attempt
-from appliance.commands.service import SECRET_PURPOSE
 from appliance.gateway import associations
+from appliance.master_key import Unsealable
 from appliance.models import CommandOutcome, Verb
+from appliance.portal.outside import Judged, Question
 from ike_engine.actions import Disconnect, RekeyChildren
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from appliance.commands.confidential import CommandKey
     from appliance.database import Database
+    from appliance.gateway.portal_logins import PortalLogins
     from appliance.gateway.projector import Projector
     from appliance.gateway.realms import Realms
-    from appliance.master_key import MasterKey
     from ike_engine.actions import Command
     from ike_engine.dataplane.interface import ChildCounters
 
@@ -40,7 +42,8 @@ class Commands:
         order: Hands an order to the engine.
         reload: Reads the configuration again.
         realms: Those that can be tested.
-        master_key: Opens what commands carry sealed.
+        portal_logins: Judges logins on the portal.
+        key: Opens what commands carry sealed.
         held: Asks the data plane for all Child SAs that it holds.
         flush: Has what is noted written, so that sessions know their keys.
     """
@@ -55,7 +58,8 @@ class Commands:
         reload: Callable[[], Awaitable[object]],
         flush: Callable[[], Awaitable[object]],
         realms: Realms,
-        master_key: MasterKey,
+        portal_logins: PortalLogins,
+        key: CommandKey,
         held: Callable[[], Awaitable[Collection[ChildCounters]]],
     ) -> None:
         self._node = node
@@ -65,9 +69,10 @@ class Commands:
         self._reload = reload
         self._flush = flush
         self._realms = realms
-        self._master_key = master_key
+        self._portal_logins = portal_logins
+        self._key = key
         self._held = held
-        self._tests: set[asyncio.Task[None]] = set()
+        self._judging: set[asyncio.Task[None]] = set()
         self._carried_out: set[int] = set()
 
     async def carry_out(self) -> None:
@@ -82,10 +87,11 @@ class Commands:
             if command.id in self._carried_out:
                 continue
             self._carried_out.add(command.id)
-            if command.verb is Verb.TEST_REALM:  # may take as long as a server does not answer
-                task = asyncio.create_task(self._test_realm(command))
-                self._tests.add(task)
-                task.add_done_callback(self._tests.discard)
+            judge = {Verb.TEST_REALM: self._test_realm, Verb.JUDGE_LOGIN: self._judge_login}.get(command.verb)
+            if judge is not None:  # may take as long as a server does not answer
+                task = asyncio.create_task(judge(command))
+                self._judging.add(task)
+                task.add_done_callback(self._judging.discard)
                 continue
             result = None
             try:
@@ -134,6 +140,8 @@ class Commands:
         try:
             async with asyncio.timeout(_LONGEST_TEST_SECONDS):
                 tested = await self._realms[name].test(self._attempt(command))
+        except Unsealable as failure:
+            tested = RealmTest(passed=False, words=str(failure), remedy="try again")
         except KeyError:
             tested = RealmTest(
                 passed=False, words=f"realm {name!r} is not in force here", remedy=f"coati realm set {name} --enable"
@@ -147,13 +155,25 @@ class Commands:
         logger.info("realm tested", realm=name, by=command.created_by, passed=tested.passed, words=tested.words)
         self._projector.command_finished(command.id, outcome, tested.words, asdict(tested))
 
+    async def _judge_login(self, command: models.Command) -> None:
+        try:
+            question = Question.model_validate(command.arguments)
+            outcome, message, judged = await self._portal_logins.judge(command.id, question, self._key.open(command))
+        except Unsealable as failure:
+            outcome, message, judged = CommandOutcome.FAILED, str(failure), Judged(verdict="unavailable")
+        except Exception as error:
+            logger.exception("judging a login on the portal", command=command.id)
+            message = f"unexpected {type(error).__name__}; see the gateway's log"
+            outcome, judged = CommandOutcome.FAILED, Judged(verdict="unavailable")
+        self._projector.command_finished(command.id, outcome, message, judged.model_dump(mode="json"))
+
     def _attempt(self, command: models.Command) -> Attempt | None:
         if command.secret is None:
             return None
         user = str(command.arguments.get("user", ""))
         return Attempt(
             username=user,
-            password=self._master_key.open(command.secret, SECRET_PURPOSE),
+            password=self._key.open(command),
             source="127.0.0.1",
             profile=str(command.arguments.get("profile", "")),
             login=user,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import delete, func, select
 
 from appliance import models
+from appliance.commands.repository import wipe_secrets
+from appliance.commands.service import SECRET_KEPT
 from appliance.models import CommandOutcome
 from appliance.samples import repository as samples
 
@@ -45,5 +47,6 @@ async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datet
         old.append(delete(refusals).where(refusals.id <= newest - _MOST_REFUSALS))
     # What charts are drawn from is counted by the minute.
     await samples.forget_before(session, int((at - timedelta(days=_SAMPLE_DAYS)).timestamp()) // 60)
+    await wipe_secrets(session, at - SECRET_KEPT)
     for statement in old:
         await session.execute(statement.execution_options(synchronize_session=False))

@@ -22,6 +22,7 @@ import appliance
 from appliance import changes, logs, models
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.certificates.outside import RevocationService
+from appliance.commands.confidential import CommandKey
 from appliance.gateway import client_certificates
 from appliance.gateway import compile as compiling
 from appliance.gateway.admission import Admission
@@ -35,6 +36,7 @@ from appliance.gateway.leases import Leases
 from appliance.gateway.limits import Limits
 from appliance.gateway.logins import Logins
 from appliance.gateway.orphans import Orphans
+from appliance.gateway.portal_logins import PortalLogins
 from appliance.gateway.projector import Projector, Status
 from appliance.gateway.radius import Radius
 from appliance.gateway.reachability import Reachability
@@ -125,6 +127,7 @@ class Gateway:
         self._reader = DatabaseThread(url, "database-reader", writes=False)
         self._writer = DatabaseThread(url, "database-writer", writes=True)
         self._leases = Leases()
+        self._command_key = CommandKey(self._node, installation.master_key)
         keeper = surroundings.keeper
         self._reachability = Reachability(keeper.perform if keeper is not None else None)
         self._transfers = Transfers(utc_now, postgresql_dialect=not installation.database.is_sqlite)
@@ -202,7 +205,8 @@ class Gateway:
             reload=self._reload,
             flush=self._group_commit.flush,
             realms=self._realms,
-            master_key=installation.master_key,
+            portal_logins=PortalLogins(self._logins.chain),
+            key=self._command_key,
             held=self._held,
         )
 
@@ -265,6 +269,7 @@ class Gateway:
             ike_port=self._surroundings.plain.local.port,
             natt_port=self._surroundings.nat_t.local.port,
             problems=[],
+            command_key=self._command_key.published,
             counters={},
         )
         async with self._database.transaction() as session:

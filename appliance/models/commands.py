@@ -19,6 +19,7 @@ class Verb(enum.StrEnum):
     RELOAD = "reload"
     DUMP_SAD = "dump-sad"
     TEST_REALM = "test-realm"
+    JUDGE_LOGIN = "judge-login"
 
 
 class CommandOutcome(enum.StrEnum):
@@ -35,7 +36,7 @@ class Command(Base):
     Attributes:
         session_id: The session that ``disconnect`` and ``rekey`` are about; ``None`` for the others.
         arguments: What else the verb needs to know.
-        secret: A password that the verb needs, sealed for ``commands.secret``; gone when it is carried out.
+        secret: A password that it needs, sealed to the gateway (``commands.confidential``) until it is carried out.
         reason: In words, for the session's goodbye.
         message: What the gateway has to say about the outcome.
         result: What it found out.

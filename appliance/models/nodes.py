@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from appliance.master_key import Sealed
 from appliance.models.columns import Base, BigNumber, Name, now
 
 
@@ -18,6 +19,7 @@ class Node(Base):
         data_plane: The one in use: xfrm, userspace, none; empty before the choice.
         data_plane_reason: Why that one, in words.
         problems: What is off and how to switch it on: ``{"what": ..., "remedy": ...}`` each.
+        command_key: What passwords in commands are sealed to, itself sealed: ``commands.confidential``.
         realms: How each realm is, as this gateway sees it, by name: ``auth.realm.RealmHealth``.
         counters: Datagrams dropped by reason, logins by result and the like, since its start.
     """
@@ -35,6 +37,7 @@ class Node(Base):
     ike_port: Mapped[int] = mapped_column(default=500)
     natt_port: Mapped[int] = mapped_column(default=4500)
     problems: Mapped[list[dict[str, str]]] = mapped_column(default=list)
+    command_key: Mapped[Sealed | None]
     realms: Mapped[dict[str, Any]] = mapped_column(default=dict)
     counters: Mapped[dict[str, Any]] = mapped_column(default=dict)
 

@@ -14,10 +14,13 @@ from appliance.sessions.schemas import SessionView
 class Visitor(Schema):
     """Who is signed in on the portal."""
 
-    user: str
+    user: Annotated[str, Field(description="Canonical name in the realm.")]
+    login: Annotated[str, Field(description="What the user types into a VPN client.")]
     realm: Annotated[str, Field(description="Name of the realm that judged the password.")]
+    local: Annotated[bool, Field(description="A local user, whose password is kept here.")] = False
     complete: Annotated[bool, Field(description="The second factor was shown as well, or there is none.")]
-    must_change_password: bool
+    question: Annotated[str, Field(description="What the realm asks before it decides; empty: nothing.")] = ""
+    must_change_password: bool = False
 
 
 class ProfileChoices(Schema):
@@ -30,9 +33,10 @@ class ProfileChoices(Schema):
 class Home(Schema):
     """The user's own page."""
 
-    user: str
+    login: str
     full_name: str
-    password_changed_at: datetime
+    realm: str
+    password_changed_at: Annotated[datetime | None, Field(description="null: the password is not kept here.")]
     must_change_password: bool
     second_factor: SecondFactorView | None
     live: list[SessionView]

@@ -166,7 +166,7 @@ async def test(work: Transaction, name: str, trial: RealmTrial) -> CommandView:
         raise Invalid(f"realm {name} is disabled", remedy=f"coati realm set {name} --enable")
     if bool(trial.user) != (trial.password is not None):
         raise Invalid("name a user and a password, or neither", field="password" if trial.user else "user")
-    node = _node(await repository.nodes(work.session), trial.node)
+    node = await gateway(work, trial.node)
     arguments = {"realm": realm.name, "user": trial.user, "profile": trial.profile}
     audit.record(work, "realm.test", f"{realm.name} {trial.user}".rstrip())
     return await commands.order_from(work, Verb.TEST_REALM, node.name, arguments, trial.password)
@@ -217,8 +217,14 @@ def _settings(kind: RealmKind, wanted: dict[str, object]) -> dict[str, object]:
         raise Invalid(f"{where}: {first['msg'].removeprefix('Value error, ')}", field=f"settings.{where}") from None
 
 
-def _node(nodes: Sequence[Node], wanted: str) -> Node:
-    for node in nodes:
+async def gateway(work: Transaction, wanted: str = "") -> Node:
+    """Give the gateway that is to ask a realm: only gateways can.
+
+    Raises:
+        NotFound: there is no such gateway.
+        Invalid: none serves.
+    """
+    for node in await repository.nodes(work.session):
         serves = node.serving and now() - node.heartbeat_at < HEARTBEAT_LOST_AFTER
         if node.name == wanted or (not wanted and serves):
             return node

@@ -37,6 +37,17 @@ class RuntimeSettings(Schema):
     log_level: Annotated[
         LogLevel | None, Field(description="The least serious line that gateways log; null: as they were started.")
     ] = None
+    portal: Annotated[
+        bool | None,
+        Field(description="VPN users find a page of their own at /portal; null: as it was started (COATI_PORTAL)."),
+    ] = None
+    portal_realms: Annotated[
+        tuple[str, ...],
+        Field(
+            max_length=50,
+            description="Realms that judge who signs in on the portal without naming one, in this order; empty: all.",
+        ),
+    ] = ()
 
     oidc_issuer: Annotated[
         str,

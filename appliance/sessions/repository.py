@@ -69,7 +69,8 @@ def _matches(wanted: SessionFilter) -> list[listing.Condition]:
     searched = (Session.user, Session.profile, Session.peer_address, Session.virtual_ip, Session.client_software)
     return [
         *which,
-        *listing.equal(Session.user, wanted.user.lower()),
+        *([Session.user.in_({wanted.user, wanted.user.lower()})] if wanted.user else []),
+        *listing.equal(Session.realm, wanted.realm),
         *listing.equal(Session.profile, wanted.profile),
         *listing.equal(Session.node, wanted.node),
         *listing.containing(wanted.text, *searched),

@@ -22,6 +22,7 @@ class SessionFilter(Filter):
 
     which: Annotated[Which, Field(description="Live ones, ended ones, or all.")] = Which.LIVE
     user: Annotated[str, Field(description="Only this user's.")] = ""
+    realm: Annotated[str, Field(description="Only those of users whom this realm let in.")] = ""
     profile: Annotated[str, Field(description="Only those of this profile.")] = ""
     node: Annotated[str, Field(description="Only those that this gateway holds.")] = ""
     text: Annotated[str, Field(description="Only those with this in user, profile, address or client software.")] = ""

@@ -19,6 +19,8 @@ from appliance.client_profiles.target import ClientFormat
 from appliance.installation import Actor, Installation
 from appliance.models import AuditEntry, Command, Session, Throttle
 from appliance.models.columns import now
+from appliance.runtime_settings import service as runtime_settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.settings import Settings
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
@@ -187,6 +189,7 @@ async def test_own_sessions_are_seen_and_ended_and_no_others(
                 node="here",
                 peer_id=len(numbers) + 1,
                 user=name,
+                realm="local",
                 profile="default",
                 pool="default",
                 authentication="hybrid-rsa",
@@ -243,3 +246,12 @@ async def test_a_one_time_link_is_a_page_with_a_button(browser: httpx2.AsyncClie
     assert given.headers["content-type"] == "application/x-apple-aspen-config"
     assert (await browser.get(made.path)).status_code == 404
     assert "has been used" in html.unescape((await browser.post(made.path)).text)
+
+
+async def test_the_switch_is_a_setting_that_counts_more_than_how_it_was_started(
+    browser: httpx2.AsyncClient, installation: Installation
+) -> None:
+    for value, status in ((False, 404), (True, 200), (None, 200)):
+        async with installation.transaction(TEST) as work:
+            await runtime_settings.define(work, "portal", SettingDefinition(value=value))
+        assert (await browser.get("/portal/sign-in")).status_code == status

@@ -13,8 +13,9 @@ from appliance.client_profiles.endpoints import answer
 from appliance.client_profiles.schemas import Wanted
 from appliance.client_profiles.target import ClientFormat
 from appliance.dependencies import Number, installation, source
-from appliance.errors import ApplianceError, NotFound
+from appliance.errors import ApplianceError, Unauthenticated
 from appliance.portal import service as portal
+from appliance.portal import signing_in
 from appliance.portal.schemas import Visitor
 from webui import forms
 from webui.rendering import back, page
@@ -30,15 +31,15 @@ class PortalSignInNeeded(Exception):
         self.where = where
 
 
-def _open(request: Request) -> None:
-    if not installation(request).settings.portal:
-        raise NotFound("the portal is switched off", remedy="ask your administrator")
+async def _open(request: Request) -> None:
+    async with installation(request).snapshot() as work:
+        await signing_in.check_open(work)
 
 
 async def _anybody(request: Request) -> Visitor:
-    _open(request)
+    await _open(request)
     cookie = request.cookies.get(COOKIE)
-    found = await portal.visitor(installation(request), cookie) if cookie else None
+    found = await signing_in.visitor(installation(request), cookie) if cookie else None
     if found is None:
         raise PortalSignInNeeded("/portal/sign-in")
     return found
@@ -75,7 +76,7 @@ async def sign_in(request: Request, login: Annotated[str, Form()], password: Ann
     """Let a user in; who has a second factor is asked for a code next."""
     agent = request.headers.get("user-agent", "")
     try:
-        cookie = await portal.sign_in(installation(request), login, password, source(request), agent)
+        cookie = await signing_in.sign_in(installation(request), login, password, source(request), agent)
     except ApplianceError as error:
         form = forms.Form({"login": login}, forms.wrong(error))
         return page(request, "portal/sign_in.html", code=error.status, form=form)
@@ -86,18 +87,21 @@ async def sign_in(request: Request, login: Annotated[str, Form()], password: Ann
 
 @router.get("/portal/code")
 async def code_form(request: Request, who: Incomplete) -> HTMLResponse:
-    """Ask for a code of the second factor."""
-    return page(request, "portal/code.html", user=who.user)
+    """Ask for what the realm wants to know, or for a code of the second factor."""
+    return page(request, "portal/code.html", visitor=who)
 
 
 @router.post("/portal/code")
 async def show_code(request: Request, who: Incomplete, code: Annotated[str, Form()]) -> Response:
     """Take the code."""
     try:
-        await portal.show_code(installation(request), request.cookies.get(COOKIE, ""), code, source(request))
+        await signing_in.show_code(installation(request), request.cookies.get(COOKIE, ""), code, source(request))
+    except Unauthenticated as error:  # the realm said no: from the beginning
+        form = forms.Form({"login": who.login}, forms.wrong(error))
+        return page(request, "portal/sign_in.html", code=error.status, form=form)
     except ApplianceError as error:
         form = forms.Form({}, forms.wrong(error))
-        return page(request, "portal/code.html", code=error.status, form=form, user=who.user)
+        return page(request, "portal/code.html", code=error.status, form=form, visitor=who)
     return back("/portal")
 
 
@@ -105,7 +109,7 @@ async def show_code(request: Request, who: Incomplete, code: Annotated[str, Form
 async def sign_out(request: Request, who: Incomplete) -> Response:
     """Let a user out."""
     async with installation(request).transaction(portal.actor(who, source(request))) as work:
-        await portal.sign_out(work, request.cookies.get(COOKIE, ""))
+        await signing_in.sign_out(work, request.cookies.get(COOKIE, ""))
     leaving = back("/portal/sign-in")
     leaving.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict", path="/")
     return leaving
@@ -119,15 +123,15 @@ async def home(request: Request, who: Here) -> HTMLResponse:
     """Show what there is for this user."""
     async with installation(request).snapshot() as work:
         shown = await portal.home(work, who)
-    return page(request, "portal/home.html", home=shown)
+    return page(request, "portal/home.html", home=shown, visitor=who)
 
 
 @router.get("/portal/set-up/{profile}")
 async def set_up(request: Request, who: Here, profile: str) -> HTMLResponse:
     """Say what to type into a client that takes no file."""
     async with installation(request).snapshot() as work:
-        pairs = await client_profiles.manual(work, who.user, profile, with_secrets=False)
-    return page(request, "portal/set_up.html", pairs=pairs, profile=profile, user=who.user)
+        pairs = await client_profiles.manual(work, who.login, profile, with_secrets=False)
+    return page(request, "portal/set_up.html", pairs=pairs, profile=profile, visitor=who)
 
 
 @router.post("/portal/file")
@@ -138,7 +142,7 @@ async def download(
     form: Annotated[ClientFormat, Form(alias="format")],
 ) -> Response:
     """Give the file for a client."""
-    wanted = Wanted(user=who.user, profile=profile, format=form)
+    wanted = Wanted(user=who.login, profile=profile, format=form)
     async with installation(request).transaction(portal.actor(who, source(request))) as work:
         return answer(await portal.download(work, who, wanted))
 
@@ -157,7 +161,7 @@ async def disconnect(request: Request, who: Here, session_id: Number) -> Respons
 @router.get("/portal/password")
 async def password_form(request: Request, who: Here) -> HTMLResponse:
     """Ask for the present and a new password."""
-    return page(request, "portal/password.html", user=who.user)
+    return page(request, "portal/password.html", visitor=who)
 
 
 @router.post("/portal/password")
@@ -170,7 +174,7 @@ async def change_password(
         await portal.change_password(installation(request), who, cookie, present, new, source(request))
     except ApplianceError as error:
         form = forms.Form({}, forms.wrong(error))
-        return page(request, "portal/password.html", code=error.status, form=form, user=who.user)
+        return page(request, "portal/password.html", code=error.status, form=form, visitor=who)
     return back("/portal", "Your password is changed. Use the new one in your clients, too.")
 
 
@@ -179,7 +183,7 @@ async def second_factor(request: Request, who: Here) -> HTMLResponse:
     """Say whether there is a second factor, and what it is good for."""
     async with installation(request).snapshot() as work:
         factor = await portal.second_factor(work, who)
-    return page(request, "portal/second_factor.html", factor=factor, user=who.user)
+    return page(request, "portal/second_factor.html", factor=factor, visitor=who)
 
 
 @router.post("/portal/second-factor")
@@ -187,7 +191,7 @@ async def enrol(request: Request, who: Here) -> HTMLResponse:
     """Show the code to be scanned, this once."""
     async with installation(request).transaction(portal.actor(who, source(request))) as work:
         enrolment = await portal.enrol(work, who)
-    return page(request, "portal/enrol.html", enrolment=enrolment, qr=Markup(enrolment.qr_svg), user=who.user)  # noqa: S704  made by us
+    return page(request, "portal/enrol.html", enrolment=enrolment, qr=Markup(enrolment.qr_svg), visitor=who)  # noqa: S704  made by us
 
 
 @router.post("/portal/second-factor/confirm")
@@ -199,9 +203,9 @@ async def confirm(request: Request, who: Here, code: Annotated[str, Form()]) -> 
     except ApplianceError as error:
         form = forms.Form({}, forms.wrong(error))
         return page(
-            request, "portal/enrol.html", code=HTTPStatus(error.status), form=form, enrolment=None, qr="", user=who.user
+            request, "portal/enrol.html", code=HTTPStatus(error.status), form=form, enrolment=None, qr="", visitor=who
         )
-    return page(request, "portal/recovery_codes.html", codes=codes.recovery_codes, user=who.user)
+    return page(request, "portal/recovery_codes.html", codes=codes.recovery_codes, visitor=who)
 
 
 @router.post("/portal/second-factor/recovery-codes")
@@ -209,4 +213,4 @@ async def renew_recovery_codes(request: Request, who: Here) -> HTMLResponse:
     """Show new recovery codes, this once."""
     async with installation(request).transaction(portal.actor(who, source(request))) as work:
         codes = await portal.renew_recovery_codes(work, who)
-    return page(request, "portal/recovery_codes.html", codes=codes.recovery_codes, user=who.user)
+    return page(request, "portal/recovery_codes.html", codes=codes.recovery_codes, visitor=who)

@@ -169,7 +169,7 @@ class PamRealm:
             host=attempt.source,
             seconds=self._settings.timeout_seconds,
             prompts=attempt.prompts,
-            session=self._settings.open_session,
+            session=self._settings.open_session and not attempt.password_only,
             minimum_uid=self._settings.minimum_uid,
         )
 

@@ -8,10 +8,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from appliance import models
+from appliance.auth.chain import Chain
 from appliance.auth.realm import RealmTest
-from appliance.commands.service import SECRET_PURPOSE
+from appliance.auth.throttle import Throttle
+from appliance.commands import confidential
+from appliance.commands.confidential import CommandKey
 from appliance.gateway.commands import Commands
-from appliance.master_key import MasterKey
+from appliance.gateway.portal_logins import PortalLogins
+from appliance.master_key import MasterKey, Sealed
 from appliance.models import CommandOutcome, Verb
 from ike_engine.actions import Command, Disconnect, RekeyChildren
 from ike_engine.dataplane.interface import ChildCounters
@@ -50,6 +54,7 @@ def engine(recorder: Recorder) -> Engine:
 
 
 MASTER_KEY = MasterKey(Secret(bytes(32)))
+KEY = CommandKey(NODE, MASTER_KEY)
 
 
 class Realms(dict[str, Any]):
@@ -71,7 +76,8 @@ def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
         reload=engine.reload,
         flush=recorder.group_commit.flush,
         realms=realms,  # type: ignore[arg-type]
-        master_key=MASTER_KEY,
+        portal_logins=PortalLogins(Chain((), Throttle())),
+        key=KEY,
         held=held,
     )
 
@@ -248,13 +254,18 @@ async def finished(recorder: Recorder) -> models.Command:
     return command
 
 
+def sealed(password: str, verb: Verb, arguments: dict[str, Any]) -> Sealed:
+    node = models.Node(name=NODE, command_key=KEY.published)
+    return confidential.seal(password, MASTER_KEY, node, verb, arguments)
+
+
 async def test_a_realm_is_tried_and_the_password_is_forgotten(
     recorder: Recorder, commands: Commands, realms: Realms, leave: Callable[..., Any]
 ) -> None:
     passed = RealmTest(passed=True, words="'alice' may come in", round_trip_seconds=0.25, facts=(("server", "a"),))
     realms["corp"] = realm = Tried(passed)
-    sealed = MASTER_KEY.seal(b"hunter2", SECRET_PURPOSE)
-    await leave(Verb.TEST_REALM, arguments={"realm": "corp", "user": "alice", "profile": "staff"}, secret=sealed)
+    arguments = {"realm": "corp", "user": "alice", "profile": "staff"}
+    await leave(Verb.TEST_REALM, arguments=arguments, secret=sealed("hunter2", Verb.TEST_REALM, arguments))
     await commands.carry_out()
     command = await finished(recorder)
     (attempt,) = realm.asked
@@ -263,6 +274,20 @@ async def test_a_realm_is_tried_and_the_password_is_forgotten(
     assert (command.outcome, command.message, command.secret) == (CommandOutcome.DONE, "'alice' may come in", None)
     assert command.result is not None
     assert (command.result["round_trip_seconds"], command.result["facts"]) == (0.25, [["server", "a"]])
+
+
+async def test_a_password_for_another_life_of_the_gateway_is_not_judged_but_forgotten(
+    recorder: Recorder, commands: Commands, realms: Realms, leave: Callable[..., Any]
+) -> None:
+    realms["corp"] = realm = Tried(RealmTest(passed=True, words="in"))
+    arguments = {"realm": "corp", "user": "alice"}
+    earlier = models.Node(name=NODE, command_key=CommandKey(NODE, MASTER_KEY).published)
+    secret = confidential.seal("hunter2", MASTER_KEY, earlier, Verb.TEST_REALM, arguments)
+    await leave(Verb.TEST_REALM, arguments=arguments, secret=secret)
+    await commands.carry_out()
+    command = await finished(recorder)
+    assert (command.outcome, command.secret, realm.asked) == (CommandOutcome.FAILED, None, [])
+    assert "earlier start" in command.message
 
 
 async def test_a_realm_that_fails_its_test_or_is_not_there_is_a_failure_in_words(

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from appliance.commands.service import SECRET_PURPOSE
+from appliance.commands.confidential import CommandKey
 from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import AuditEntry, Command, Node, Realm, RealmKind, Verb
@@ -115,8 +115,9 @@ async def test_a_test_is_ordered_from_a_gateway_that_serves_its_password_sealed(
     with pytest.raises(Invalid, match="no gateway serves"):
         await service.test(work, "corp", trial)
     work.session.add(Node(name="old", serving=True, heartbeat_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    key = CommandKey("gw", work.installation.master_key)
     health = {"state": "down", "since": now().isoformat(), "words": "no answer", "last_error": "no answer"}
-    work.session.add(Node(name="gw", serving=True, realms={"corp": health}))
+    work.session.add(Node(name="gw", serving=True, realms={"corp": health}, command_key=key.published))
     await work.session.flush()
     ordered = await service.test(work, "corp", trial)
     assert (ordered.node, ordered.verb, ordered.arguments["user"]) == ("gw", Verb.TEST_REALM, "alice")
@@ -125,7 +126,7 @@ async def test_a_test_is_ordered_from_a_gateway_that_serves_its_password_sealed(
     assert command is not None
     assert command.secret is not None
     assert b"hunter2" not in command.secret.octets
-    assert work.installation.master_key.open(command.secret, SECRET_PURPOSE) == b"hunter2"
+    assert key.open(command) == b"hunter2"
     (seen,) = (await service.show(work, "corp")).health
     assert (seen.node, seen.state, seen.words) == ("gw", "down", "no answer")
 

@@ -11,7 +11,7 @@ from appliance.errors import Unauthenticated
 from appliance.installation import Actor, Installation
 from appliance.models import PortalSignIn, Realm
 from appliance.models.columns import now
-from appliance.portal import service
+from appliance.portal import signing_in
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
 
@@ -28,25 +28,25 @@ async def installation(installation: Installation) -> Installation:
 
 
 async def sign_in(installation: Installation) -> str:
-    return (await service.sign_in(installation, "alice", PASSWORD, "198.51.100.7", "a browser")).decode()
+    return (await signing_in.sign_in(installation, "alice", PASSWORD, "198.51.100.7", "a browser")).decode()
 
 
 async def test_a_sign_in_ends_when_it_is_idle_or_old_and_when_the_user_expires(installation: Installation) -> None:
     for change in (
-        {"seen_at": now() - service.IDLE - timedelta(seconds=1)},
+        {"seen_at": now() - signing_in.IDLE - timedelta(seconds=1)},
         {"expires_at": now() - timedelta(seconds=1)},
     ):
         cookie = await sign_in(installation)
-        assert (await service.visitor(installation, cookie)) is not None
+        assert (await signing_in.visitor(installation, cookie)) is not None
         async with installation.transaction(TEST) as work:
             (row,) = await work.session.scalars(select(PortalSignIn))
             for name, value in change.items():
                 setattr(row, name, value)
-        assert await service.visitor(installation, cookie) is None
+        assert await signing_in.visitor(installation, cookie) is None
     cookie = await sign_in(installation)
     async with installation.transaction(TEST) as work:
         await users.change(work, "alice", UserChange(expires_at=now() - timedelta(seconds=1)))
-    assert await service.visitor(installation, cookie) is None
+    assert await signing_in.visitor(installation, cookie) is None
     with pytest.raises(Unauthenticated):
         await sign_in(installation)
 
