@@ -16,6 +16,7 @@ from appliance.certificates import endpoints as certificates
 from appliance.client_profiles import endpoints as client_profiles
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
+from appliance.dependencies import Pace
 from appliance.gateways import endpoints as gateways
 from appliance.groups import endpoints as groups
 from appliance.history import endpoints as history
@@ -85,6 +86,7 @@ def create(installation: Installation) -> FastAPI:
         max_body_size=_MOST_BODY_OCTETS,
     )
     app.state.installation = installation
+    app.state.pace = Pace(installation)
     problems.install(app)
     v1 = APIRouter(prefix=PREFIX)
     for router in ROUTERS:

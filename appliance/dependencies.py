@@ -5,6 +5,8 @@ walks all routes.
 """
 
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any, Final, TypeVar
 
@@ -13,18 +15,23 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from appliance import problems
-from appliance.errors import Forbidden, Unauthenticated
+from appliance.errors import Forbidden, TooManyRequests, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
+from appliance.lockouts.rules import network
 from appliance.models import Scope
+from appliance.runtime_settings import service as runtime_settings
+from appliance.runtime_settings.schemas import RuntimeSettings
 from appliance.schema import version
 from appliance.tokens import service as tokens
+from appliance.tokens.rates import Rates
 
 _BEARER: Final = "bearer "
 # For the OpenAPI document; what is in the header is judged below, in the words of a problem.
 _DOCUMENTED: Final = Security(
     HTTPBearer(auto_error=False, scheme_name="token", description="Made by: coati token create NAME --scope write")
 )
-_ALWAYS: Final = (401, 403, 422, 500, 503)
+_ALWAYS: Final = (401, 403, 422, 429, 500, 503)
+_SETTINGS_SECONDS: Final = 2.0
 _EXPECTED: Final = "If-Match"
 _JSON: Final = "application/json"
 _IF_MATCH: Final = {
@@ -50,13 +57,60 @@ def source(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+class Pace:
+    """Slows programs down to what the settings allow.
+
+    Args:
+        installation: Whose settings.
+    """
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._rates = Rates()
+        self._settings = RuntimeSettings()
+        self._read_at: float | None = None
+
+    async def take(self, request: Request) -> None:
+        """Count a request for where it comes from.
+
+        Raises:
+            TooManyRequests: it has to wait.
+        """
+        if self._read_at is None or time.monotonic() - self._read_at > _SETTINGS_SECONDS:
+            async with self._installation.snapshot() as work:
+                self._settings = await runtime_settings.current(work.session)
+            self._read_at = time.monotonic()
+        address = source(request)
+        # An IPv6 host has a whole /64 to itself.
+        self._count(
+            f"source {network(address) if ':' in address else address}", self._settings.api_source_requests_per_minute
+        )
+
+    def take_for(self, token: str) -> None:
+        """Count a request for its token.
+
+        Raises:
+            TooManyRequests: it has to wait.
+        """
+        self._count(f"token {token}", self._settings.api_requests_per_minute)
+
+    def _count(self, subject: str, per_minute: int) -> None:
+        if wait := self._rates.take(subject, per_minute):
+            raise TooManyRequests(
+                f"{subject} asks more than {per_minute} times a minute", retry_after_seconds=math.ceil(wait)
+            )
+
+
 async def _actor(request: Request, needed: Scope) -> Actor:
+    pace: Pace = request.app.state.pace
+    await pace.take(request)
     header = request.headers.get("authorization", "")
     if not header.lower().startswith(_BEARER):
         raise Unauthenticated("no token", remedy="send Authorization: Bearer coati_...; make one: coati token create")
-    token = await tokens.recognise(installation(request), header[len(_BEARER) :].strip())
+    token = await tokens.recognise(installation(request), header[len(_BEARER) :].strip(), source(request))
     if token is None:
         raise Unauthenticated("the token is unknown, expired or revoked", remedy="make one: coati token create")
+    pace.take_for(token.name)
     if not any(scope.includes(needed) for scope in token.scopes):
         raise Forbidden(
             f"the token {token.name} has not the scope {needed}",

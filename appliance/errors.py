@@ -90,6 +90,12 @@ class TooManyAttempts(ApplianceError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class TooManyRequests(TooManyAttempts):
+    """A program asks faster than it may."""
+
+    kind = "too-many-requests"
+
+
 class OutOfReach(ApplianceError):
     """What would have to judge this does not answer now."""
 
@@ -106,6 +112,7 @@ REFUSALS: Final = (
     LostUpdate,
     Invalid,
     TooManyAttempts,
+    TooManyRequests,
     OutOfReach,
 )
 """All that the API may answer with, for its documentation."""

@@ -49,7 +49,7 @@ _MEANINGS: Final = {
     412: "Somebody else changed it since you looked (If-Match)",
     413: "The body is too large",
     422: "The input is not acceptable; every field that is wrong is named",
-    429: "Too many attempts; Retry-After says how long to wait",
+    429: "Too many requests; Retry-After says how long to wait",
     500: "A fault of Coati; its log says more",
     503: "The database does not answer, or what else would have to",
 }

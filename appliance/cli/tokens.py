@@ -47,6 +47,7 @@ def list_(json: Json = False) -> None:
                 "made by": token.created_by,
                 "good until": token.expires_at,
                 "used": token.used_at,
+                "from": token.used_from,
                 "revoked": token.revoked_at,
             }
             for token in page.items

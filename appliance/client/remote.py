@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +14,11 @@ from pydantic import SecretStr
 
 from appliance import __version__, api
 from appliance.client import operations
-from appliance.client.operations import Operation
+from appliance.client.operations import Bound, Operation
 from appliance.errors import ApplianceError
 
 _PATIENCE_SECONDS: Final = 30.0
+_LONGEST_WAIT_SECONDS: Final = 30.0
 
 
 class GatewayAway(ApplianceError):
@@ -51,6 +53,7 @@ class Client:
         token: ``coati_...``, see ``coati token create``.
         ca: File with the authority that vouches for the panel (``coati ca export``); ``None``: the system's.
         transport: Another way to it, for tests.
+        sleep: Waits that many seconds.
 
     Raises:
         ValueError: the address is none, or would send the token in clear.
@@ -58,11 +61,18 @@ class Client:
     """
 
     def __init__(
-        self, url: str, token: SecretStr | str, ca: Path | None = None, *, transport: httpx2.BaseTransport | None = None
+        self,
+        url: str,
+        token: SecretStr | str,
+        ca: Path | None = None,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
             raise ValueError(f"{url!r}: write https://NAME:8443; a token does not travel in clear")
         self.url: Final = url.rstrip("/")
+        self._sleep = sleep
         secret = token.get_secret_value() if isinstance(token, SecretStr) else token
         self._http = httpx2.Client(
             base_url=self.url + api.PREFIX,
@@ -90,7 +100,7 @@ class Client:
         return sorted({*super().__dir__(), *operations.by_name()})
 
     def call(self, operation: Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401  as the operation answers
-        """Have the gateway carry out an operation.
+        """Have the gateway carry out an operation; who asks too fast waits, half a minute at most.
 
         Raises:
             GatewayAway: it cannot be reached, or its certificate is not vouched for.
@@ -98,9 +108,18 @@ class Client:
             pydantic.ValidationError, TypeError: what was given does not fit the operation.
         """
         bound = operation.bind(*path, **given)
+        answer = self._ask(operation.method, bound)
+        if wait := _wait(answer):
+            self._sleep(wait)
+            answer = self._ask(operation.method, bound)
+        if answer.is_success:
+            return operation.read(answer.content)
+        raise _refusal(answer)
+
+    def _ask(self, method: str, bound: Bound) -> httpx2.Response:
         try:
-            answer = self._http.request(
-                operation.method,
+            return self._http.request(
+                method,
                 bound.path,
                 params=dict(bound.query),
                 content=bound.body,
@@ -108,13 +127,18 @@ class Client:
             )
         except httpx2.TransportError as error:
             raise GatewayAway(f"{self.url} does not answer: {error}", remedy=_advice(error)) from None
-        if answer.is_success:
-            return operation.read(answer.content)
-        raise _refusal(answer)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _wait(answer: httpx2.Response) -> float:
+    """Give how long to wait before asking again; 0: asking again is of no use, or too far off."""
+    if answer.status_code != httpx2.codes.TOO_MANY_REQUESTS:
+        return 0.0
+    after = answer.headers.get("Retry-After", "")
+    return float(after) if after.isdecimal() and float(after) <= _LONGEST_WAIT_SECONDS else 0.0
 
 
 def _trust(ca: Path | None) -> ssl.SSLContext:

@@ -34,6 +34,7 @@ class Token(Base):
         secret_hash: SHA-256 of the secret part (256 random bits need no slow hash).
         scopes: Values of ``Scope``.
         used_at: Last use, to the minute.
+        used_from: Network address that it came from.
     """
 
     __tablename__ = "tokens"
@@ -47,4 +48,5 @@ class Token(Base):
     created_by: Mapped[Name]
     expires_at: Mapped[datetime | None]
     used_at: Mapped[datetime | None]
+    used_from: Mapped[Name] = mapped_column(default="")
     revoked_at: Mapped[datetime | None]

@@ -37,6 +37,17 @@ class RuntimeSettings(Schema):
     log_level: Annotated[
         LogLevel | None, Field(description="The least serious line that gateways log; null: as they were started.")
     ] = None
+    api_requests_per_minute: Annotated[
+        int, Field(ge=0, le=1_000_000, description="A token may ask so often, also all at once; 0: without limit.")
+    ] = 3_000
+    api_source_requests_per_minute: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="All who come from one address (of IPv6: one /64) may ask so often; 0: without limit.",
+        ),
+    ] = 6_000
     portal: Annotated[
         bool | None,
         Field(description="VPN users find a page of their own at /portal; null: as it was started (COATI_PORTAL)."),

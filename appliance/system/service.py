@@ -14,6 +14,7 @@ from appliance.pools import service as pools
 from appliance.sessions import repository as sessions
 from appliance.system import repository
 from appliance.system.schemas import HealthView, NodeView, PoolUse, Problem, StatusView
+from appliance.tokens import service as tokens
 from appliance.users import repository as users
 
 HEARTBEAT_LOST_AFTER: Final = timedelta(seconds=30)
@@ -35,7 +36,12 @@ async def status(work: Transaction) -> StatusView:
         pools=uses,
         gateway_names=certificate.names if certificate else (),
         gateway_certificate_expires_at=certificate.not_after if certificate else None,
-        problems=[*_node_problems(gateways), *_pool_problems(uses), *await expiry.problems(work)]
+        problems=[
+            *_node_problems(gateways),
+            *_pool_problems(uses),
+            *await expiry.problems(work),
+            *await tokens.problems(work),
+        ]
         + ([] if user_count else [Problem(what="there is no user yet", remedy="add one: coati user add NAME")]),
     )
 

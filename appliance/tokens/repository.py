@@ -1,6 +1,7 @@
 """Queries on tokens."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,6 +22,17 @@ async def find_by_handle(session: AsyncSession, handle: str) -> Token | None:
     """Give one token by its public part."""
     found: Token | None = await session.scalar(select(Token).where(Token.handle == handle))
     return found
+
+
+async def expiring(session: AsyncSession, after: datetime, before: datetime) -> Sequence[Token]:
+    """Give the good tokens that expire between two moments, the first to expire first."""
+    return (
+        await session.scalars(
+            select(Token)
+            .where(Token.revoked_at.is_(None), Token.expires_at > after, Token.expires_at < before)
+            .order_by(Token.expires_at)
+        )
+    ).all()
 
 
 async def page(session: AsyncSession, wanted: TokenFilter, paging: Paging) -> tuple[Sequence[Token], int]:

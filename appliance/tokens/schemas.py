@@ -34,7 +34,8 @@ class TokenView(Schema):
     created_at: datetime
     created_by: str
     expires_at: datetime | None
-    used_at: datetime | None
+    used_at: Annotated[datetime | None, Field(description="Last use, to the minute.")]
+    used_from: Annotated[str, Field(description="Network address that the last use came from.")]
     revoked_at: datetime | None
 
 

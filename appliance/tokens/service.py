@@ -17,11 +17,13 @@ from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Token
 from appliance.models.columns import now
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.system.schemas import Problem
 from appliance.tokens import repository
 from appliance.tokens.schemas import CreatedToken, NewToken, TokenFilter, TokenView
 
 _FORM: Final = re.compile(r"coati_([0-9a-f]{12})_([0-9a-f]{64})([0-9a-f]{8})\Z")
 _USED_EVERY: Final = timedelta(minutes=1)
+_SOON: Final = timedelta(days=14)
 
 
 async def page(work: Transaction, wanted: TokenFilter = TokenFilter(), paging: Paging = EVERYTHING) -> Page[TokenView]:
@@ -77,8 +79,27 @@ async def revoke(work: Transaction, name: str) -> TokenView:
     return TokenView.model_validate(row)
 
 
-async def recognise(installation: Installation, text: str) -> TokenView | None:
-    """Give the token whose secret this is, or ``None`` when it is no good (any more)."""
+async def problems(work: Transaction) -> list[Problem]:
+    """Give the tokens that expire in a fortnight, for the status: what uses them would stop working."""
+    at = now()
+    return [
+        Problem(
+            what=f"token {row.name} expires on {row.expires_at:%Y-%m-%d}"
+            + (f"; last used {row.used_at:%Y-%m-%d} from {row.used_from}" if row.used_at else "; it was never used"),
+            remedy="give what uses it a new one (coati token create NAME), then: coati token revoke " + row.name,
+        )
+        for row in await repository.expiring(work.session, at, at + _SOON)
+    ]
+
+
+async def recognise(installation: Installation, text: str, source: str = "") -> TokenView | None:
+    """Give the token whose secret this is, or ``None`` when it is no good (any more).
+
+    Args:
+        installation: Where.
+        text: What was sent.
+        source: Network address that it came from.
+    """
     form = _FORM.match(text)
     if form is None or form[3] != _checksum(form[1], form[2]):
         return None
@@ -89,8 +110,9 @@ async def recognise(installation: Installation, text: str) -> TokenView | None:
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at < now()):
         return None
     if row.used_at is None or now() - row.used_at > _USED_EVERY:
-        async with installation.transaction(Actor(f"token {row.name}")) as work:
-            (await work.session.get_one(Token, row.id)).used_at = now()
+        async with installation.transaction(Actor(f"token {row.name}", source)) as work:
+            used = await work.session.get_one(Token, row.id)
+            used.used_at, used.used_from = now(), source
     return TokenView.model_validate(row)
 
 

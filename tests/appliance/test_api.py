@@ -12,6 +12,8 @@ from appliance import api, first_start
 from appliance.dependencies import Permission
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
+from appliance.runtime_settings import service as settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
@@ -168,3 +170,35 @@ async def test_the_document_describes_all(writer: httpx2.AsyncClient, app: FastA
     document = (await writer.get("/api/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     assert len(document["paths"]) == len({route.path for route in routes(app)})
+
+
+async def test_a_token_that_asks_too_fast_has_to_wait_and_others_need_not(
+    app: FastAPI, installation: Installation
+) -> None:
+    async with installation.transaction(HERE) as work:
+        await settings.define(work, "api_requests_per_minute", SettingDefinition(value=2))
+    async with await client(app, installation, Scope.READ) as fast:
+        assert [(await fast.get("/api/v1/users")).status_code for _ in range(3)] == [200, 200, 429]
+        refused = await fast.get("/api/v1/users")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["type"] == "urn:coati:problem:too-many-requests"
+    assert 1 <= int(refused.headers["retry-after"]) <= 30
+    async with await client(app, installation, Scope.WRITE) as other:
+        assert (await other.get("/api/v1/users")).status_code == 200
+
+
+async def test_an_address_that_asks_too_fast_has_to_wait_whatever_it_shows(
+    app: FastAPI, installation: Installation
+) -> None:
+    async with installation.transaction(HERE) as work:
+        await settings.define(work, "api_source_requests_per_minute", SettingDefinition(value=3))
+    async with await client(app, installation) as nobody:
+        assert [(await nobody.get("/api/v1/users")).status_code for _ in range(4)] == [401, 401, 401, 429]
+
+
+async def test_a_token_tells_when_and_from_where_it_was_used(app: FastAPI, installation: Installation) -> None:
+    async with await client(app, installation, Scope.READ) as reader:
+        await reader.get("/api/v1/users")
+        shown = (await reader.get("/api/v1/tokens/t-read")).json()
+    assert shown["used_from"] == "127.0.0.1"
+    assert shown["used_at"] is not None

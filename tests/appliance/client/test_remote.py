@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import httpx2
 import pytest
 import typer
 import uvicorn
@@ -161,3 +162,21 @@ def test_a_gateway_needs_a_token(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     status = console.guarded(lambda **options: command(["--url", "https://localhost", "user", "list"], **options))
     assert status == 2
     assert "--token-file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("after", "waits"), [("2", [2.0]), ("3600", []), ("", [])])
+def test_who_asks_too_fast_waits_if_it_is_not_long(after: str, waits: list[float]) -> None:
+    problem = {"type": "urn:coati:problem:too-many-requests", "detail": "too fast"}
+    answers = [
+        httpx2.Response(429, headers={"Retry-After": after}, json=problem),
+        httpx2.Response(200, json={"items": [], "total": 0}),
+    ]
+    slept: list[float] = []
+    transport = httpx2.MockTransport(lambda _request: answers.pop(0))
+    with Client("https://gateway.test", "coati_x", transport=transport, sleep=slept.append) as client:
+        if waits:
+            assert client.list_users().total == 0
+        else:
+            with pytest.raises(Refused, match="too fast"):
+                client.list_users()
+    assert slept == waits

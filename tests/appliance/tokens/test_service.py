@@ -7,6 +7,7 @@ from appliance.errors import AlreadyExists, NotFound
 from appliance.installation import Actor, Installation
 from appliance.models import Scope, Token
 from appliance.models.columns import now
+from appliance.system import service as system
 from appliance.tokens import service
 from appliance.tokens.schemas import CreatedToken, NewToken
 
@@ -81,3 +82,19 @@ async def test_a_name_is_taken_once(installation: Installation) -> None:
     await create(installation)
     with pytest.raises(AlreadyExists):
         await create(installation)
+
+
+async def test_a_token_that_expires_soon_is_a_problem_that_says_who_would_miss_it(installation: Installation) -> None:
+    created = await create(installation)
+    await create(installation, "later")
+    await service.recognise(installation, created.token, "192.0.2.7")
+    async with installation.transaction(HERE) as work:
+        assert await service.problems(work) == []
+        await work.session.execute(update(Token).where(Token.name == "ci").values(expires_at=now() + timedelta(days=3)))
+    async with installation.transaction(HERE) as work:
+        (problem,) = await service.problems(work)
+        assert "token ci expires on" in problem.what
+        assert "from 192.0.2.7" in problem.what
+        assert problem in (await system.status(work)).problems
+        await service.revoke(work, "ci")
+        assert await service.problems(work) == []
