@@ -90,6 +90,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    made.filters.update(past=lambda at: at <= now())
     made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
     made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)
     # Global, so that a block can be rendered without the page around it.

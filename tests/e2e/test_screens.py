@@ -55,6 +55,8 @@ PAGES = {
     "setup-user": "/setup/user",
     "setup-connect": "/setup/connect",
     "connect": "/connect",
+    "client-profiles": "/client-profiles",
+    "client-profiles-of-alice": "/client-profiles?user=alice&profile=default",
     "certificates": "/certificates",
     "certificate": "/certificates/2",
     "certificate-issue": "/certificates/issue",

@@ -47,7 +47,7 @@ async def test_policy_is_said_at_three_levels_and_shown_with_where_it_comes_from
         ("idle limit seconds", "60", '<a href="/users/alice/policy">this user</a>'),
         ("simultaneous sessions", "2", '<a href="/groups/staff">group staff</a>'),
         ("dns", "10.0.0.53, 10.0.0.54", '<a href="/policy">everybody</a>'),
-        ("quota octets", "0", '<span class="quiet">default</span>'),
+        ("quota octets", "0", '<span class="quiet">profile and pool</span>'),
     ):
         row = f'>{attribute}</td><td data-label="Value">{value}</td><td data-label="From">{source}'
         assert row in page, attribute

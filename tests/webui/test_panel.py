@@ -25,6 +25,8 @@ PAGES = (
     *("/profiles/default/remove", "/pools", "/pools/add", "/pools/default", "/pools/default/change"),
     *(
         "/pools/default/remove",
+        "/client-profiles?user=alice&profile=default",
+        "/client-profiles/links/1/remove",
         "/certificates",
         "/certificates/renew",
         "/certificates/1",
