@@ -68,6 +68,7 @@ ROUTERS: Final = (
     configuration.router,
     settings.router,
     backups.router,
+    backups.replacement_router,
     system.router,
 )
 _MOST_BODY_OCTETS: Final = 1_000_000

@@ -13,6 +13,7 @@ import sys
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import first_start, logs
+from appliance.backups import replacement
 from appliance.errors import ApplianceError
 from appliance.installation import Installation
 from appliance.settings import Settings
@@ -21,6 +22,7 @@ from ike_engine.runtime.children import inherited_descriptors
 
 async def prepare(settings: Settings) -> str | None:
     """Bring the installation up to date; give the first administrator's password if it was made just now."""
+    replacement.carry_out(settings)
     async with Installation.open(settings) as installation:
         prepared = await first_start.ensure(installation)
     password = prepared.administrator_password

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from appliance.models import Scope
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -12,11 +14,13 @@ class Link:
         path: Where it is.
         label: What it is called there.
         key: Typed after ``g`` it jumps there.
+        needed: What a role has to allow for the page to be of use.
     """
 
     path: str
     label: str
     key: str = ""
+    needed: Scope = Scope.READ
 
 
 SECTIONS: Final = {
@@ -40,6 +44,7 @@ SECTIONS: Final = {
         Link("/tokens", "API tokens", "t"),
         Link("/administrators", "Administrators", "d"),
         Link("/settings", "Settings", "e"),
+        Link("/backups", "Backups", "b", Scope.OWN),
         Link("/audit", "Changes", "h"),
     ),
 }

@@ -1,13 +1,16 @@
-"""``/api/v1/backups``: those in the data directory. One is restored on the command line, where there is nothing yet."""
+"""``/api/v1/backups``: those in the data directory, and which one takes the installation's place next."""
 
 from fastapi import Response
 
-from appliance.backups import service
-from appliance.backups.schemas import BackupContent, BackupView, Passphrase
+from appliance import problems
+from appliance.backups import replacement, service
+from appliance.backups.schemas import BackupContent, BackupView, Passphrase, Replacement, ReplacementView
 from appliance.dependencies import Noun, OwnersReading, Owning
+from appliance.errors import NotFound
 from appliance.schema import Page
 
 router = Noun("backups")
+replacement_router = Noun("replacement", tag="backups")
 
 
 @router.get("")
@@ -49,3 +52,27 @@ async def verify_backup(work: Owning, name: str, opened: Passphrase) -> BackupCo
 async def remove_backup(work: Owning, name: str) -> None:
     """Remove one for good."""
     await service.remove(work, name)
+
+
+# ---- the one that takes the installation's place ---------------------------------------------------------
+
+
+@replacement_router.get("", responses=problems.responses(404))
+async def show_replacement(work: OwnersReading) -> ReplacementView:
+    """Show the backup that takes the installation's place at the next start."""
+    prepared = replacement.waiting(work.installation.settings)
+    if prepared is None:
+        raise NotFound("no backup waits for the next start")
+    return prepared
+
+
+@replacement_router.post("", status_code=201)
+async def prepare_replacement(work: Owning, wanted: Replacement) -> ReplacementView:
+    """Have a backup take the installation's place at the next start; what it replaces is kept beside it."""
+    return await replacement.prepare(work, wanted.name, wanted.passphrase)
+
+
+@replacement_router.delete("", status_code=204, responses=problems.responses(404))
+async def call_replacement_off(work: Owning) -> None:
+    """Leave the installation as it is."""
+    await replacement.call_off(work)

@@ -29,3 +29,18 @@ class BackupContent(Schema):
     version: Annotated[str, Field(description="Of the software that made it.")]
     made_at: datetime
     rows: Annotated[dict[str, int], Field(description="How many there are in each table.")]
+
+
+class Replacement(Passphrase):
+    """Which backup is to take the installation's place at the next start."""
+
+    name: str
+
+
+class ReplacementView(Schema):
+    """A backup that takes the installation's place at the next start."""
+
+    name: str
+    prepared_at: datetime
+    prepared_by: str
+    content: BackupContent

@@ -22,7 +22,7 @@ from appliance.schema import Page
 from appliance.settings import Settings
 
 SUFFIX: Final = ".coati-backup"
-_FOLDER: Final = "backups"
+FOLDER: Final = "backups"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}" + re.escape(SUFFIX) + r"\Z")
 _MASTER_KEY, _TABLES = "master_key", "tables"
 
@@ -173,7 +173,7 @@ async def remove(work: Transaction, name: str) -> None:
 
 
 def _folder(work: Transaction) -> Path:
-    return work.installation.settings.data_dir / _FOLDER
+    return work.installation.settings.data_dir / FOLDER
 
 
 def _find(work: Transaction, name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from appliance.backups import archive, service
+from appliance.backups import archive, endpoints, service
 from appliance.backups.schemas import BackupContent
 from appliance.cli import console
 from appliance.cli.console import Json
@@ -63,6 +63,25 @@ def restore(file: File, passphrase_stdin: PassphraseStdin = False) -> None:
     content = asyncio.run(service.restore(settings, file.read_bytes(), _passphrase(passphrase_stdin)))
     console.say(f"restored into {settings.data_dir}: {_in_words(content)}")
     console.say("next: coati serve")
+
+
+@app.command("replace")
+def replace(
+    name: Annotated[str, typer.Argument(help="A backup in the data directory's folder backups.")],
+    passphrase_stdin: PassphraseStdin = False,
+) -> None:
+    """Have a backup take this installation's place at the next start; what it replaces is kept beside it."""
+    passphrase = _passphrase(passphrase_stdin)
+    prepared = console.call(endpoints.prepare_replacement, name=name, passphrase=passphrase)
+    console.say(f"{name} is ready: {_in_words(prepared.content)}")
+    console.say("next: start coati serve anew; or think better of it: coati backup keep-present")
+
+
+@app.command("keep-present")
+def keep_present() -> None:
+    """Leave this installation as it is: the backup that waits for the next start is forgotten."""
+    console.call(endpoints.call_replacement_off)
+    console.say("this installation stays")
 
 
 def _passphrase(stdin: bool, *, new: bool = False) -> SecretStr:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.e2e.appliance import PASSWORD
 from tests.e2e.conftest import ARTEFACTS
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ PAGES = {
     "administrator": "/administrators/admin",
     "settings": "/settings",
     "account": "/account",
+    "backups": "/backups",
+    "backup": "/backups/{backup}",
+    "api": "/api/docs",
     "changes": "/audit",
     "search": "/search?text=a",
 }
@@ -85,7 +89,13 @@ def _addresses(page: Page) -> dict[str, str]:
     refusal = page.locator("tbody tr[id^=r]").first.get_attribute("id")
     assert session is not None
     assert refusal is not None
-    return {name: path.format(session=session[1:], refusal=refusal[1:]) for name, path in PAGES.items()}
+    page.goto("/backups")
+    page.get_by_label("Passphrase").fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_role("button", name="Make it").click()
+    page.wait_for_url("**/backups/coati-*")
+    found = {"session": session[1:], "refusal": refusal[1:], "backup": page.url.rpartition("/")[2]}
+    return {name: path.format(**found) for name, path in PAGES.items()}
 
 
 @pytest.mark.timeout(600)

@@ -1,0 +1,46 @@
+"""An administrator makes a backup, downloads and verifies it, prepares a replacement and thinks better of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.appliance import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from tests.e2e.appliance import Appliance
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_the_life_of_a_backup(
+    furnished: Appliance,  # noqa: ARG001
+    open_page: Callable[..., Page],
+    script: bool,
+) -> None:
+    page = open_page("/backups", java_script_enabled=script)
+    page.get_by_label("Passphrase", exact=True).fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_role("button", name="Make it").click()
+    expect(page.locator("#note")).to_contain_text("The backup is made.")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download").click()
+    assert started.value.path().read_bytes().startswith(b"COATI BACKUP")
+    page.get_by_label("Its passphrase").fill(PASSWORD)
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("heading", name="It is good")).to_be_visible()
+    page.get_by_label("Passphrase of the backup").fill(PASSWORD)
+    page.get_by_label("Type replace to confirm").fill("replace")
+    page.get_by_role("button", name="Replace this installation").click()
+    expect(page.get_by_role("heading", name="takes this installation's place")).to_be_visible()
+    page.get_by_role("button", name="Keep the present installation").click()
+    expect(page.locator("#note")).to_have_text("This installation stays.")
+    page.get_by_role("row").nth(1).get_by_role("link").first.click()
+    page.get_by_role("link", name="Remove").click()
+    page.get_by_role("button", name="Remove").click()
+    expect(page.locator("#note")).to_have_text("The backup was removed.")

@@ -1,0 +1,186 @@
+"""Backups in the data directory, and the one that takes the installation's place."""
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request
+from fastapi import Form as FormField
+from fastapi.responses import HTMLResponse, Response
+from pydantic import SecretStr
+
+from appliance.backups import replacement, service
+from appliance.backups.schemas import BackupContent
+from appliance.dependencies import installation
+from appliance.installation import Actor
+from webui.forms import Form, Refused, wrong
+from webui.rendering import back, confirmation, file, page
+from webui.security import Ruling
+
+router = APIRouter(prefix="/backups")
+
+# What people count; the other tables are in the backup as well.
+_COUNTED = {
+    "users": "users",
+    "groups": "groups",
+    "profiles": "connection profiles",
+    "pools": "address pools",
+    "realms": "realms",
+    "certificates": "certificates",
+    "administrators": "administrators",
+    "tokens": "API tokens",
+    "sessions": "sessions on record",
+    "audit_entries": "changes on record",
+}
+
+Passphrase = Annotated[SecretStr, FormField()]
+_NONE = SecretStr("")
+
+
+@router.get("")
+async def list_backups(request: Request, actor: Ruling) -> HTMLResponse:
+    """Show the backups in the data directory."""
+    return await _list(request, actor)
+
+
+@router.post("")
+async def make(request: Request, actor: Ruling, passphrase: Passphrase = _NONE, again: Passphrase = _NONE) -> Response:
+    """Make one, encrypted under a passphrase that was typed twice."""
+    if passphrase != again:
+        return await _list(request, actor, {"again": "the two are not the same"}, code=422)
+    try:
+        async with installation(request).transaction(actor) as work:
+            made = await service.create(work, passphrase)
+    except Refused as error:
+        return await _list(request, actor, wrong(error), code=422)
+    return back(_page_of(made.name), "The backup is made. Download it, and keep it apart from its passphrase.")
+
+
+@router.post("/keep-present")
+async def call_off(request: Request, actor: Ruling) -> Response:
+    """Leave the installation as it is."""
+    async with installation(request).transaction(actor) as work:
+        await replacement.call_off(work)
+    return back("/backups", "This installation stays.")
+
+
+@router.get("/{name}")
+async def show(request: Request, actor: Ruling, name: str) -> HTMLResponse:
+    """Show a backup, and what can be done with it."""
+    return await _show(request, actor, name)
+
+
+@router.get("/{name}/file")
+async def download(request: Request, actor: Ruling, name: str) -> Response:
+    """Give the file, encrypted as it is."""
+    async with installation(request).snapshot(actor) as work:
+        return file(name, "application/octet-stream", service.read(work, name))
+
+
+@router.post("/{name}/verify")
+async def verify(request: Request, actor: Ruling, name: str, passphrase: Passphrase = _NONE) -> Response:
+    """Restore it into a place that is thrown away, and show what is in it."""
+    async with installation(request).snapshot(actor) as work:
+        content = service.read(work, name)
+    try:
+        found = await service.verify(content, passphrase)
+    except Refused as error:
+        return await _show(request, actor, name, Form({}, wrong(error)), code=422)
+    return await _show(request, actor, name, found=found)
+
+
+@router.post("/{name}/replace")
+async def replace(
+    request: Request,
+    actor: Ruling,
+    name: str,
+    passphrase: Passphrase = _NONE,
+    typed: Annotated[str, FormField()] = "",
+) -> Response:
+    """Have it take the installation's place at the next start, if the word was typed."""
+    if typed.strip() != "replace":
+        form = Form({}, {"typed": "Type replace if you mean it."})
+        return await _show(request, actor, name, replacing=form, code=422)
+    try:
+        async with installation(request).transaction(actor) as work:
+            await replacement.prepare(work, name, passphrase)
+    except Refused as error:
+        return await _show(request, actor, name, replacing=Form({"typed": typed}, wrong(error)), code=422)
+    return back("/backups", "It is ready, and takes this installation's place at the next start.")
+
+
+@router.get("/{name}/remove")
+async def ask_to_remove(request: Request, actor: Ruling, name: str) -> HTMLResponse:
+    """Ask before a backup is gone."""
+    return confirmation(
+        request,
+        actor,
+        title="Remove this backup?",
+        text=f"{name} is gone from this machine for good. What was downloaded stays.",
+        button="Remove",
+        back_to=_page_of(name),
+    )
+
+
+@router.post("/{name}/remove")
+async def remove(request: Request, actor: Ruling, name: str) -> Response:
+    """Remove a backup."""
+    async with installation(request).transaction(actor) as work:
+        await service.remove(work, name)
+    return back("/backups", "The backup was removed.")
+
+
+async def _list(
+    request: Request, actor: Actor, why_not: dict[str, str] | None = None, *, code: int = 200
+) -> HTMLResponse:
+    async with installation(request).snapshot(actor) as work:
+        found = await service.page(work)
+    settings = installation(request).settings
+    return page(
+        request,
+        "backups/list.html",
+        actor,
+        code=code,
+        page=found,
+        form=Form({}, why_not or {}),
+        waiting=replacement.waiting(settings),
+        folder=settings.data_dir / service.FOLDER,
+        counted=_counted,
+        api="/backups",
+    )
+
+
+async def _show(
+    request: Request,
+    actor: Actor,
+    name: str,
+    form: Form | None = None,
+    *,
+    replacing: Form | None = None,
+    found: BackupContent | None = None,
+    code: int = 200,
+) -> HTMLResponse:
+    async with installation(request).snapshot(actor) as work:
+        backup = await service.show(work, name)
+        present = await replacement.present(work)
+    settings: Any = installation(request).settings
+    return page(
+        request,
+        "backups/show.html",
+        actor,
+        code=code,
+        backup=backup,
+        form=form or Form(),
+        replacing=replacing or Form(),
+        found=_counted(found.rows) if found else None,
+        present=_counted(present),
+        embedded=settings.database_url is None,
+        api=f"/backups/{backup.name}",
+    )
+
+
+def _counted(rows: dict[str, int]) -> dict[str, int]:
+    return {words: rows.get(table, 0) for table, words in _COUNTED.items()}
+
+
+def _page_of(name: str) -> str:
+    return f"/backups/{quote(name, safe='')}"
