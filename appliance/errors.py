@@ -97,7 +97,7 @@ class TooManyRequests(TooManyAttempts):
 
 
 class OutOfReach(ApplianceError):
-    """What would have to judge this does not answer now."""
+    """What would have to answer this does not now."""
 
     kind = "out-of-reach"
     status = 503

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, transcripts
 from appliance.cli.console import Json
 from appliance.refusals import endpoints
 
@@ -45,8 +45,10 @@ def show(number: Annotated[int, typer.Argument(help="Number of the refusal.")], 
     if json:
         console.show_json(refusal)
         return
-    console.sheet(refusal, leave_out=("offered", "accepted"))
+    console.sheet(refusal, leave_out=("offered", "accepted", "transcript"))
     for title, lines in (("offered", refusal.offered), ("accepted", refusal.accepted)):
         console.say(f"{title}:")
         for line in lines:
             console.say(f"    {line}")
+    console.say("what was said:")
+    transcripts.show(refusal.transcript)

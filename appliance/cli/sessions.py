@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import console, orders
+from appliance.cli import console, orders, transcripts
 from appliance.cli.console import Json
 from appliance.commands.schemas import CommandView
 from appliance.models import CommandOutcome
@@ -57,6 +57,16 @@ def show(number: Number, json: Json = False) -> None:
         console.show_json(session)
     else:
         console.sheet(session, leave_out=("details",))
+
+
+@app.command("transcript")
+def transcript(number: Number, json: Json = False) -> None:
+    """Show what gateway and client said to each other, message by message; of a live session its gateway is asked."""
+    said = console.call(endpoints.show_transcript, number)
+    if json:
+        console.show_json(said)
+    else:
+        transcripts.show(said)
 
 
 @app.command("disconnect")

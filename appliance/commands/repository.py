@@ -50,3 +50,19 @@ async def find_pending(session: AsyncSession, verb: Verb, session_id: int) -> Co
         .limit(1)
     )
     return found
+
+
+async def latest(session: AsyncSession, verb: Verb, session_id: int, since: datetime) -> Command | None:
+    """Give the command of that kind that was carried out last, if that was at this moment or later."""
+    found: Command | None = await session.scalar(
+        select(Command)
+        .where(
+            Command.session_id == session_id,
+            Command.verb == verb,
+            Command.outcome == CommandOutcome.DONE,
+            Command.finished_at >= since,
+        )
+        .order_by(Command.id.desc())
+        .limit(1)
+    )
+    return found

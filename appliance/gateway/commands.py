@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from appliance.gateway import associations
 from appliance.master_key import Unsealable
 from appliance.models import CommandOutcome, Verb
 from appliance.portal.outside import Judged, Question
+from appliance.transcripts.stored import pack
 from ike_engine.actions import Disconnect, RekeyChildren
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from appliance.gateway.realms import Realms
     from ike_engine.actions import Command
     from ike_engine.dataplane.interface import ChildCounters
+    from ike_engine.transcript import TranscriptLine
 
 logger = structlog.get_logger(__name__)
 
@@ -44,6 +46,7 @@ class Commands:
         realms: Those that can be tested.
         portal_logins: Judges logins on the portal.
         key: Opens what commands carry sealed.
+        transcript: Asks the engine what was said to a peer and by it.
         held: Asks the data plane for all Child SAs that it holds.
         flush: Has what is noted written, so that sessions know their keys.
     """
@@ -61,6 +64,7 @@ class Commands:
         portal_logins: PortalLogins,
         key: CommandKey,
         held: Callable[[], Awaitable[Collection[ChildCounters]]],
+        transcript: Callable[[int], Sequence[TranscriptLine]],
     ) -> None:
         self._node = node
         self._database = database
@@ -72,6 +76,7 @@ class Commands:
         self._portal_logins = portal_logins
         self._key = key
         self._held = held
+        self._transcript = transcript
         self._judging: set[asyncio.Task[None]] = set()
         self._carried_out: set[int] = set()
 
@@ -97,6 +102,8 @@ class Commands:
             try:
                 if command.verb is Verb.DUMP_SAD:
                     result = associations.view(self._projector.live.values(), await self._held())
+                elif command.verb is Verb.TRANSCRIPT:
+                    result = self._said(peers.get(command.session_id))
                 outcome, message = await self._do(command, peers)
             except Exception as error:
                 logger.exception("carrying out a command", verb=command.verb.value, command=command.id)
@@ -132,8 +139,19 @@ class Commands:
         if command.verb is Verb.DISCONNECT:
             self._order(Disconnect(peer_id, command.reason or f"disconnected by {command.created_by}"))
             return CommandOutcome.DONE, "disconnected"
+        if command.verb is Verb.TRANSCRIPT:
+            return CommandOutcome.DONE, "what was said so far"
         self._order(RekeyChildren(peer_id))
         return CommandOutcome.DONE, "the rekeying has begun"
+
+    def _said(self, peer_id: int | None) -> dict[str, Any] | None:
+        stay = self._projector.live.get(peer_id) if peer_id is not None else None
+        if stay is None:
+            return None
+        return {
+            "transcript": pack(self._transcript(stay.peer_id), self._projector.moment),
+            "child_sas": {f"{spi:08x}": asdict(octets) for spi, octets in stay.octets.items()},
+        }
 
     async def _test_realm(self, command: models.Command) -> None:
         name = str(command.arguments.get("realm", ""))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,6 +18,7 @@ from appliance.gateway.rows import CHANGING, TRAFFIC, Row, Rows
 from appliance.gateway.stay import Stay, line, name
 from appliance.metrics.histogram import Histogram
 from appliance.models.columns import now as utc_now
+from appliance.transcripts.stored import pack
 from ike_engine.dataplane.interface import Counters, Report
 from ike_engine.events import (
     ChildSaEstablished,
@@ -217,6 +219,10 @@ class Projector:
         )
         self._wake()
 
+    def moment(self, seconds: float) -> datetime:
+        """Give the time of day of a moment on the engine's clock."""
+        return self._wall_clock() + timedelta(seconds=seconds - self._clock())
+
     def beat(self) -> None:
         """Show that this gateway lives, and how."""
         self._noted.heartbeat = True
@@ -342,7 +348,8 @@ class Projector:
         stay = self._live.pop(event.peer_id, None)
         if stay is None:  # it came as far as Mode Config and no further
             return
-        stay.end(event.goodbye, event.reason, at)
+        stay.end(event, at)
+        stay.said = pack(event.transcript(), self.moment)
         self.goodbyes[event.goodbye.value] += 1
         self._noted.changed[stay] = None
         for observer in self._observers:
@@ -381,6 +388,7 @@ class Projector:
                 "offered": _lines(event.offered),
                 "accepted": _lines(event.accepted),
                 "vendor_ids": _lines(event.vendor_ids),
+                "transcript": pack(event.transcript(), self.moment),
             }
         )
         logger.warning(

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from appliance import models
 from appliance.commands.repository import wipe_secrets
 from appliance.commands.service import SECRET_KEPT
-from appliance.models import CommandOutcome
+from appliance.models import CommandOutcome, Verb
 from appliance.samples import repository as samples
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_REFUSALS: Final = 20_000
 _COMMAND_DAYS: Final = 30
+_TRANSCRIPT_SECONDS: Final = 600
 _SAMPLE_DAYS: Final = 31
 
 
@@ -39,6 +40,12 @@ async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datet
             commands.finished_at < at - timedelta(days=_COMMAND_DAYS), commands.outcome != CommandOutcome.PENDING
         ),
     ]
+    # What was said in a live session is asked for again by whoever wants to know.
+    old.append(
+        delete(commands).where(
+            commands.finished_at < at - timedelta(seconds=_TRANSCRIPT_SECONDS), commands.verb == Verb.TRANSCRIPT
+        )
+    )
     if settings.audit_days is not None:
         old.append(delete(audit).where(audit.at < at - timedelta(days=settings.audit_days)))
     # Strangers decide how many refusals there are.

@@ -45,6 +45,7 @@ from appliance.gateway.retention import forget_old
 from appliance.gateway.rows import read_leases
 from appliance.gateway.sampler import Sampler
 from appliance.gateway.takeover import take_over
+from appliance.gateway.transcripts import Transcripts
 from appliance.gateway.transfers import Transfers, forget_old_transfers, read_transfers
 from appliance.models.columns import now as utc_now
 from appliance.policy.attributes import AccessPolicy
@@ -166,6 +167,7 @@ class Gateway:
             self._transfers,
             self._limits,
             Sampler(self._node),
+            Transcripts(self._node),
             *self._logins.observers,
             self._radius.recorder,
         ]
@@ -208,6 +210,7 @@ class Gateway:
             portal_logins=PortalLogins(self._logins.chain),
             key=self._command_key,
             held=self._held,
+            transcript=self._endpoint.transcript,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

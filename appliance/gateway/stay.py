@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from appliance.auth.verdicts import Claim
 from ike_engine.events import (
     ChildSaEstablished,
-    Goodbye,
     IsakmpSaEstablished,
     Liveness,
     LivenessChanged,
     PeerConnected,
+    PeerGone,
 )
 
 if TYPE_CHECKING:
     from appliance.gateway.admission import Terms
+    from appliance.transcripts.stored import Stored
     from ike_engine.dataplane.interface import ChildCounters
     from ike_engine.path import Path
 
@@ -72,6 +73,7 @@ class Stay:
         heard_traffic_at: When the data plane last had something from the client.
         octets_counted: So many were added to what the user transferred.
         id: The row's key once it is written.
+        said: The transcript, once it is over.
         pace: By inbound SPI, of the Child SAs that are up.
         octets: By inbound SPI; Child SAs that are gone stay, for they carried what they carried.
     """
@@ -84,6 +86,7 @@ class Stay:
     id: int | None = None
     octets: dict[int, Octets] = field(default_factory=dict)
     pace: dict[int, Pace] = field(default_factory=dict)
+    said: Stored | None = None
 
     @classmethod
     def begin(
@@ -255,12 +258,12 @@ class Stay:
         self.pace[inbound_spi] = measured
         return (pace.rate_in, pace.rate_out) != (measured.rate_in, measured.rate_out)
 
-    def end(self, goodbye: Goodbye, reason: str, at: datetime) -> None:
+    def end(self, event: PeerGone, at: datetime) -> None:
         """It is over."""
         self.pace.clear()
         self.columns["ended_at"] = at
-        self.columns["goodbye"] = goodbye.value
-        self.columns["goodbye_reason"] = line(reason)
+        self.columns["goodbye"] = event.goodbye.value
+        self.columns["goodbye_reason"] = line(event.reason)
 
     def _detail(self, **changes: object) -> None:
         # A new dictionary each time: the writer may be reading the one before.

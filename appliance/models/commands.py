@@ -20,6 +20,7 @@ class Verb(enum.StrEnum):
     DUMP_SAD = "dump-sad"
     TEST_REALM = "test-realm"
     JUDGE_LOGIN = "judge-login"
+    TRANSCRIPT = "transcript"
 
 
 class CommandOutcome(enum.StrEnum):
@@ -34,7 +35,7 @@ class Command(Base):
     """One command for one gateway.
 
     Attributes:
-        session_id: The session that ``disconnect`` and ``rekey`` are about; ``None`` for the others.
+        session_id: The session that ``disconnect``, ``rekey`` and ``transcript`` are about; ``None`` for the others.
         arguments: What else the verb needs to know.
         secret: A password that it needs, sealed to the gateway (``commands.confidential``) until it is carried out.
         reason: In words, for the session's goodbye.

@@ -1,8 +1,9 @@
 """Refusals: why a client was turned away, in words (``events.PeerRefused``)."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Text
+from sqlalchemy import JSON, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appliance.models.columns import Base, Key, Line, Name, now
@@ -16,6 +17,7 @@ class Refusal(Base):
         offered: What the client offered, one line each.
         accepted: What the profile accepts, one line each.
         remedy: Which setting would let it in; empty when none would.
+        transcript: What was said (``transcripts.stored``).
     """
 
     __tablename__ = "refusals"
@@ -35,3 +37,4 @@ class Refusal(Base):
     offered: Mapped[tuple[str, ...]] = mapped_column(default=())
     accepted: Mapped[tuple[str, ...]] = mapped_column(default=())
     vendor_ids: Mapped[tuple[str, ...]] = mapped_column(default=())
+    transcript: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, Text
+from sqlalchemy import JSON, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from appliance.models.columns import Base, BigNumber, Key, Line, Name, now
@@ -31,6 +31,7 @@ class Session(Base):
         ended_at: ``None`` while it lives.
         goodbye: ``events.Goodbye`` value; empty while it lives.
         goodbye_reason: The same in words.
+        transcript: Of a session that ended: what was said (``transcripts.stored``).
         details: What no column holds yet: traffic selectors, Child SAs with SPIs, lifetimes.
     """
 
@@ -79,3 +80,4 @@ class Session(Base):
     goodbye: Mapped[Name] = mapped_column(default="")
     goodbye_reason: Mapped[str] = mapped_column(Text, default="")
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    transcript: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)

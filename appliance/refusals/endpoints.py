@@ -6,7 +6,7 @@ from fastapi import Query
 
 from appliance.dependencies import Noun, Number, Reading
 from appliance.refusals import service
-from appliance.refusals.schemas import RefusalFilter, RefusalView
+from appliance.refusals.schemas import RefusalDetail, RefusalFilter, RefusalView
 from appliance.schema import Page, Paging
 
 router = Noun("refusals")
@@ -23,6 +23,6 @@ async def list_refusals(work: Reading, wanted: Annotated[_Wanted, Query()]) -> P
 
 
 @router.get("/{refusal_id}")
-async def show_refusal(work: Reading, refusal_id: Number) -> RefusalView:
-    """Show one: what was offered, what would have been accepted, what would let the client in."""
+async def show_refusal(work: Reading, refusal_id: Number) -> RefusalDetail:
+    """Show one: what was offered and said, what would have been accepted, what would let the client in."""
     return await service.show(work, refusal_id)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from appliance import listing
 from appliance.models import Refusal
@@ -11,8 +12,8 @@ from appliance.schema import Paging
 
 
 async def find(session: AsyncSession, refusal_id: int) -> Refusal | None:
-    """Give one refusal."""
-    return await session.get(Refusal, refusal_id)
+    """Give one refusal, with what was said."""
+    return await session.get(Refusal, refusal_id, options=[undefer(Refusal.transcript)])
 
 
 async def page(session: AsyncSession, wanted: RefusalFilter, paging: Paging) -> tuple[Sequence[Refusal], int]:

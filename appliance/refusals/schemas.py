@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from appliance.schema import Filter, Schema, Since, SortableBy, Until
+from appliance.transcripts.schemas import TranscriptView
 
 
 class RefusalFilter(Filter):
@@ -36,3 +37,9 @@ class RefusalView(Schema):
     offered: tuple[str, ...]
     accepted: tuple[str, ...]
     vendor_ids: tuple[str, ...]
+
+
+class RefusalDetail(RefusalView):
+    """One refused attempt, with what gateway and client said to each other."""
+
+    transcript: TranscriptView

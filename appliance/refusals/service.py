@@ -3,8 +3,9 @@
 from appliance.errors import NotFound
 from appliance.installation import Transaction
 from appliance.refusals import repository
-from appliance.refusals.schemas import RefusalFilter, RefusalView
+from appliance.refusals.schemas import RefusalDetail, RefusalFilter, RefusalView
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.transcripts.stored import unpack
 
 
 async def page(
@@ -15,7 +16,7 @@ async def page(
     return Page(items=[RefusalView.model_validate(row) for row in rows], total=total)
 
 
-async def show(work: Transaction, refusal_id: int) -> RefusalView:
+async def show(work: Transaction, refusal_id: int) -> RefusalDetail:
     """Show one refusal.
 
     Raises:
@@ -24,4 +25,5 @@ async def show(work: Transaction, refusal_id: int) -> RefusalView:
     refusal = await repository.find(work.session, refusal_id)
     if refusal is None:
         raise NotFound(f"there is no refusal {refusal_id}")
-    return RefusalView.model_validate(refusal)
+    view = RefusalView.model_validate(refusal)
+    return RefusalDetail(**view.model_dump(), transcript=unpack(refusal.transcript, complete=True))

@@ -9,7 +9,9 @@ from appliance.commands.schemas import CommandView
 from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
 from appliance.sessions import expulsion, service
+from appliance.sessions import transcript as transcripts
 from appliance.sessions.schemas import Disconnection, Disconnections, SessionFilter, SessionView
+from appliance.transcripts.schemas import TranscriptView
 
 router = Noun("sessions")
 
@@ -34,6 +36,12 @@ async def disconnect_sessions(work: Writing, wanted: Disconnections) -> Outcomes
 async def show_session(work: Reading, session_id: Number) -> SessionView:
     """Show one session."""
     return await service.show(work, session_id)
+
+
+@router.get("/{session_id}/transcript")
+async def show_transcript(work: Reading, session_id: Number) -> TranscriptView:
+    """Show what gateway and client said to each other; of a live session its gateway is asked."""
+    return await transcripts.transcript(work, session_id)
 
 
 @router.post("/{session_id}/disconnect", status_code=202)

@@ -1,6 +1,7 @@
 """Queries on sessions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,12 @@ from appliance.sessions.schemas import SessionFilter, Which
 async def find(session: AsyncSession, session_id: int) -> Session | None:
     """Give one session."""
     return await session.get(Session, session_id)
+
+
+async def transcript(session: AsyncSession, session_id: int) -> dict[str, Any] | None:
+    """Give what was said in a session that ended."""
+    found: dict[str, Any] | None = await session.scalar(select(Session.transcript).where(Session.id == session_id))
+    return found
 
 
 async def page(session: AsyncSession, wanted: SessionFilter, paging: Paging) -> tuple[Sequence[Session], int]:

@@ -62,6 +62,7 @@ _MOST_SPIS: Final = 16
 _MOST_ATTRIBUTES: Final = 48
 _LONGEST_REASON: Final = 200
 
+_PHASE_1: Final = (int(ExchangeType.IDENTITY_PROTECTION), int(ExchangeType.AGGRESSIVE))
 _INFORMATIONAL: Final = int(ExchangeType.INFORMATIONAL)
 _PROBES: Final = (int(NotifyType.R_U_THERE), int(NotifyType.R_U_THERE_ACK))
 _STATUS_ALONE: Final = (int(XauthAttribute.STATUS),)
@@ -102,14 +103,19 @@ class Clock(Protocol):
 
 
 class _Kind(NamedTuple):
-    """All that messages of different peers have in common; ``telling``: which of the payloads say something."""
+    """All that messages of different peers have in common.
+
+    Attributes:
+        names: Of the payloads.
+        telling: Which of the payloads say something, and what takes it from them.
+    """
 
     sent: bool
     exchange: int
     number: int
     protected: bool
     fragments: int
-    payloads: tuple[type[Payload], ...]
+    names: tuple[str, ...]
     telling: tuple[tuple[int, Callable[[Any], Any]], ...]
 
 
@@ -212,7 +218,8 @@ def _kind(
     payloads: tuple[type[Payload], ...],
 ) -> _Kind:
     telling = tuple((place, _SAYING[kind]) for place, kind in enumerate(payloads) if kind in _SAYING)
-    return _Kind(sent, exchange, number, protected, fragments, payloads, telling)
+    names = _names(payloads, hashed=protected and exchange not in _PHASE_1)
+    return _Kind(sent, exchange, number, protected, fragments, names, telling)
 
 
 # ---- what is kept of payloads -------------------------------------------------------------------
@@ -276,7 +283,7 @@ def _lines(entries: list[Any]) -> Iterator[TranscriptLine]:
                 exchange=transaction if kind.exchange == ExchangeType.TRANSACTION else _exchange(kind.exchange),
                 number=kind.number,
                 protected=kind.protected,
-                payloads=_payloads(kind),
+                payloads=kind.names,
                 octets=count,
                 fragments=kind.fragments,
                 says=_words(kind, says),
@@ -334,11 +341,10 @@ def _said(kind: _Kind, says: Any) -> Iterator[tuple[Callable[[Any], Any], Any]]:
     return ((say, value) for (_, say), value in zip(kind.telling, values, strict=True))
 
 
-def _payloads(kind: _Kind) -> tuple[str, ...]:
-    """The payloads' names, equal neighbours counted; phase 2 begins with a HASH that the envelope takes off."""
-    phase_1 = kind.exchange in (ExchangeType.IDENTITY_PROTECTION, ExchangeType.AGGRESSIVE)
-    names = ["HASH"] if kind.protected and not phase_1 else []
-    for name, same in itertools.groupby(map(_abbreviation, kind.payloads)):
+def _names(payloads: tuple[type[Payload], ...], *, hashed: bool) -> tuple[str, ...]:
+    """Equal neighbours are counted; phase 2 begins with a HASH that the envelope takes off."""
+    names = ["HASH"] if hashed else []
+    for name, same in itertools.groupby(map(_abbreviation, payloads)):
         count = len(list(same))
         names.append(name if count == 1 else f"{count} {name}")
     return tuple(names)
@@ -358,8 +364,10 @@ def _words(kind: _Kind, says: Any) -> str:  # noqa: ANN401
                 selectors.append(name)
             else:
                 said.append(f"identity {name}")
+        elif say is _say_proposal:
+            said.append(_proposal_words(kind, value))
         else:
-            said.append(_IN_WORDS[say](kind, value))
+            said.append(_IN_WORDS[say](value))
     if selectors:
         said.append(f"traffic between {' and '.join(selectors)}")
     return "; ".join(filter(None, said))
@@ -384,18 +392,20 @@ def _lasting(seconds: int) -> str:
     return f", {seconds} s" if seconds else ""
 
 
-def _notification_words(_: _Kind, value: int) -> str:
+@lru_cache(maxsize=256)
+def _notification_words(value: int) -> str:
     return NotifyType(value).name.replace("_", "-")
 
 
-def _delete_words(_: _Kind, value: tuple[int, tuple[bytes, ...]]) -> str:
+def _delete_words(value: tuple[int, tuple[bytes, ...]]) -> str:
     protocol, spis = value
     if protocol == ProtocolId.ISAKMP:
         return "deletes the ISAKMP SA"
     return f"deletes {ProtocolId(protocol).name} {', '.join(spi.hex() for spi in spis)}"
 
 
-def _attribute_words(_: _Kind, value: tuple[int, tuple[int, ...], int | None]) -> str:
+@lru_cache(maxsize=1_024)
+def _attribute_words(value: tuple[int, tuple[int, ...], int | None]) -> str:
     action, types, status = value
     if action == TransactionType.ACK:
         return "acknowledges"
@@ -414,8 +424,7 @@ def _attribute_name(number: int) -> str:
     return name.lower().replace("_", " ")
 
 
-_IN_WORDS: Final[dict[Callable[[Any], Any], Callable[[_Kind, Any], str]]] = {
-    _say_proposal: _proposal_words,
+_IN_WORDS: Final[dict[Callable[[Any], Any], Callable[[Any], str]]] = {
     _say_notification: _notification_words,
     _say_delete: _delete_words,
     _say_attributes: _attribute_words,

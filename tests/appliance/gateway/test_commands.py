@@ -21,6 +21,7 @@ from ike_engine.actions import Command, Disconnect, RekeyChildren
 from ike_engine.dataplane.interface import ChildCounters
 from ike_engine.events import Goodbye, PeerGone
 from ike_engine.secret import Secret
+from ike_engine.transcript import TranscriptLine
 from tests.appliance.gateway.recording import NODE, Recorder, eventually
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Engine:
                 raise RuntimeError("a bug")
             gone = PeerGone(peer_id=command.peer_id, user="alice", goodbye=Goodbye.ADMINISTRATOR, reason=command.reason)
             self._recorder.tell(gone)
+
+    def transcript(self, peer_id: int) -> tuple[TranscriptLine, ...]:
+        return (TranscriptLine(at=1000.0, exchange="main mode", number=1, payloads=("SA",), says=f"peer {peer_id}"),)
 
     async def reload(self) -> None:
         self.orders.append("reload")
@@ -79,6 +83,7 @@ def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
         portal_logins=PortalLogins(Chain((), Throttle())),
         key=KEY,
         held=held,
+        transcript=engine.transcript,
     )
 
 

@@ -16,12 +16,15 @@ from appliance import models
 from appliance.installation import Actor, Installation
 from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange
+from appliance.refusals import service as refusals
 from appliance.sessions import service as sessions
+from appliance.sessions.transcript import transcript
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
 from ike_engine.dataplane.interface import ChildCounters, Counters, Order, QueryCounters, Remove, Report
 from ike_engine.dataplane.none import NoDataPlane
 from ike_engine.events import PeerGone, PeerRefused
+from ike_engine.transcript import What
 from tests.appliance.gateway.loopback import Client, Served, authority, serving
 from tests.appliance.gateway.recording import NODE, eventually
 
@@ -119,6 +122,26 @@ async def test_a_login_is_a_session_with_an_address_and_a_logout_ends_it(client:
     assert await table.taken() == []
 
 
+async def test_what_was_said_can_be_asked_for_and_stays_on_record(
+    appliance: Installation, client: Client, table: Table
+) -> None:
+    connected = await client.log_in("alice", PASSWORD)
+    (session,) = await table.comes_to(table.live, 1)
+    async with appliance.snapshot(ADMINISTRATOR) as work:
+        said = await transcript(work, session.id)
+    assert not said.complete
+    exchanges = [line.exchange for line in said.lines if line.what is What.MESSAGE]
+    assert list(dict.fromkeys(exchanges)) == ["main mode", "Xauth", "Mode Config", "quick mode"]
+    assert abs((said.lines[0].at - session.started_at).total_seconds()) < 60
+    client.log_out(connected)
+    await table.comes_to(table.live, 0)
+    async with appliance.snapshot(ADMINISTRATOR) as work:
+        record = await transcript(work, session.id)
+    assert record.complete
+    assert [line.says for line in record.lines[: len(said.lines)]] == [line.says for line in said.lines]
+    assert record.lines[-1].says == "deletes the ISAKMP SA"
+
+
 async def test_devices_of_one_user_have_an_address_each(gateway: Served, client: Client, table: Table) -> None:
     async with Client(gateway, client.anchor, "127.0.0.3") as other:
         first, second = await client.log_in("alice", PASSWORD), await other.log_in("alice", PASSWORD)
@@ -145,6 +168,10 @@ async def test_who_is_refused_leaves_nothing_but_the_reason(
     assert words in row.reason
     assert (row.stage, row.username, row.profile) == ("Xauth", user, "default")
     assert row.remedy
+    async with appliance.snapshot(ADMINISTRATOR) as work:
+        said = (await refusals.show(work, row.id)).transcript.lines
+    assert [line.number for line in said if line.exchange == "main mode"] == [1, 2, 3, 4, 5, 6]
+    assert "status FAIL" in [line.says for line in said if line.exchange == "Xauth"]
     assert await table.rows(models.Session) == []
     assert await table.taken() == []
     # The client hears the same, whatever the reason.

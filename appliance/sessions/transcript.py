@@ -1,0 +1,55 @@
+"""What was said in a session: of one that lives the gateway is asked, of one that ended it is on record."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from appliance.commands import repository as commands_repository
+from appliance.commands import service as commands
+from appliance.commands.schemas import CommandView
+from appliance.errors import NotFound, OutOfReach
+from appliance.installation import Transaction
+from appliance.models import CommandOutcome, Session, Verb
+from appliance.models.columns import now
+from appliance.sessions import repository
+from appliance.transcripts.schemas import TranscriptView
+from appliance.transcripts.stored import unpack
+
+_PATIENCE_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.1
+_FRESH: Final = timedelta(seconds=2)
+"""Whoever asks again so soon is given the same answer."""
+
+
+async def transcript(work: Transaction, session_id: int) -> TranscriptView:
+    """Give what gateway and client said to each other so far; waits for the gateway of a live session.
+
+    Raises:
+        NotFound: there is no such session.
+        OutOfReach: the gateway does not answer.
+    """
+    session = await repository.find(work.session, session_id)
+    if session is None:
+        raise NotFound(f"there is no session {session_id}")
+    if session.ended_at is None:
+        answer = await _answer(work, session)
+        if answer.result is not None:
+            return unpack(answer.result.get("transcript"), complete=False)
+    # It has ended, perhaps in this moment.
+    async with work.installation.snapshot(work.actor) as later:
+        return unpack(await repository.transcript(later.session, session_id), complete=True)
+
+
+async def _answer(work: Transaction, session: Session) -> CommandView:
+    async with work.installation.transaction(work.actor) as asking:
+        answered = await commands_repository.latest(asking.session, Verb.TRANSCRIPT, session.id, now() - _FRESH)
+        if answered is not None:
+            return CommandView.model_validate(answered)
+        command = await commands.order(asking, Verb.TRANSCRIPT, session, "")
+    for _ in range(int(_PATIENCE_SECONDS / _LOOK_SECONDS)):
+        await asyncio.sleep(_LOOK_SECONDS)
+        async with work.installation.snapshot(work.actor) as looking:
+            command = await commands.show(looking, command.id)
+        if command.outcome is not CommandOutcome.PENDING:
+            return command
+    raise OutOfReach(f"gateway {session.node} does not answer", remedy="look whether coati serve runs there")

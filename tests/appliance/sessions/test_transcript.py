@@ -1,0 +1,124 @@
+"""What was said in a session: of one that lives its gateway is asked, of one that ended it is on record."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from appliance.errors import NotFound, OutOfReach
+from appliance.installation import Actor, Installation
+from appliance.models import Command, CommandOutcome, Session, Verb
+from appliance.models.columns import now
+from appliance.sessions import transcript as transcripts
+from appliance.transcripts.schemas import TranscriptView
+
+AUDITOR = Actor("administrator carol", "192.0.2.9")
+SAID = {"began": "2026-11-26T12:00:00+00:00", "lines": [[0.0, "message", False, "main mode", 1, False, ["SA"], 200]]}
+
+
+@pytest.fixture
+async def session_id(installation: Installation) -> int:
+    async with installation.transaction(AUDITOR) as work:
+        row = Session(
+            node="gw",
+            peer_id=7,
+            user="alice",
+            profile="staff",
+            authentication="hybrid-rsa",
+            mode="main",
+            peer_address="192.0.2.1",
+            peer_port=4500,
+        )
+        work.session.add(row)
+        await work.session.flush()
+        return row.id
+
+
+async def end(installation: Installation, session_id: int) -> None:
+    async with installation.transaction(AUDITOR) as work:
+        row = await work.session.get_one(Session, session_id)
+        row.ended_at, row.transcript = now(), SAID
+
+
+async def asked(installation: Installation, session_id: int) -> TranscriptView:
+    async with installation.snapshot(AUDITOR) as work:
+        return await transcripts.transcript(work, session_id)
+
+
+@asynccontextmanager
+async def gateway(
+    installation: Installation, answer: Callable[[Command], Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
+    """Carries out commands as soon as they are there."""
+
+    async def serve() -> None:
+        while True:
+            async with installation.transaction(Actor("gateway")) as work:
+                for command in await work.session.scalars(
+                    select(Command).where(Command.outcome == CommandOutcome.PENDING)
+                ):
+                    await answer(command)
+                    command.outcome, command.finished_at = CommandOutcome.DONE, now()
+            await asyncio.sleep(0.02)
+
+    serving = asyncio.create_task(serve())
+    try:
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_the_gateway_of_a_live_session_is_asked(installation: Installation, session_id: int) -> None:
+    asked_for: list[tuple[Verb, int | None, str]] = []
+
+    async def answer(command: Command) -> None:
+        asked_for.append((command.verb, command.session_id, command.created_by))
+        command.result = {"transcript": SAID, "child_sas": {}}
+
+    async with gateway(installation, answer):
+        said = await asked(installation, session_id)
+        assert await asked(installation, session_id) == said  # so soon it is the same answer
+    assert asked_for == [(Verb.TRANSCRIPT, session_id, "administrator carol")]
+    assert not said.complete
+    (line,) = said.lines
+    assert (line.at, line.exchange, line.payloads) == (datetime(2026, 11, 26, 12, tzinfo=UTC), "main mode", ("SA",))
+
+
+async def test_of_a_session_that_ended_it_is_on_record(installation: Installation, session_id: int) -> None:
+    await end(installation, session_id)
+    said = await asked(installation, session_id)
+    assert said.complete
+    assert len(said.lines) == 1
+    async with installation.snapshot() as work:
+        assert (await work.session.scalars(select(Command))).all() == []
+
+
+async def test_of_a_session_that_ends_meanwhile_it_is_on_record(installation: Installation, session_id: int) -> None:
+    async def answer(command: Command) -> None:
+        command.message = "the session had ended already"
+
+    async with gateway(installation, answer):
+        asking = asyncio.create_task(asked(installation, session_id))
+        await asyncio.sleep(0)
+        await end(installation, session_id)
+        said = await asking
+    assert said.complete
+    assert len(said.lines) == 1
+
+
+async def test_a_gateway_that_does_not_answer(
+    installation: Installation, session_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transcripts, "_PATIENCE_SECONDS", 0.2)
+    with pytest.raises(OutOfReach, match="gateway gw does not answer"):
+        await asked(installation, session_id)
+
+
+async def test_a_session_that_never_was(installation: Installation) -> None:
+    with pytest.raises(NotFound):
+        await asked(installation, 4711)
