@@ -85,6 +85,7 @@ async def gateway(recorder: Recorder, installation: Installation, corp: Corp) ->
         portal_logins=PortalLogins(chain),
         key=key,
         held=nothing,
+        transcript=lambda _: (),
     )
     async with installation.transaction(TEST) as work:
         await realms.add(work, NewRealm(name="corp", kind=RealmKind.RADIUS))
