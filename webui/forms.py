@@ -8,6 +8,7 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -28,25 +29,50 @@ _WORDS: Final = re.compile(r"[\s,]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """A field that somebody else changed since the form was opened.
+
+    Attributes:
+        was: What the form was opened with.
+        now: What it is now.
+        untouched: Whether it stands in the form as it was.
+    """
+
+    field: str
+    was: Any
+    now: Any
+    who: str
+    at: datetime
+    untouched: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
     """What stands in a form, and what is wrong with it.
 
     Attributes:
         values: By field; lists as they are.
         wrong: What is wrong, by field; ``""`` is the form as a whole.
+        meanwhile: What somebody else changed since it was opened.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     wrong: Mapping[str, str] = field(default_factory=dict)
+    meanwhile: tuple[Meanwhile, ...] = ()
 
     @classmethod
     def refused(cls, form: FormData, error: Exception) -> "Form":
         """Give the form as it was sent, marked."""
+        return cls(cls.kept(form).values, wrong(error))
+
+    @classmethod
+    def kept(cls, form: FormData) -> "Form":
+        """Give the form as it was sent."""
         values: dict[str, Any] = {}
         for name in form:
             sent = [value for value in form.getlist(name) if isinstance(value, str) and _PRIVATE not in value]
             values[name] = sent[0] if len(sent) == 1 else tuple(sent)
-        return cls(values, wrong(error))
+        return cls(values)
 
     def text(self, name: str) -> str:
         """Give what stands in an input."""
@@ -55,6 +81,8 @@ class Form:
             return ""
         if isinstance(value, bool):
             return "true" if value else ""
+        if isinstance(value, Mapping):
+            return "\n".join(f"{key} = {text(each)}" for key, each in value.items())
         if isinstance(value, tuple | list):
             return "\n".join(map(text, value))
         return str(getattr(value, "value", value))
@@ -63,9 +91,17 @@ class Form:
         """Tell whether a choice is taken, among several or as the only one."""
         return str(getattr(choice, "value", choice)) in self.text(name).split("\n")
 
+    def stands(self, name: str, value: object) -> bool:
+        """Tell whether a field holds this value, whichever way a browser sends it."""
+        return _same(self.text(name)) == _same(Form({name: value}).text(name))
+
     def checked(self, name: str) -> bool:
         """Tell whether a box is checked."""
         return self.text(name) not in ("", "false")
+
+
+def _same(text: str) -> str:
+    return text.replace("\r\n", "\n").strip().removesuffix("Z").removesuffix("+00:00").replace("false", "")
 
 
 def wrong(error: Exception) -> dict[str, str]:
@@ -83,7 +119,8 @@ def wrong(error: Exception) -> dict[str, str]:
 def read(form: FormData, schema: type[S], *fields: str) -> S:
     """Read a schema's fields from a form: lists by line, comma or box, an unchecked box as no.
 
-    What the form did not show stays unset. Browsers send nothing for a box that is not checked, so forms name
+    What the form did not show stays unset, and so does what was changed by somebody else and is to stay so
+    (``theirs``). Browsers send nothing for a box that is not checked, so forms name
     the boxes that they have in ``shown`` (``macros.html`` does).
 
     Args:
@@ -94,7 +131,7 @@ def read(form: FormData, schema: type[S], *fields: str) -> S:
     Raises:
         ValidationError: it does not fit.
     """
-    shown = {*form, *form.getlist("shown")}
+    shown = {*form, *form.getlist("shown")} - {*form.getlist("theirs")}
     values: dict[str, Any] = {}
     for name, described in schema.model_fields.items():
         if (not fields or name in fields) and name in shown:
@@ -139,6 +176,9 @@ def _value(sent: list[str], kind: object, optional: bool) -> object:
         pieces = [piece.strip() for each in sent for piece in separator.split(each) if piece.strip()]
         # Where a list may be left unsaid, a word says that it is empty.
         return ([] if pieces == [NO_ITEMS] else pieces or None) if optional else pieces
+    if get_origin(kind) is dict:
+        pairs = [piece.strip().partition("=") for each in sent for piece in _LINES.split(each) if piece.strip()]
+        return {name.strip(): value.strip() for name, _, value in pairs}
     if kind is bool and not optional:
         return bool(sent) and sent[-1] not in ("", "false")
     if sent and sent[0].strip():

@@ -17,6 +17,7 @@ from webui import pages, portal
 from webui.live import Signals
 from webui.portal.own import PortalSignInNeeded, to_portal_sign_in
 from webui.rendering import HERE, page
+from webui.saving import ToBeConfirmed, show_preview
 from webui.security import Guard, SignInNeeded, to_sign_in
 
 
@@ -30,6 +31,7 @@ def create(installation: Installation) -> FastAPI:
     app.add_middleware(GZipMiddleware)
     app.add_middleware(Guard)
     app.add_exception_handler(SignInNeeded, to_sign_in)
+    app.add_exception_handler(ToBeConfirmed, show_preview)
     app.add_exception_handler(PortalSignInNeeded, to_portal_sign_in)
     for failure, answer in problems.HANDLERS.items():
         app.add_exception_handler(failure, _as_page(answer))

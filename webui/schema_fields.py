@@ -69,6 +69,9 @@ def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: 
     elif get_origin(kind) is tuple:
         shown = "lines"
         help_text += f" One a line{f'; {NO_ITEMS}: empty' if optional else ''}."
+    elif get_origin(kind) is dict:
+        shown = "lines"
+        help_text += " One a line, for example: vpn-admins = owner."
     elif kind in (int, float):
         shown = "number"
     elif kind is SecretStr:

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
 from appliance.audit.schemas import AuditFilter
 from appliance.models import AuditEntry
 from appliance.schema import Paging
+
+
+async def latest(session: AsyncSession) -> int:
+    """Give the number of the latest entry; 0: there is none."""
+    return await session.scalar(select(func.max(AuditEntry.id))) or 0
 
 
 async def page(session: AsyncSession, wanted: AuditFilter, paging: Paging) -> tuple[Sequence[AuditEntry], int]:

@@ -41,3 +41,8 @@ async def page(
     """List the log, by itself the latest entry first."""
     rows, total = await repository.page(work.session, wanted, paging)
     return Page(items=[AuditEntryView.model_validate(row) for row in rows], total=total)
+
+
+async def latest(work: Transaction) -> int:
+    """Give the number of the latest entry; 0: there is none."""
+    return await repository.latest(work.session)

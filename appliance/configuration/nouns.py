@@ -48,6 +48,10 @@ class Noun:
     define: Callable[[Transaction, str, Any], Awaitable[object]]
     remove: Callable[[Transaction, str], Awaitable[object]] | None
 
+    def shown(self, name: str) -> Callable[[Transaction], Awaitable[BaseModel]]:
+        """Give what shows the thing of a name."""
+        return lambda work: self.show(work, name)
+
     def state(self, shown: Mapping[str, Any]) -> State:
         """Cut what is shown of a thing down to what can be configured."""
         return {name: shown[name] for name in self.definition.model_fields if name in shown}

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import or_
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
@@ -29,6 +29,21 @@ async def page(
         *listing.between(AuditEntry.at, wanted.since, wanted.until),
     ]
     return await listing.page(session, AuditEntry, matches, wanted.sort, paging)
+
+
+async def since(session: AsyncSession, noun: str, name: str, number: int) -> Sequence[AuditEntry]:
+    """Give the changes of a thing (without a name: of all of that noun) after that number, the earliest first."""
+    rows = await session.scalars(
+        select(AuditEntry)
+        .where(
+            AuditEntry.id > number,
+            AuditEntry.deed.startswith(f"{noun}.", autoescape=True),
+            or_(AuditEntry.before.is_not(None), AuditEntry.after.is_not(None)),
+            *listing.equal(AuditEntry.target, name),
+        )
+        .order_by(AuditEntry.id)
+    )
+    return rows.all()
 
 
 def _noun(entry: AuditEntry) -> str:

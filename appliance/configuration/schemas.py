@@ -50,6 +50,25 @@ class VersionView(Schema):
     changes: Annotated[list[FieldChange], Field(description="What the change did; secrets are not in it.")]
 
 
+class Fate(enum.StrEnum):
+    """What becomes of a live session by a change."""
+
+    DISCONNECTED = "disconnected"
+    REFUSED_NEXT = "refused-next"
+    AT_ONCE = "at-once"
+    NEXT_LOGIN = "next-login"
+
+
+class Consequence(Schema):
+    """What a change does to live sessions."""
+
+    fate: Fate
+    fields: Annotated[tuple[str, ...], Field(description="Because of which fields; empty: because of all.")]
+    sessions: Annotated[int, Field(description="How many it concerns.")]
+    users: Annotated[tuple[str, ...], Field(description="Some of their users.")]
+    words: str
+
+
 class Difference(Schema):
     """What differs between two states of one thing."""
 

@@ -47,6 +47,18 @@ async def show(work: Transaction, number: int) -> VersionView:
     return _view(await _find(work, number))
 
 
+async def since(work: Transaction, noun: str, name: str, number: int) -> list[VersionView]:
+    """Give the changes of a thing after one, the earliest first; also of things that cannot be rolled back.
+
+    Args:
+        work: A transaction.
+        noun: First word of the deeds in the audit log.
+        name: Of the thing; empty: of every thing of that noun.
+        number: Of the last change that is known.
+    """
+    return [_view(row) for row in await repository.since(work.session, noun, name, number)]
+
+
 async def diff(work: Transaction, number: int, than: Against = Against()) -> Difference:
     """Say what differs between a version of a thing and another, or the thing as it is now.
 
@@ -134,7 +146,8 @@ def _kind(entry: AuditEntry) -> Noun:
 
 def _state(entry: AuditEntry, side: Side) -> State | None:
     held = entry.before if side is Side.BEFORE else entry.after
-    return None if held is None else _kind(entry).state(held)
+    noun = NOUNS.get(_noun(entry))
+    return held if held is None or noun is None else noun.state(held)
 
 
 def _view(entry: AuditEntry) -> VersionView:

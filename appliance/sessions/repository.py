@@ -47,6 +47,17 @@ async def rates(session: AsyncSession) -> tuple[float, float]:
     return float(rate_in or 0), float(rate_out or 0)
 
 
+async def suites(session: AsyncSession, wanted: SessionFilter) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the sessions that match by the IKE suite and by the ESP suite that they agreed on."""
+    counted: list[dict[str, int]] = []
+    for column in (Session.ike_suite, Session.esp_suite):
+        rows = await session.execute(
+            select(column, func.count()).where(*_matches(wanted), column != "").group_by(column).order_by(column)
+        )
+        counted.append(dict(rows.all()))
+    return counted[0], counted[1]
+
+
 async def ever(session: AsyncSession) -> bool:
     """Tell whether anybody has ever been connected."""
     return await session.scalar(select(Session.id).limit(1)) is not None
@@ -77,9 +88,11 @@ def _matches(wanted: SessionFilter) -> list[listing.Condition]:
     return [
         *which,
         *([Session.user.in_({wanted.user, wanted.user.lower()})] if wanted.user else []),
-        *listing.equal(Session.realm, wanted.realm),
         *listing.equal(Session.profile, wanted.profile),
         *listing.equal(Session.node, wanted.node),
+        *listing.equal(Session.pool, wanted.pool),
+        *listing.equal(Session.realm, wanted.realm),
+        *listing.equal(Session.group, wanted.group),
         *listing.containing(wanted.text, *searched),
         *listing.between(Session.started_at, wanted.since, wanted.until),
     ]

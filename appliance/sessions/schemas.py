@@ -25,6 +25,8 @@ class SessionFilter(Filter):
     realm: Annotated[str, Field(description="Only those of users whom this realm let in.")] = ""
     profile: Annotated[str, Field(description="Only those of this profile.")] = ""
     node: Annotated[str, Field(description="Only those that this gateway holds.")] = ""
+    pool: Annotated[str, Field(description="Only those with an address of this pool.")] = ""
+    group: Annotated[str, Field(description="Only those for whom this group's policy holds.")] = ""
     text: Annotated[str, Field(description="Only those with this in user, profile, address or client software.")] = ""
     since: Annotated[Since, Field(description="Only those that began at this moment or later.")] = None
     until: Annotated[Until, Field(description="Only those that began before this moment.")] = None
@@ -77,6 +79,13 @@ class SessionView(Schema):
     goodbye: str
     goodbye_reason: str
     details: dict[str, Any]
+
+
+class Suites(Schema):
+    """What live sessions agreed on, and how many did."""
+
+    ike: dict[str, int]
+    esp: dict[str, int]
 
 
 class Rates(Schema):

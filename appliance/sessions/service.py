@@ -10,7 +10,7 @@ from appliance.installation import Transaction
 from appliance.models import Session, Verb
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.sessions import repository
-from appliance.sessions.schemas import Rates, SessionFilter, SessionView
+from appliance.sessions.schemas import Rates, SessionFilter, SessionView, Suites
 
 
 async def page(
@@ -24,6 +24,12 @@ async def page(
 async def numbers(work: Transaction, wanted: SessionFilter) -> Sequence[int]:
     """Give the numbers of all sessions that match."""
     return await repository.numbers(work.session, wanted)
+
+
+async def suites(work: Transaction, wanted: SessionFilter) -> Suites:
+    """Tell what sessions agreed on, and how many did."""
+    ike, esp = await repository.suites(work.session, wanted)
+    return Suites(ike=ike, esp=esp)
 
 
 async def rates(work: Transaction) -> Rates:

@@ -74,6 +74,8 @@ PAGES = {
     "administrator": "/administrators/admin",
     "settings": "/settings",
     "account": "/account",
+    "configuration": "/configuration",
+    "configuration-version": "/configuration/{version}",
     "backups": "/backups",
     "backup": "/backups/{backup}",
     "api": "/api/docs",
@@ -94,7 +96,11 @@ def _addresses(page: Page) -> dict[str, str]:
     page.get_by_label("The same again").fill(PASSWORD)
     page.get_by_role("button", name="Make it").click()
     page.wait_for_url("**/backups/coati-*")
-    found = {"session": session[1:], "refusal": refusal[1:], "backup": page.url.rpartition("/")[2]}
+    backup = page.url.rpartition("/")[2]
+    page.goto("/configuration?noun=user")
+    version = page.locator("tbody tr[id^=v]").first.get_attribute("id")
+    assert version is not None
+    found = {"version": version[1:], "session": session[1:], "refusal": refusal[1:], "backup": backup}
     return {name: path.format(**found) for name, path in PAGES.items()}
 
 

@@ -49,7 +49,16 @@ PAGES = (
         "/search?text=a",
     ),
     *("/groups", "/groups/add", "/policy", "/realms", "/realms/local", "/realms/add/pam", "/history", "/lockouts"),
-    *("/administrators", "/administrators/add", "/administrators/admin", "/settings", "/account", "/backups"),
+    *(
+        "/administrators",
+        "/administrators/add",
+        "/administrators/admin",
+        "/settings",
+        "/account",
+        "/backups",
+        "/configuration",
+        "/configuration/1",
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 """Administrators: who may sign in to the panel, and what each may do."""
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from appliance.models import Role
 from webui.forms import Form, Refused, read
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/administrators")
@@ -120,12 +122,17 @@ async def remove(request: Request, actor: Ruling, name: str) -> Response:
 
 
 async def _change(request: Request, actor: Actor, name: str, *fields: str) -> Response:
-    sent = await request.form()
+    sent = await sent_form(request)
     try:
-        async with installation(request).transaction(actor) as work:
-            await service.change(work, name, read(sent, AdministratorChange, *fields))
-    except Refused as error:
-        return await _show(request, actor, name, Form.refused(sent, error), code=422)
+        await save(
+            request,
+            actor,
+            sent,
+            _thing(name),
+            lambda work: service.change(work, name, read(sent, AdministratorChange, *fields)),
+        )
+    except NotSaved as refused:
+        return await _show(request, actor, name, refused.form, code=refused.code)
     return back(_page_of(name), "Saved.")
 
 
@@ -135,8 +142,9 @@ async def _show(
     async with installation(request).snapshot(actor) as work:
         administrator = await service.show(work, name)
         sign_ins = (await signing_in.page(work, name)).items
-    shown = {"role": administrator.role, "enabled": administrator.enabled}
-    form = Form({**shown, **refused.values}, refused.wrong) if refused else Form(shown)
+        seen = await _thing(name).seen(work)
+    shown = {"role": administrator.role, "enabled": administrator.enabled, "seen": seen}
+    form = replace(refused, values={**shown, **refused.values}) if refused else Form(shown)
     return page(
         request,
         "administrators/show.html",
@@ -148,6 +156,10 @@ async def _show(
         roles=_ROLES,
         api=f"/administrators/{administrator.name}",
     )
+
+
+def _thing(name: str) -> Thing:
+    return Thing("administrator", name, lambda work: service.show(work, name))
 
 
 def _page_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """Authorities: ours, which issue, and outside ones, whom we ask whether a client's certificate was revoked."""
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -14,6 +15,7 @@ from appliance.installation import Actor
 from appliance.models import RevocationCheck
 from webui.forms import Form, Refused, read, with_file, wrong
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/certificates/authorities")
@@ -80,12 +82,17 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 @router.post("/{name}")
 async def change(request: Request, actor: Ruling, name: str) -> Response:
     """Change whether its clients are let in, and how revocation is found out."""
-    sent = await request.form()
+    sent = await sent_form(request)
     try:
-        async with installation(request).transaction(actor) as work:
-            await authorities.change(work, name, read(sent, AuthorityChange))
-    except Refused as error:
-        return await _show(request, actor, name, Form.refused(sent, error), code=422)
+        await save(
+            request,
+            actor,
+            sent,
+            _thing(name),
+            lambda work: authorities.change(work, name, read(sent, AuthorityChange)),
+        )
+    except NotSaved as refused:
+        return await _show(request, actor, name, refused.form, code=refused.code)
     return back(_page_of(name), "Saved.")
 
 
@@ -162,14 +169,15 @@ async def _show(
 ) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         found = await authorities.show(work, name)
-    shown = {field: getattr(found, field) for field in AuthorityChange.model_fields}
+        seen = await _thing(name).seen(work)
+    shown = {field: getattr(found, field) for field in AuthorityChange.model_fields} | {"seen": seen}
     return page(
         request,
         "certificates/authority.html",
         actor,
         code=code,
         authority=found,
-        form=Form({**shown, **form.values}, form.wrong) if form else Form(shown),
+        form=replace(form, values={**shown, **form.values}) if form else Form(shown),
         checks=_CHECKS,
         api=f"/authorities/{found.name}",
     )
@@ -194,6 +202,10 @@ def _add_form(request: Request, actor: Actor, form: Form, *, code: int = 200) ->
 
 def _import_form(request: Request, actor: Actor, form: Form, *, code: int = 200) -> HTMLResponse:
     return page(request, "certificates/authority_import.html", actor, code=code, form=form, checks=_CHECKS)
+
+
+def _thing(name: str) -> Thing:
+    return Thing("authority", name, lambda work: authorities.show(work, name))
 
 
 def _page_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """Groups of users, and what is said for everybody."""
 
+from typing import Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -9,14 +10,17 @@ from starlette.datastructures import FormData
 from appliance.dependencies import installation
 from appliance.groups import service as groups
 from appliance.groups.schemas import GroupChange, NewGroup
-from appliance.installation import Actor
+from appliance.installation import Actor, Transaction
 from appliance.policy import service as policy
 from webui.access_policy import fields_of, read_policy, said
-from webui.forms import Form, Refused
+from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
 
 router = APIRouter()
+
+_EVERYBODY: Final = Thing("policy", "everybody", policy.show_base)
 
 
 @router.get("/groups")
@@ -52,19 +56,24 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
     """Show a group, to be changed."""
     async with installation(request).snapshot(actor) as work:
         group = await groups.show(work, name)
-    return await _form(request, actor, group.name, Form({"description": group.description} | said(group.policy)))
+        seen = await _thing(name).seen(work)
+    form = Form({"description": group.description, "seen": seen} | said(group.policy))
+    return await _form(request, actor, group.name, form)
 
 
 @router.post("/groups/{name}")
 async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a group."""
-    sent = await request.form()
+    sent = await sent_form(request)
+
+    async def change_it(work: Transaction) -> object:
+        described = read(sent, GroupChange, "description").model_dump(exclude_unset=True)
+        return await groups.change(work, name, GroupChange(**described, policy=read_policy(sent)))
+
     try:
-        async with installation(request).transaction(actor) as work:
-            wanted = GroupChange(description=_text(sent, "description"), policy=read_policy(sent))
-            await groups.change(work, name, wanted, whole_policy=True)
-    except Refused as error:
-        return await _form(request, actor, name, Form.refused(sent, error), code=422)
+        await save(request, actor, sent, _thing(name), change_it)
+    except NotSaved as refused:
+        return await _form(request, actor, name, refused.form, code=refused.code)
     return back(f"/groups/{quote(name, safe='')}", "Saved.")
 
 
@@ -94,18 +103,18 @@ async def show_base(request: Request, actor: SignedIn) -> HTMLResponse:
     """Show what is said for everybody, to be changed."""
     async with installation(request).snapshot(actor) as work:
         base = await policy.show_base(work)
-    return await _base_form(request, actor, Form(said(base.policy)))
+        seen = await _EVERYBODY.seen(work)
+    return await _base_form(request, actor, Form(said(base.policy) | {"seen": seen}))
 
 
 @router.post("/policy")
 async def change_base(request: Request, actor: Operating) -> Response:
     """Change what is said for everybody."""
-    sent = await request.form()
+    sent = await sent_form(request)
     try:
-        async with installation(request).transaction(actor) as work:
-            await policy.change_base(work, read_policy(sent), whole=True)
-    except Refused as error:
-        return await _base_form(request, actor, Form.refused(sent, error), code=422)
+        await save(request, actor, sent, _EVERYBODY, lambda work: policy.change_base(work, read_policy(sent)))
+    except NotSaved as refused:
+        return await _base_form(request, actor, refused.form, code=refused.code)
     return back("/groups", "Saved.")
 
 
@@ -130,6 +139,10 @@ async def _base_form(request: Request, actor: Actor, form: Form, *, code: int = 
     async with installation(request).snapshot(actor) as work:
         fields = await fields_of(work, unsaid="as the profile and its pool have it", leave_out=("address",))
     return page(request, "groups/everybody.html", actor, code=code, form=form, fields=fields, api="/policy")
+
+
+def _thing(name: str) -> Thing:
+    return Thing("group", name, lambda work: groups.show(work, name))
 
 
 def _text(sent: FormData, name: str) -> str:

@@ -14,6 +14,7 @@ from appliance.pools.schemas import NewPool, PoolChange, settings_of
 from webui.forms import Form, Refused, read
 from webui.listing import Everything, Listing, listing
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/pools")
@@ -69,18 +70,19 @@ async def change_form(request: Request, actor: SignedIn, name: str) -> HTMLRespo
     """Show what can be changed."""
     async with installation(request).snapshot(actor) as work:
         pool = await pools.show(work, name)
-    return page(request, "pools/form.html", actor, name=pool.name, taken=pool.taken, form=Form(settings_of(pool)))
+        seen = await _thing(name).seen(work)
+    form = Form(settings_of(pool) | {"seen": seen})
+    return page(request, "pools/form.html", actor, name=pool.name, taken=pool.taken, form=form)
 
 
 @router.post("/{name}/change")
 async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a pool."""
-    sent = await request.form()
+    sent = await sent_form(request)
     try:
-        async with installation(request).transaction(actor) as work:
-            await pools.change(work, name, read(sent, PoolChange))
-    except Refused as error:
-        return page(request, "pools/form.html", actor, code=422, name=name, taken=0, form=Form.refused(sent, error))
+        await save(request, actor, sent, _thing(name), lambda work: pools.change(work, name, read(sent, PoolChange)))
+    except NotSaved as refused:
+        return page(request, "pools/form.html", actor, code=refused.code, name=name, taken=0, form=refused.form)
     return back(_page_of(name), "Saved.")
 
 
@@ -120,6 +122,10 @@ async def remove(request: Request, actor: Operating, name: str) -> Response:
         typed=name,
         wrong=wrong,
     )
+
+
+def _thing(name: str) -> Thing:
+    return Thing("pool", name, lambda work: pools.show(work, name))
 
 
 def _page_of(name: str) -> str:

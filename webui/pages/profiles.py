@@ -19,6 +19,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/profiles")
@@ -74,18 +75,27 @@ async def change_form(request: Request, actor: SignedIn, name: str) -> HTMLRespo
     """Show what can be changed."""
     async with installation(request).snapshot(actor) as work:
         profile = await profiles.show(work, name)
-    return await _form(request, actor, profile.name, Form(_settings(profile)))
+        seen = await _thing(name).seen(work)
+    return await _form(request, actor, profile.name, Form(_settings(profile) | {"seen": seen}))
 
 
 @router.post("/{name}/change")
 async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a profile."""
-    sent = await request.form()
+    sent = await sent_form(request)
+    # The audit log tells of no key; clients notice that it is another all the same.
+    key = ["pre_shared_key"] if sent.get("pre_shared_key") or "remove_key" in sent else []
     try:
-        async with installation(request).transaction(actor) as work:
-            await profiles.change(work, name, _wanted(sent))
-    except Refused as error:
-        return await _form(request, actor, name, Form.refused(sent, error), code=422)
+        await save(
+            request,
+            actor,
+            sent,
+            _thing(name),
+            lambda work: profiles.change(work, name, _wanted(sent)),
+            secret_fields=key,
+        )
+    except NotSaved as refused:
+        return await _form(request, actor, name, refused.form, code=refused.code)
     return back(_page_of(name), "Saved.")
 
 
@@ -148,6 +158,10 @@ def _wanted(sent: FormData) -> ProfileChange:
 
 async def _live_sessions(work: Transaction, profile: str) -> int:
     return (await sessions.page(work, SessionFilter(profile=profile), Paging(limit=1))).total
+
+
+def _thing(name: str) -> Thing:
+    return Thing("profile", name, lambda work: profiles.show(work, name))
 
 
 def _page_of(name: str) -> str:

@@ -11,6 +11,7 @@ from appliance.radius_servers import service as servers
 from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.schema_fields import describe
 from webui.security import Ruling, SignedIn
 
@@ -40,19 +41,25 @@ async def change_form(request: Request, actor: SignedIn, realm: str, name: str) 
     """Show a server, to be changed."""
     async with installation(request).snapshot(actor) as work:
         server = await servers.show(work, realm, name)
-    return _form(request, actor, realm, server.name, Form(server.model_dump()))
+        seen = await _thing(realm, name).seen(work)
+    return _form(request, actor, realm, server.name, Form(server.model_dump() | {"seen": seen}))
 
 
 @router.post("/{name}")
 async def change(request: Request, actor: Ruling, realm: str, name: str) -> Response:
     """Change a server; a secret that is not typed stays."""
-    sent = await request.form()
+    sent = await sent_form(request)
     fields = set(RadiusServerChange.model_fields) - (set() if sent.get("secret") else {"secret"})
     try:
-        async with installation(request).transaction(actor) as work:
-            await servers.change(work, realm, name, read(sent, RadiusServerChange, *fields))
-    except Refused as error:
-        return _form(request, actor, realm, name, Form.refused(sent, error), code=422)
+        await save(
+            request,
+            actor,
+            sent,
+            _thing(realm, name),
+            lambda work: servers.change(work, realm, name, read(sent, RadiusServerChange, *fields)),
+        )
+    except NotSaved as refused:
+        return _form(request, actor, realm, name, refused.form, code=refused.code)
     return back(_realm_page(realm), "Saved.")
 
 
@@ -90,6 +97,10 @@ def _form(request: Request, actor: Actor, realm: str, name: str, form: Form, *, 
         fields=describe(schema, leave_out=("name",)),
         api=f"/realms/{realm}/servers" if not name else f"/realms/{realm}/servers/{name}",
     )
+
+
+def _thing(realm: str, name: str) -> Thing:
+    return Thing("radius-server", f"{realm} {name}", lambda work: servers.show(work, realm, name))
 
 
 def _realm_page(realm: str) -> str:

@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
 from appliance.dependencies import installation
-from appliance.installation import Actor
+from appliance.installation import Actor, Transaction
 from appliance.models import CommandOutcome, RealmKind
 from appliance.radius_servers import service as radius_servers
 from appliance.realms import service as realms
@@ -20,6 +20,7 @@ from appliance.realms.kinds import SETTINGS
 from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.schema_fields import describe
 from webui.security import Ruling, SignedIn
 
@@ -83,14 +84,17 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 @router.post("/{name}")
 async def change(request: Request, actor: Ruling, name: str) -> Response:
     """Change a realm."""
-    sent = await request.form()
+    sent = await sent_form(request)
+
+    async def change_it(work: Transaction) -> object:
+        kind = (await realms.show(work, name)).kind
+        enabled = read(sent, RealmChange, "enabled").model_dump(exclude_unset=True)
+        return await realms.change(work, name, RealmChange(**enabled, settings=_settings(sent, kind)))
+
     try:
-        async with installation(request).transaction(actor) as work:
-            kind = (await realms.show(work, name)).kind
-            wanted = RealmChange(enabled="enabled" in sent, settings=_settings(sent, kind))
-            await realms.change(work, name, wanted)
-    except Refused as error:
-        return await _show(request, actor, name, form=Form.refused(sent, error), code=422)
+        await save(request, actor, sent, _thing(name), change_it)
+    except NotSaved as refused:
+        return await _show(request, actor, name, form=refused.form, code=refused.code)
     return back(_page_of(name), "Saved.")
 
 
@@ -153,6 +157,7 @@ async def _show(
 ) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         realm = await realms.show(work, name)
+        seen = await _thing(name).seen(work)
         asked = (await radius_servers.page(work, name)).items if realm.kind is RealmKind.RADIUS else []
     return page(
         request,
@@ -162,7 +167,7 @@ async def _show(
         realm=realm,
         servers=asked,
         fields=describe(SETTINGS[realm.kind]) if realm.kind in SETTINGS else [],
-        form=form or Form(_shown(realm)),
+        form=form or Form(_shown(realm) | {"seen": seen}),
         trial=trial or Form(),
         tried=tried,
         api=f"/realms/{realm.name}",
@@ -195,6 +200,10 @@ def _defaults(kind: RealmKind) -> dict[str, Any]:
 
 def _shown(realm: RealmView) -> dict[str, Any]:
     return {"enabled": realm.enabled} | realm.settings
+
+
+def _thing(name: str) -> Thing:
+    return Thing("realm", name, lambda work: realms.show(work, name))
 
 
 def _page_of(name: str) -> str:

@@ -1,18 +1,46 @@
 """Settings that may be changed while the appliance runs."""
 
+from typing import Final
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import installation
-from appliance.installation import Actor
+from appliance.installation import Actor, Transaction
 from appliance.runtime_settings import service as settings
-from appliance.runtime_settings.schemas import RuntimeSettings, SettingDefinition
-from webui.forms import Form, Refused, read
+from appliance.runtime_settings.schemas import SECRETS, RuntimeSettings, SettingDefinition, SettingView
+from webui.forms import Form, read
 from webui.rendering import back, page
-from webui.schema_fields import describe
+from webui.saving import NotSaved, Thing, save, sent_form
+from webui.schema_fields import Described, describe
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/settings")
+
+_PARTS: Final = (
+    ("Administrators on the panel", ("panel_",)),
+    ("Their sign-in by an identity provider (OpenID Connect)", ("oidc_",)),
+    ("The users' portal", ("portal",)),
+    ("What is kept for how long", ("_days",)),
+    ("Requests to the API", ("api_",)),
+)
+
+
+async def _shown(work: Transaction) -> list[SettingView]:
+    return (await settings.page(work)).items
+
+
+def _parts() -> list[tuple[str, list[Described]]]:
+    """Give the fields by what they are about; what is about nothing named comes last."""
+    left = {field.name: field for field in describe(RuntimeSettings, unsaid="as it was started")}
+    parts = []
+    for legend, begins in _PARTS:
+        names = [name for name in left if name.startswith(begins) or name.endswith(begins)]
+        parts.append((legend, [left.pop(name) for name in names]))
+    return [*parts, ("Other", list(left.values()))]
+
+
+_ALL: Final = Thing("setting", "", _shown)
 
 
 @router.get("")
@@ -24,28 +52,34 @@ async def show(request: Request, actor: SignedIn) -> HTMLResponse:
 @router.post("")
 async def change(request: Request, actor: Ruling) -> Response:
     """Change settings."""
-    sent = await request.form()
+    sent = await sent_form(request)
+
+    async def change_them(work: Transaction) -> None:
+        typed = {name for name in RuntimeSettings.model_fields if name not in SECRETS or sent.get(name)}
+        wanted = read(sent, RuntimeSettings, *typed)
+        for name in sorted(wanted.model_fields_set):
+            value = wanted.model_dump(mode="json")[name]
+            await settings.define(work, name, SettingDefinition(value=value))
+
     try:
-        wanted = read(sent, RuntimeSettings)
-        async with installation(request).transaction(actor) as work:
-            for name in sorted(wanted.model_fields_set):
-                value = wanted.model_dump(mode="json")[name]
-                await settings.define(work, name, SettingDefinition(value=value))
-    except Refused as error:
-        return await _show(request, actor, Form.refused(sent, error), code=422)
+        await save(request, actor, sent, _ALL, change_them)
+    except NotSaved as refused:
+        return await _show(request, actor, refused.form, code=refused.code)
     return back("/settings", "Saved.")
 
 
 async def _show(request: Request, actor: Actor, refused: Form | None = None, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         found = await settings.page(work)
+        seen = await _ALL.seen(work)
     return page(
         request,
         "settings.html",
         actor,
         code=code,
-        form=refused or Form({each.name: each.value for each in found.items}),
-        fields=describe(RuntimeSettings, unsaid="as it was started"),
+        form=refused or Form({each.name: each.value for each in found.items} | {"seen": seen}),
+        parts=_parts(),
+        names=list(RuntimeSettings.model_fields),
         boot=installation(request).settings,
         api="/settings",
     )

@@ -1,5 +1,6 @@
 """Local users."""
 
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from webui.access_policy import fields_of, read_policy, said
 from webui.forms import Form, Refused, read, wrong
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/users")
@@ -141,12 +143,13 @@ async def remove(request: Request, actor: Operating, name: str) -> Response:
 
 
 async def _change(request: Request, actor: Actor, name: str, *fields: str) -> Response:
-    sent = await request.form()
+    sent = await sent_form(request)
     try:
-        async with installation(request).transaction(actor) as work:
-            await users.change(work, name, read(sent, UserChange, *fields))
-    except Refused as error:
-        return await _show(request, actor, name, Form.refused(sent, error))
+        await save(
+            request, actor, sent, _thing(name), lambda work: users.change(work, name, read(sent, UserChange, *fields))
+        )
+    except NotSaved as refused:
+        return await _show(request, actor, name, refused.form, code=refused.code)
     return back(_page_of(name), "The password was set." if fields == ("password",) else "Saved.")
 
 
@@ -165,19 +168,25 @@ async def policy_form(request: Request, actor: SignedIn, name: str) -> HTMLRespo
     """Show what is said for a user, to be changed."""
     async with installation(request).snapshot(actor) as work:
         user = await users.show(work, name)
-    return await _policy_form(request, actor, user.name, Form(said(user.policy)))
+        seen = await _thing(name).seen(work)
+    return await _policy_form(request, actor, user.name, Form(said(user.policy) | {"seen": seen}))
 
 
 @router.post("/{name}/policy")
 async def change_policy(request: Request, actor: Operating, name: str) -> Response:
     """Change what is said for a user."""
-    sent = await request.form()
+    sent = await sent_form(request)
     try:
-        async with installation(request).transaction(actor) as work:
-            await users.change(work, name, UserChange(policy=read_policy(sent)))
-    except Refused as error:
-        return await _policy_form(request, actor, name, Form.refused(sent, error), code=422)
-    return back(_page_of(name), "Saved. It counts from the next login on.")
+        await save(
+            request,
+            actor,
+            sent,
+            _thing(name),
+            lambda work: users.change(work, name, UserChange(policy=read_policy(sent))),
+        )
+    except NotSaved as refused:
+        return await _policy_form(request, actor, name, refused.form, code=refused.code)
+    return back(_page_of(name), "Saved.")
 
 
 async def _policy_form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
@@ -232,22 +241,25 @@ async def reset(request: Request, actor: Operating, name: str) -> Response:
     return back(_page_of(name), "The second factor counts no more.")
 
 
-async def _show(request: Request, actor: Actor, name: str, refused: Form | None = None) -> HTMLResponse:
+async def _show(
+    request: Request, actor: Actor, name: str, refused: Form | None = None, *, code: int = 200
+) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         user = await users.show(work, name)
         stays = await sessions.page(work, SessionFilter(user=user.name, which=Which.ALL), _LATEST)
         counts = await policy.effective(work, user.name)
         names = await _group_names(work)
         wanted = SecondFactorFilter(text=user.name, realm=_LOCAL)
+        seen = await _thing(name).seen(work)
         factors = [each for each in (await second_factors.page(work, wanted)).items if each.user == user.name]
     shown = {
         "full_name": user.full_name,
         "group": user.group or "",
         "expires_at": user.expires_at.isoformat() if user.expires_at else "",
         "must_change_password": user.must_change_password,
+        "seen": seen,
     }
-    form = Form({**shown, **refused.values}, refused.wrong) if refused else Form(shown)
-    code = 422 if refused else 200
+    form = replace(refused, values={**shown, **refused.values}) if refused else Form(shown)
     return page(
         request,
         "users/show.html",
@@ -261,6 +273,10 @@ async def _show(request: Request, actor: Actor, name: str, refused: Form | None 
         factor=factors[0] if factors else None,
         api=f"/users/{user.name}",
     )
+
+
+def _thing(name: str) -> Thing:
+    return Thing("user", name.strip().lower(), lambda work: users.show(work, name))
 
 
 def _page_of(name: str) -> str:
