@@ -6,7 +6,6 @@ address, the Child SAs and the session go on.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -117,7 +116,7 @@ class Peers:
 
     def __init__(self, host: Host, *, first_id: int = 1) -> None:
         self._host = host
-        self._ids = itertools.count(first_id)
+        self._next_id = first_id
         self._peers: dict[int, Peer] = {}
         self._by_spi: dict[int, Peer] = {}
         self._by_user: dict[str, list[Peer]] = {}
@@ -151,7 +150,7 @@ class Peers:
     def add(self, user: str, claim: Any, profile: Profile, description: PeerDescription) -> Peer:  # noqa: ANN401  opaque
         """A login was accepted: a peer comes to be."""
         peer = Peer(
-            id=next(self._ids),
+            id=self._next_id,
             user=user,
             claim=claim,
             profile=profile,
@@ -159,6 +158,7 @@ class Peers:
             path=description.path,
             last_heard=self._host.now,
         )
+        self._next_id += 1
         self._peers[peer.id] = peer
         self._by_user.setdefault(user, []).append(peer)
         self._by_place.setdefault(peer.path.remote, []).append(peer)
@@ -166,6 +166,7 @@ class Peers:
 
     def adopt(self, peer: Peer, children: Iterable[Child]) -> None:
         """A peer that an earlier process knew comes back with its Child SAs, which are installed."""
+        self._next_id = max(self._next_id, peer.id + 1)
         self._peers[peer.id] = peer
         self._by_user.setdefault(peer.user, []).append(peer)
         self._by_place.setdefault(peer.path.remote, []).append(peer)

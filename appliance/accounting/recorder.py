@@ -102,6 +102,11 @@ class Recorder:
             self._live[stay] = live
             self._note(stay, live.accounted, live.realm, AccountingStatus.START)
 
+    def resumed(self, stay: Stay) -> None:
+        """A session goes on whose beginning was told."""
+        if (live := self._accounted(stay)) is not None:
+            self._live[stay] = live
+
     def changed(self, stay: Stay) -> None:
         """Only what comes after the end matters: it is part of what the session carried."""
         if (ended := self._ended.get(stay)) is not None:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Column
 
 _ALEMBIC: Final = "alembic_version"
-PASSING: Final = frozenset({"ceremonies", "commands", "nodes", "portal_sign_ins", "revisions", "sign_ins"})
+PASSING: Final = frozenset(
+    {"ceremonies", "commands", "nodes", "portal_sign_ins", "revisions", "sign_ins", "stored_stays"}
+)
 """Tables of the moment: gateways, orders, who is signed in. After a restore they begin anew."""
 
 Rows = list[list[Any]]

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from appliance import logs
-from appliance.gateway.service import Gateway, Surroundings
+from appliance.gateway.service import Gateway
+from appliance.gateway.surroundings import Surroundings
 from appliance.installation import Installation
 from appliance.settings import DataPlaneChoice, Settings
 from ike_engine.dataplane.channel import RemoteDataPlane

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from ipaddress import IPv4Address
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,15 @@ from appliance.policy.effective import DEFAULT, Effective, Policies
 from appliance.wording import octets
 from ike_engine.actions import HOST_MASK, Configuration, Refused, Rejected
 from ike_engine.events import Goodbye
+from ike_engine.ikev1.storage import CannotResume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
-    from ipaddress import IPv4Address
 
     from appliance.gateway.leases import Lease, Leases
     from appliance.gateway.reachability import Reachability
+    from appliance.gateway.stay import Stay
     from appliance.gateway.transfers import Transfers
     from appliance.policy.attributes import AccessPolicy
     from ike_engine.actions import Configure
@@ -133,9 +135,43 @@ class Admission:
         lease = self._take(question, terms, now)
         if isinstance(lease, Refused):
             return lease
-        policy = effective.policy
+        return await self._configuration(lease, terms)
+
+    async def resume(self, stay: Stay, now: datetime) -> Configuration:
+        """Let a session of an earlier process go on: with the address that it has, on the terms of today.
+
+        Args:
+            stay: Its terms are set.
+            now: The time.
+
+        Returns:
+            What holds for the client.
+
+        Raises:
+            CannotResume: its address is not to be had any more.
+        """
+        columns, claim = stay.columns, stay.claim or _NOBODY
+        effective = self.effective(columns["profile"], claim)
+        end = _end(effective, claim, columns["started_at"])
+        terms = Terms(profile=columns["profile"], claim=claim, effective=effective, end=end)
+        address = IPv4Address(columns["virtual_ip"])
+        pool_id = self._leases.pool_of(address)
+        if pool_id is None:
+            raise CannotResume(f"{address} is in no pool any more")
+        lease = self._leases.take(
+            pool_id, stay.user, stay.peer_id, now, hostname=columns["hostname"], wanted=address, terms=terms
+        )
+        if lease is None:
+            raise CannotResume(f"{address} is taken")
+        stay.altered(terms)
+        return await self._configuration(lease, terms)
+
+    async def _configuration(self, lease: Lease, terms: Terms) -> Configuration:
+        effective, policy = terms.effective, terms.effective.policy
         if policy.routes:
-            logger.warning("networks behind a client are not carried", user=user, routes=list(map(str, policy.routes)))
+            logger.warning(
+                "networks behind a client are not carried", user=lease.user, routes=list(map(str, policy.routes))
+            )
         filtered = await self._reachability.let(lease.address, policy.reachable or ())
         said = effective.levels["reauthenticate_on_rekey"] != DEFAULT
         return Configuration(

@@ -66,6 +66,10 @@ class Limits(Bystander):
         if stay.terms.end is not None or policy.idle_limit_seconds or policy.quota_octets:
             self._limited[stay.peer_id] = stay
 
+    def resumed(self, stay: Stay) -> None:
+        """Its limits go on."""
+        self.began(stay)
+
     def ended(self, stay: Stay) -> None:
         """Watch it no more."""
         self._limited.pop(stay.peer_id, None)

@@ -172,6 +172,11 @@ class _PamSessions(Bystander):
         if self._pam is not None and (number := _pam_session(stay)) is not None:
             self._pam.keep(number)
 
+    def resumed(self, stay: Stay) -> None:
+        """The worker has outlived the gateway, and so has its session."""
+        if self._pam is not None and _pam_session(stay) is not None:
+            self._pam.go_on()
+
     def ended(self, stay: Stay) -> None:
         """The stay is over, and its session with it."""
         if self._pam is not None and (number := _pam_session(stay)) is not None:

@@ -35,6 +35,9 @@ class SessionObserver(Protocol):
     def began(self, stay: Stay) -> None:
         """A session began."""
 
+    def resumed(self, stay: Stay) -> None:
+        """A session that began in an earlier process goes on in this one."""
+
     def changed(self, stay: Stay) -> None:
         """Something of a live session changed: its traffic, its path, its SAs."""
 
@@ -53,6 +56,9 @@ class Bystander:
 
     def began(self, stay: Stay) -> None:
         """A session began."""
+
+    def resumed(self, stay: Stay) -> None:
+        """A session goes on."""
 
     def changed(self, stay: Stay) -> None:
         """Something of a live session changed."""

@@ -15,9 +15,9 @@ import structlog
 from ike_engine.dataplane.interface import Counters, Remove
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from ike_engine.dataplane.interface import DataPlane, Report
+    from ike_engine.dataplane.interface import ChildCounters, DataPlane, Report
 
 logger = structlog.get_logger(__name__)
 
@@ -37,13 +37,9 @@ class Orphans:
     def __len__(self) -> int:
         return len(self._inbound_spis)
 
-    async def find(self) -> None:
-        """Take note of what is in the data plane before this gateway put anything there.
-
-        Raises:
-            ConnectionError: the data plane is gone.
-        """
-        self._inbound_spis = {child.inbound_spi for child in await self._data_plane.counters()}
+    def watch(self, held: Iterable[ChildCounters]) -> None:
+        """Take note of what is in the data plane before this gateway put anything there, and nobody goes on with."""
+        self._inbound_spis = {child.inbound_spi for child in held}
         self._found_at = self._clock()
         if self._inbound_spis:
             logger.warning(

@@ -158,6 +158,19 @@ class Projector:
 
     # ---- what is told -----------------------------------------------------------------------------
 
+    def adopt(self, stay: Stay) -> None:
+        """Know of a session that began in an earlier process."""
+        self._live[stay.peer_id] = stay
+        for spi in stay.octets:
+            self._by_spi[spi] = stay
+
+    def resumed(self, stay: Stay) -> None:
+        """It goes on."""
+        self._noted.changed[stay] = None
+        for observer in self._observers:
+            observer.resumed(stay)
+        self._wake()
+
     def on_event(self, event: Event) -> None:
         """Take in what the engine reports; never blocks."""
         match event:

@@ -22,6 +22,7 @@ _MOST_REFUSALS: Final = 20_000
 _COMMAND_DAYS: Final = 30
 _TRANSCRIPT_SECONDS: Final = 600
 _SAMPLE_DAYS: Final = 31
+_STORED_DAYS: Final = 30  # of a gateway that was taken away: a live session is stored anew with each rekeying
 
 
 async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datetime) -> None:
@@ -33,9 +34,11 @@ async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datet
         at: Now.
     """
     sessions, refusals, audit, commands = models.Session, models.Refusal, models.AuditEntry, models.Command
+    stored = models.StoredStay
     old = [
         delete(sessions).where(sessions.ended_at < at - timedelta(days=settings.session_days)),
         delete(refusals).where(refusals.at < at - timedelta(days=settings.refusal_days)),
+        delete(stored).where(stored.stored_at < at - timedelta(days=_STORED_DAYS)),
         delete(commands).where(
             commands.finished_at < at - timedelta(days=_COMMAND_DAYS), commands.outcome != CommandOutcome.PENDING
         ),

@@ -63,6 +63,9 @@ class Sampler:
         self._current.logins += 1
         self._current.sessions = max(self._current.sessions, self._live)
 
+    def resumed(self, stay: Stay) -> None:
+        """It was counted when it began."""
+
     def changed(self, stay: Stay) -> None:
         """It may have carried more."""
         before = self._carried.get(stay)

@@ -12,14 +12,13 @@ import asyncio
 import itertools
 import os
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-import appliance
-from appliance import changes, logs, models
+from appliance import changes, logs
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.certificates.outside import RevocationService
 from appliance.commands.confidential import CommandKey
@@ -41,9 +40,11 @@ from appliance.gateway.projector import Projector, Status
 from appliance.gateway.radius import Radius
 from appliance.gateway.reachability import Reachability
 from appliance.gateway.realms import Realms, RealmTools
+from appliance.gateway.resumption import go_on
 from appliance.gateway.retention import forget_old
 from appliance.gateway.rows import read_leases
 from appliance.gateway.sampler import Sampler
+from appliance.gateway.stored_stays import StoredStays
 from appliance.gateway.takeover import take_over
 from appliance.gateway.transcripts import Transcripts
 from appliance.gateway.transfers import Transfers, forget_old_transfers, read_transfers
@@ -56,19 +57,20 @@ from ike_engine.dataplane.interface import QueryCounters
 from ike_engine.endpoint import Endpoint
 from ike_engine.events import Event, Goodbye, PeerGone
 from ike_engine.policy import Policy
-from ike_engine.runtime.operations import Keeper, OperationFailed, ServeNetworks, VirtualNetwork
+from ike_engine.runtime.operations import OperationFailed, ServeNetworks, VirtualNetwork
 from ike_engine.runtime.shard import Shard
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from appliance.auth.verdicts import Claim
     from appliance.gateway.observers import SessionObserver
     from appliance.gateway.stay import Stay
+    from appliance.gateway.stored_stays import Found
+    from appliance.gateway.surroundings import Surroundings
     from appliance.installation import Installation
-    from ike_engine.dataplane.interface import ChildCounters, DataPlane
-    from ike_engine.runtime.udp import UdpSocket
+    from ike_engine.actions import PeerDescription
+    from ike_engine.dataplane.interface import ChildCounters
 
 logger = structlog.get_logger(__name__)
 
@@ -84,31 +86,6 @@ _BETWEEN_REVOCATIONS_SECONDS: Final = 300.0
 _CERTIFICATES: Final = frozenset({"certificates", "authorities"})
 _CONFIGURATION: Final = frozenset({"profiles", "pools", "realms", "groups", "base_policies"}) | _CERTIFICATES
 _FOLLOWED: Final = _CONFIGURATION | {"users"}  # some have addresses of their own
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a gateway is given by whoever started it.
-
-    Attributes:
-        plain: IKE on port 500.
-        nat_t: IKE on port 4500.
-        data_plane: Where ESP is done.
-        data_plane_name: Which one that is: ``xfrm``, ``userspace`` or ``none``.
-        data_plane_reason: Why that one, in words.
-        keeper: Does what needs privilege; ``None`` when nobody does.
-        pam: The channel to the PAM worker; ``None`` when there is none.
-        problems: What the starter found to be off.
-    """
-
-    plain: UdpSocket
-    nat_t: UdpSocket
-    data_plane: DataPlane
-    data_plane_name: str
-    data_plane_reason: str = ""
-    keeper: Keeper | None = None
-    pam: socket.socket | None = None
-    problems: tuple[Problem, ...] = field(default=())
 
 
 class Gateway:
@@ -127,6 +104,13 @@ class Gateway:
         url = settings.effective_database_url
         self._reader = DatabaseThread(url, "database-reader", writes=False)
         self._writer = DatabaseThread(url, "database-writer", writes=True)
+        self._endpoint = Endpoint(
+            Policy(),
+            entropy=os.urandom,
+            wall_clock=utc_now,
+            # Later than any number of an earlier life, unless that one had 65,536 clients a second.
+            first_peer_id=int(utc_now().timestamp()) << 16,
+        )
         self._leases = Leases()
         self._command_key = CommandKey(self._node, installation.master_key)
         keeper = surroundings.keeper
@@ -163,6 +147,13 @@ class Gateway:
             change=self._alter,
             wake=noted.set,
         )
+        self._stored = StoredStays(
+            self._node,
+            installation.master_key,
+            store=self._endpoint.store,
+            live=lambda: self._projector.live,
+            postgresql_dialect=not installation.database.is_sqlite,
+        )
         self._observers: list[SessionObserver] = [
             self._transfers,
             self._limits,
@@ -170,6 +161,7 @@ class Gateway:
             Transcripts(self._node),
             *self._logins.observers,
             self._radius.recorder,
+            self._stored,
         ]
         self._projector = Projector(
             self._node,
@@ -182,13 +174,6 @@ class Gateway:
         )
         self._group_commit = GroupCommit(self._writer, self._projector.collect, noted)
         self._orphans = Orphans(surroundings.data_plane)
-        self._endpoint = Endpoint(
-            Policy(),
-            entropy=os.urandom,
-            wall_clock=utc_now,
-            # Later than any number of an earlier life, unless that one had 65,536 clients a second.
-            first_peer_id=int(utc_now().timestamp()) << 16,
-        )
         self._shard = Shard(
             self._endpoint,
             plain=surroundings.plain,
@@ -221,12 +206,13 @@ class Gateway:
             TimeoutError: the data plane does not answer.
         """
         try:
-            await self._take_over()
+            async with asyncio.timeout(_FIRST_COUNTERS_SECONDS):  # the esp process may be starting as well
+                held = await self._surroundings.data_plane.counters()
+            found = await self._take_over(held)
             await self._logins.start()
             await self._reload()
-            async with asyncio.timeout(_FIRST_COUNTERS_SECONDS):  # the esp process may be starting as well
-                await self._orphans.find()
-            await self._reachability.begin(orphans=bool(len(self._orphans)))
+            await self._reachability.begin(orphans=bool(held))
+            await self._go_on(found, held)
             await self._read_transfers()
             self._shard.start()
             self._serving = True
@@ -257,28 +243,33 @@ class Gateway:
 
     # ---- at the start and at the end ------------------------------------------------------------------
 
-    async def _take_over(self) -> None:
-        settings = self._installation.settings
+    async def _take_over(self, held: Sequence[ChildCounters]) -> list[Found]:
         now = utc_now()
-        node = models.Node(
-            name=self._node,
-            version=appliance.__version__,
-            started_at=now,
-            heartbeat_at=now,
-            serving=False,
-            data_plane=self._surroundings.data_plane_name,
-            data_plane_reason=self._surroundings.data_plane_reason,
-            ike_address=str(settings.ike_address),
-            ike_port=self._surroundings.plain.local.port,
-            natt_port=self._surroundings.nat_t.local.port,
-            problems=[],
-            command_key=self._command_key.published,
-            counters={},
-        )
+        node = self._surroundings.node(self._installation.settings, self._command_key.published, now)
         async with self._database.transaction() as session:
+            found = await self._stored.find(session, held)
             left_behind = await take_over(session, node, now)
         if left_behind:
             logger.warning("sessions of a gateway that crashed were ended", sessions=left_behind)
+        for each in found:  # from here on their ends are written down
+            self._projector.adopt(each.stay)
+        return found
+
+    async def _go_on(self, found: Sequence[Found], held: Sequence[ChildCounters]) -> None:
+        def resumed(stay: Stay, peer: PeerDescription) -> None:
+            self._certificates.note(stay.peer_id, peer)
+            self._projector.resumed(stay)
+
+        carried = await go_on(
+            found,
+            admission=self._admission,
+            engine=self._endpoint,
+            resumed=resumed,
+            on_event=self._on_event,
+            at=utc_now(),
+            now=asyncio.get_running_loop().time(),
+        )
+        self._orphans.watch(child for child in held if child.inbound_spi not in carried)
 
     async def _end(self) -> None:
         """Say goodbye to everybody, then write it down; neither may take long."""
@@ -484,6 +475,7 @@ class Gateway:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, PeerGone):
             self._admission.gone(event.peer_id)
+        self._stored.on_event(event)
         self._projector.on_event(event)
 
     def _alter(self, peer_id: int, stay: Stay, said: Callable[[Claim], Claim]) -> bool:
@@ -492,6 +484,7 @@ class Gateway:
         if terms is None:
             return False
         self._projector.altered(peer_id, terms)
+        self._stored.altered(peer_id)
         self._limits.began(stay)
         return True
 

@@ -17,6 +17,9 @@ from ike_engine.events import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from appliance import models
     from appliance.gateway.admission import Terms
     from appliance.transcripts.stored import Stored
     from ike_engine.dataplane.interface import ChildCounters
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 _NAME_CHARACTERS = 128
 _LINE_CHARACTERS = 512
 _SHORTEST_PACE_SECONDS = 0.5
+_EARLIER = 0  # no SPI: what Child SAs carried that were gone before this process began
 
 # Vendor IDs that say who rather than what a client is, the most telling first.
 _TELLING_VENDORS = ("strongSwan", "Cisco", "IPsec-Tools", "KAME", "Microsoft")
@@ -130,6 +134,35 @@ class Stay:
             claim=claim,
             terms=terms,
         )
+
+    @classmethod
+    def resume(cls, row: models.Session, claim: Claim | None, carried: Sequence[ChildCounters]) -> Stay:
+        """A session of an earlier process goes on.
+
+        Args:
+            row: Its row.
+            claim: What the realm said.
+            carried: What the data plane has counted of its Child SAs so far.
+        """
+        # Those that are loaded only when somebody asks (the transcript) are written at the end.
+        columns = {name: value for name, value in vars(row).items() if name in row.__table__.columns and name != "id"}
+        octets = {
+            child.inbound_spi: Octets(child.octets_in, child.octets_out, child.packets_in, child.packets_out)
+            for child in carried
+        }
+        stay = cls(
+            columns | {"liveness": Liveness.ALIVE.value, "dpd_probe": 0, "dpd_probes": 0},
+            heard_traffic_at=row.last_heard_at or row.started_at,
+            claim=claim,
+            octets_counted=row.octets_in + row.octets_out,
+            id=row.id,
+            octets=octets,
+        )
+        now = stay.traffic()
+        # What Child SAs carried that are gone is in the row's totals alone.
+        octets[_EARLIER] = Octets(*(max(0, getattr(row, name) - now[name]) for name in now))
+        stay._detail(child_sas=[child for child in row.details["child_sas"] if int(child["inbound_spi"], 16) in octets])
+        return stay
 
     @property
     def user(self) -> str:

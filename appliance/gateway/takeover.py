@@ -1,10 +1,10 @@
-"""What a gateway does to its rows before it serves: it ends what an earlier one, that crashed, left behind."""
+"""What a gateway does to its rows before it serves: it ends what an earlier one left behind that cannot go on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import CursorResult, and_, case, func, insert, literal, select, update
+from sqlalchemy import CursorResult, and_, case, exists, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from appliance import models
@@ -24,7 +24,9 @@ _NO_GOODBYE: Final = "the gateway ended without saying goodbye"
 
 
 async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> int:
-    """Free the leases and end the sessions of this node, whose SAs died with the process, and sign in.
+    """Free the leases of this node, end its sessions that nobody goes on with, and sign in.
+
+    Those that are stored go on (``stored_stays``), and take their addresses again.
 
     Args:
         session: A transaction.
@@ -38,7 +40,10 @@ async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> i
     # They ended some time after the last sign of life, not now.
     last_seen = before.heartbeat_at if before is not None else at
     ended_at = case((models.Session.started_at > last_seen, models.Session.started_at), else_=last_seen)
-    left_behind = models.Session.node == node.name, models.Session.ended_at.is_(None)
+    goes_on = exists().where(
+        models.StoredStay.node == models.Session.node, models.StoredStay.peer_id == models.Session.peer_id
+    )
+    left_behind = models.Session.node == node.name, models.Session.ended_at.is_(None), ~goes_on
     await session.execute(_log_out(ended_at, left_behind))
     ended = await session.execute(
         update(models.Session)

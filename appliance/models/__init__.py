@@ -31,6 +31,7 @@ from appliance.models.samples import Sample
 from appliance.models.second_factors import SecondFactor
 from appliance.models.sessions import Session
 from appliance.models.settings import Setting
+from appliance.models.stored_stays import StoredStay
 from appliance.models.throttles import Throttle
 from appliance.models.tokens import Scope, Token
 from appliance.models.transfers import Transfer
@@ -77,6 +78,7 @@ __all__ = [
     "Session",
     "Setting",
     "SignIn",
+    "StoredStay",
     "Throttle",
     "Token",
     "Transfer",

@@ -82,6 +82,11 @@ class StoredPeer:
         return str(self._plain["profile"])
 
     @property
+    def description(self) -> PeerDescription:
+        """As it was when the peer logged in."""
+        return _description_from(self._plain["description"])
+
+    @property
     def inbound_spis(self) -> frozenset[int]:
         """Its Child SAs as the data plane knows them."""
         return frozenset(child["inbound_spi"] for child in self._plain["children"])
@@ -182,7 +187,7 @@ class Storage:
             user=stored.user,
             claim=claim,
             profile=profile,
-            description=_description_from(plain["description"]),
+            description=stored.description,
             path=_path(plain["path"]),
             last_heard=self._host.now,
             configuration=configuration,

@@ -95,6 +95,10 @@ class PamWorker:
         self.keep(number)
         self._tell(End(number))
 
+    def go_on(self) -> None:
+        """Sessions of an earlier gateway are still wanted: they are not ended at the first request."""
+        self._used = True
+
     def expect(self, number: int) -> None:
         """Close the session of a login whose client does not make it to a tunnel."""
         self._expected[number] = self._loop.call_later(_UNUSED_SECONDS, self.end, number)

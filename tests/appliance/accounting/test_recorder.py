@@ -142,3 +142,17 @@ async def test_a_gateway_says_once_that_it_is_on_and_that_it_goes(books: Books) 
         ("corp", "off"),
         ("guests", "off"),
     ]
+
+
+async def test_a_session_that_goes_on_in_another_process_is_accounted_further(books: Books) -> None:
+    books.connect(1, interim_seconds=300)
+    await books.flush()
+    stay = books.projector.live[1]
+    books.recorder.ended(stay)  # this process forgets it, and nobody writes that down
+    books.recorder.collect()
+    books.recorder.resumed(stay)
+    books.time.pass_by(301)
+    books.recorder.tick()
+    assert await books.told() == [("session1", "start"), ("session1", "interim")]
+    books.disconnect(1)
+    assert await books.told() == [("session1", "start"), ("session1", "stop")]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 from sqlalchemy import select
 
 from appliance import models
-from appliance.gateway.service import Gateway, Surroundings
+from appliance.gateway.service import Gateway
+from appliance.gateway.surroundings import Surroundings
 from appliance.models import CertificatePurpose
 from ike_engine.actions import Connect, Credentials, Disconnect
 from ike_engine.dataplane.none import NoDataPlane
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def sockets(ip: str) -> tuple[UdpSocket, UdpSocket]:
+def sockets(ip: str, ports: tuple[int, int] = (0, 0)) -> tuple[UdpSocket, UdpSocket]:
     """Give a pair for the two ports of IKE."""
-    return UdpSocket(bind(Address(ip, 0)), nat_t=False), UdpSocket(bind(Address(ip, 0)), nat_t=True)
+    plain, nat_t = ports
+    return UdpSocket(bind(Address(ip, plain)), nat_t=False), UdpSocket(bind(Address(ip, nat_t)), nat_t=True)
 
 
 class Served(NamedTuple):
@@ -47,9 +49,11 @@ class Served(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(installation: Installation, data_plane: NoDataPlane | None = None) -> AsyncIterator[Served]:
+async def serving(
+    installation: Installation, data_plane: NoDataPlane | None = None, *, ports: tuple[int, int] = (0, 0)
+) -> AsyncIterator[Served]:
     """Run a gateway until the block ends, then stop it as SIGTERM does."""
-    plain, nat_t = sockets("127.0.0.1")
+    plain, nat_t = sockets("127.0.0.1", ports)
     surroundings = Surroundings(
         plain=plain,
         nat_t=nat_t,

@@ -44,7 +44,7 @@ def plane() -> Plane:
 @pytest.fixture
 async def orphans(plane: Plane, time: Time) -> Orphans:
     found = Orphans(plane, clock=time.monotonic)
-    await found.find()
+    found.watch(await plane.counters())
     return found
 
 

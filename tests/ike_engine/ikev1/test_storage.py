@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,9 @@ def stored(lab: Pair) -> bytes:
     return octets
 
 
-def another_process(lab: Pair, octets: bytes, *, policy: Policy | None = None, seconds: float = 0.0) -> None:
+def another_process(
+    lab: Pair, octets: bytes, *, policy: Policy | None = None, seconds: float = 0.0, first_peer_id: int = 1_000
+) -> None:
     """The gateway's process dies on the spot; ``seconds`` later another one has what was stored, and its place."""
     old = lab.gateway
     lab.network.stations.remove(old)
@@ -51,7 +52,7 @@ def another_process(lab: Pair, octets: bytes, *, policy: Policy | None = None, s
         policy or old.endpoint._ikev1.policy,
         entropy=old.endpoint._entropy,
         wall_clock=old.endpoint._ikev1.wall_clock,
-        first_peer_id=1_000,
+        first_peer_id=first_peer_id,
     )
     lab.gateway.answer = old.answer
     lab.gateway.inbound, lab.gateway.outbound = old.inbound, old.outbound
@@ -84,9 +85,17 @@ def test_nothing_is_sent_or_told_by_going_on() -> None:
 def test_the_next_peer_is_not_taken_for_the_old_one() -> None:
     lab = connected()
     another_process(lab, stored(lab))
-    lab.network.command(lab.client, replace(lab.order, path=lab.order.path))
+    lab.network.command(lab.client, lab.order)
     lab.network.run(10)
     assert lab.gateway.one(PeerConnected).peer_id == 1_000
+
+
+def test_the_next_peer_is_not_taken_for_the_old_one_even_if_it_began_in_the_same_second() -> None:
+    lab = connected()
+    another_process(lab, stored(lab), first_peer_id=1)
+    lab.network.command(lab.client, lab.order)
+    lab.network.run(10)
+    assert lab.gateway.one(PeerConnected).peer_id == 2
 
 
 def test_the_client_is_rekeyed_and_disconnected_under_its_old_number() -> None:
