@@ -6,7 +6,8 @@ while there is one; every stream gets a name at most once a second, however ofte
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -15,15 +16,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from appliance import changes
+from appliance.administrators import signing_in
 from appliance.database import Database
-from webui.security import SignedIn
+from appliance.dependencies import installation
+from webui.security import COOKIE, SignedIn
 
 logger = structlog.get_logger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
 BEAT: Final = "beat"
+SIGNED_OUT: Final = "signed-out"
 _BEAT_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 10.0
 _BETWEEN_SIGNALS_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 3.0
 
@@ -90,13 +95,24 @@ class Signals:
 
 @router.get("/signals")
 async def signals(request: Request, _actor: SignedIn) -> StreamingResponse:
-    """Tell what kinds of things change, as long as the browser listens."""
+    """Tell what kinds of things change, as long as the browser listens and is signed in."""
     # Not fastapi.sse (0.165): its keep-alive fails in the log whenever a browser leaves while something is sent.
-    return StreamingResponse(_events(request.app.state.signals), media_type="text/event-stream")
+    here, cookie = installation(request), request.cookies.get(COOKIE, "")
+
+    async def allowed() -> bool:
+        return await signing_in.signed_in(here, cookie, used=False) is not None
+
+    return StreamingResponse(_events(request.app.state.signals, allowed), media_type="text/event-stream")
 
 
-async def _events(streams: Signals) -> AsyncIterator[str]:
-    """Write events (WHATWG HTML section 9.2.5) that have a name and nothing else."""
+async def _events(streams: Signals, allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+    """Write events (WHATWG HTML section 9.2.5) that have a name and nothing else, the last one when it is over."""
+    looked = time.monotonic()
     async with aclosing(streams.listen()) as changed:
         async for topics in changed:
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                if not await allowed():
+                    yield f"event: {SIGNED_OUT}\ndata:\n\n"
+                    return
+                looked = time.monotonic()
             yield "".join(f"event: {name}\ndata:\n\n" for name in (*sorted(topics), BEAT))

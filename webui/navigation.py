@@ -44,7 +44,7 @@ SECTIONS: Final = {
         Link("/tokens", "API tokens", "t"),
         Link("/administrators", "Administrators", "d"),
         Link("/settings", "Settings", "e"),
-        Link("/configuration", "Configuration history", "v"),
+        Link("/configuration", "Versions", "v"),
         Link("/backups", "Backups", "b", Scope.OWN),
         Link("/audit", "Changes", "h"),
     ),

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from webui.forms import NO_ITEMS, kind_of
 
+_SPELT: Final = {"dns": "DNS", "wins": "WINS", "oidc": "OIDC", "api": "API", "id": "ID"}
 _YES_OR_NO: Final = (("true", "yes"), ("false", "no"))
 
 
@@ -56,7 +57,7 @@ def describe(
 
 def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: str) -> Described:
     kind, optional = kind_of(field.annotation)
-    help_text = field.description or ""
+    help_text = (field.description or "").replace("null:", "empty:").replace("null for", "empty for")
     open_choice = (("", unsaid),) if optional else ()
     chosen: tuple[tuple[str, str], ...] = ()
     shown = "text"
@@ -82,4 +83,5 @@ def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: 
 def _label(name: str) -> str:
     words = name.removesuffix("_seconds").replace("_", " ")
     unit = " (seconds)" if name.endswith("_seconds") else ""
-    return f"{words[0].upper()}{words[1:]}{unit}".replace("Dns", "DNS").replace("Wins", "WINS")
+    spelt = " ".join(_SPELT.get(word, word) for word in words.split())
+    return f"{spelt[0].upper()}{spelt[1:]}{unit}"

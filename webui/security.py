@@ -7,7 +7,7 @@ authority, so its routes are exempt.
 
 from http import HTTPStatus
 from typing import Annotated, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from fastapi import Depends, Request
 from fastapi.responses import PlainTextResponse, RedirectResponse
@@ -23,6 +23,8 @@ from appliance.installation import Actor
 from ike_engine.secret import Secret
 
 COOKIE: Final = "__Host-coati"
+LIVE: Final = "coati-live"
+"""The header of requests that a live page makes by itself (``ui.live``)."""
 PROVIDER_TICKET: Final = "__Host-coati-provider"
 TICKET: Final = "__Host-coati-ticket"
 """What a sign-in that takes several steps is known by meanwhile."""
@@ -94,12 +96,23 @@ def own_path(path: str) -> str:
 
 
 def to_sign_in(request: Request, _error: Exception) -> Response:
-    """Send whoever is not signed in to do so; a script is told to take the whole page there."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    if request.headers.get("hx-request"):
-        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
-    follows = "" if request.method not in _SAFE or wanted == "/" else f"?next={quote(wanted)}"
-    return RedirectResponse(f"/sign-in{follows}", HTTPStatus.SEE_OTHER)
+    """Send whoever is not signed in (any more) to do so; a script is told to take the whole page there."""
+    by_script = bool(request.headers.get("hx-request"))
+    shown = urlsplit(request.headers.get("hx-current-url", "")) if by_script else request.url
+    wanted = shown.path + (f"?{shown.query}" if shown.query else "")
+    asked = {"next": wanted} if wanted not in ("", "/") and (by_script or request.method in _SAFE) else {}
+    if COOKIE in request.cookies:
+        asked["ended"] = "true"
+    query = urlencode(asked, safe="/", quote_via=quote)
+    address = f"/sign-in?{query}" if query else "/sign-in"
+    if by_script:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": address})
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER)
+
+
+def follows(request: Request) -> bool:
+    """Tell whether a page asks that follows by itself what changes (``ui.live``): nobody need sit before it."""
+    return request.url.path == "/signals" or LIVE in request.headers
 
 
 def keep(answer: Response, name: str, cookie: Secret) -> None:
@@ -120,7 +133,8 @@ class Admission:
     async def __call__(self, request: Request) -> Actor:
         """Give who it is."""
         cookie = request.cookies.get(COOKIE)
-        admitted = await signing_in.signed_in(installation(request), cookie) if cookie else None
+        here = installation(request)
+        admitted = await signing_in.signed_in(here, cookie, used=not follows(request)) if cookie else None
         if admitted is None:
             raise SignInNeeded
         if not admitted.scope.includes(self.needed):

@@ -105,8 +105,14 @@ async def prove(installation: Installation, name: str, password: SecretStr, visi
     raise Unauthenticated("wrong name or password")
 
 
-async def signed_in(installation: Installation, cookie: str) -> Admitted | None:
-    """Give the administrator whose cookie this is, or ``None`` if it is no good (any more)."""
+async def signed_in(installation: Installation, cookie: str, *, used: bool = True) -> Admitted | None:
+    """Give the administrator whose cookie this is, or ``None`` if it is no good (any more).
+
+    Args:
+        installation: Where.
+        cookie: What the browser shows.
+        used: Somebody did something; a page that follows by itself what changes is no sign of anybody.
+    """
     async with installation.snapshot() as work:
         found = await repository.find_sign_in(work.session, repository.digest(cookie))
         idle = (await runtime_settings.current(work.session)).panel_idle
@@ -115,7 +121,7 @@ async def signed_in(installation: Installation, cookie: str) -> Admitted | None:
     row, administrator = found
     if not administrator.enabled or row.expires_at < now() or row.seen_at < now() - idle:
         return None
-    if now() - row.seen_at > _SEEN_EVERY:
+    if used and now() - row.seen_at > _SEEN_EVERY:
         async with installation.transaction(Actor(f"administrator {administrator.name}")) as work:
             (await work.session.get_one(SignIn, row.id)).seen_at = now()
     return Admitted(administrator.name, administrator.role.scope, row.id)

@@ -343,3 +343,25 @@ def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(bare: Appliance, op
     page.goto("/sessions")
     bare.do(forget)
     expect(page.get_by_role("heading", name="Sign in to Coati")).to_be_visible()
+
+
+def test_a_page_that_nobody_touches_signs_out_and_says_so(bare: Appliance, open_page: Callable[..., Page]) -> None:
+    page = open_page("/sign-in", state=None)
+    page.get_by_label("Administrator").fill("admin")
+    page.get_by_label("Password", exact=True).fill(bare.administrator_password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+    async def untouched(work: Transaction) -> None:
+        newest = (await work.session.scalars(select(models.SignIn).order_by(models.SignIn.id.desc()))).first()
+        assert newest is not None
+        newest.seen_at = now() - timedelta(minutes=61)
+
+    page.goto("/users?sort=full_name")
+    expect(page.locator("#live-dot")).to_have_text("live")
+    bare.do(untouched)
+    expect(page.get_by_text("You were signed out")).to_be_visible(timeout=60_000)
+    page.get_by_label("Administrator").fill("admin")
+    page.get_by_label("Password", exact=True).fill(bare.administrator_password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page).to_have_url(re.compile(r"/users\?sort=full_name"))

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from sqlalchemy import select
 
 from appliance import changes, models
 from appliance.installation import Actor, Installation
+from appliance.models.columns import now
 from appliance.settings import Settings
+from tests.webui.signing_in import sign_in
+from webui import live
 from webui.live import Signals
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx2
+    import pytest
 
 
 async def test_every_listener_is_told_and_the_watcher_ends_with_the_last(tmp_path: Path) -> None:
@@ -39,6 +49,56 @@ async def test_streams_end_when_the_process_is_about_to(tmp_path: Path) -> None:
         signals.close()
         async with asyncio.timeout(30):
             assert [topics async for topics in stream if topics] == []
+
+
+async def test_a_stream_says_when_its_sign_in_is_over_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LOOK_SECONDS", 0.0)
+    answers = iter([True, False])
+
+    async def allowed() -> bool:
+        return next(answers)
+
+    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+        signals = Signals(installation.database)
+        async with asyncio.timeout(30):
+            said = [lines async for lines in live._events(signals, allowed)]
+    assert len(said) == 2
+    assert said[-1] == "event: signed-out\ndata:\n\n"
+
+
+async def test_a_page_that_follows_by_itself_is_no_sign_of_anybody(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    partial = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Current-URL": "https://coati.test/users?page=2"}
+
+    async def seen_before(minutes: int) -> None:
+        async with browser.installation.transaction(Actor("a test")) as work:
+            (await work.session.scalars(select(models.SignIn))).one().seen_at = now() - timedelta(minutes=minutes)
+
+    async def idle() -> timedelta:
+        async with browser.installation.snapshot() as work:
+            return now() - (await work.session.scalars(select(models.SignIn))).one().seen_at
+
+    await seen_before(50)
+    followed = await browser.get("/users", headers={**partial, "Coati-Live": "true"})
+    assert followed.status_code == 200
+    assert await idle() > timedelta(minutes=49)
+    assert (await browser.get("/users", headers=partial)).status_code == 200
+    assert await idle() < timedelta(minutes=1)
+    await seen_before(61)
+    over = await browser.get("/users", headers={**partial, "Coati-Live": "true"})
+    assert (over.status_code, over.headers["hx-redirect"]) == (401, "/sign-in?next=/users%3Fpage%3D2&ended=true")
+    page = (await browser.get(over.headers["hx-redirect"])).text
+    assert "You were signed out: for 60 minutes nobody did anything here" in page
+    assert 'name="next" value="/users?page=2"' in page
+    assert "You were signed out" not in (await browser.get("/sign-in")).text
+
+
+async def test_every_live_part_says_that_it_is_one(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    page = (await browser.get("/sessions")).text
+    live_ones = [tag for tag in re.findall(r"<[^>]*hx-trigger=[^>]*>", page) if "from:#signals" in tag]
+    assert len(live_ones) == 2
+    assert all("Coati-Live" in tag for tag in live_ones)
 
 
 async def _next_change(stream: object) -> frozenset[str]:

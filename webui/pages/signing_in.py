@@ -26,15 +26,18 @@ NOTHING: Final = forms.Form()
 
 
 @router.get("/sign-in")
-async def sign_in_form(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A002  the word in the address
-    """Ask who is there."""
-    return await _ask(request, next)
+async def sign_in_form(request: Request, next: str = "/", ended: str = "") -> HTMLResponse:  # noqa: A002  the word in the address
+    """Ask who is there; say so if somebody was until just now."""
+    return await _ask(request, next, ended=bool(ended))
 
 
-async def _ask(request: Request, wanted: str, code: int = HTTPStatus.OK, form: forms.Form = NOTHING) -> HTMLResponse:
+async def _ask(
+    request: Request, wanted: str, code: int = HTTPStatus.OK, form: forms.Form = NOTHING, *, ended: bool = False
+) -> HTMLResponse:
     async with installation(request).snapshot() as work:
         settings = await runtime_settings.current(work.session)
     content: dict[str, Any] = {"notice": settings.panel_notice, "provider": settings.oidc_issuer}
+    content["idle"] = settings.panel_idle_minutes if ended else 0
     return page(request, "sign_in.html", code=code, form=form, next=own_path(wanted), **content)
 
 
