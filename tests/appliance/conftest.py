@@ -1,5 +1,6 @@
 """A migrated database for every test: SQLite always, PostgreSQL too where its server is installed."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -94,9 +95,25 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret
     return server.create(f"coati_{next(_NUMBERS)}")
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database that the migrations made: to run them takes longer than most tests."""
+    file = tmp_path_factory.mktemp("migrated") / "coati.db"
+
+    async def migrate() -> None:
+        opened = Database.open(SecretStr(f"sqlite+aiosqlite:///{file}"))
+        await opened.migrate()
+        await opened.close()
+
+    asyncio.run(migrate())
+    return file
+
+
 @pytest.fixture
-async def database(empty_database_url: SecretStr) -> AsyncIterator[Database]:
+async def database(empty_database_url: SecretStr, migrated_file: Path) -> AsyncIterator[Database]:
     """A database with all tables, made as in production: by the migrations."""
+    if empty_database_url.get_secret_value().startswith("sqlite"):
+        shutil.copy(migrated_file, empty_database_url.get_secret_value().partition("///")[2])
     opened = Database.open(empty_database_url)
     await opened.migrate()
     if not opened.is_sqlite:
