@@ -15,7 +15,7 @@ from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.settings import Settings
 from appliance.wording import octets
-from ike_engine.dataplane import firewall, xfrm
+from ike_engine.dataplane import firewall, xfrm_probe
 
 _TUN: Final = Path("/dev/net/tun")
 _SANE_CLOCK: Final = 1_760_000_000  # October 2025: a clock before that makes certificates not yet valid
@@ -69,7 +69,7 @@ def _privilege() -> Finding:
 
 
 def _data_planes() -> Iterator[Finding]:
-    why_not = xfrm.probe() if os.geteuid() == 0 else "only root can try"
+    why_not = xfrm_probe.probe() if os.geteuid() == 0 else "only root can try"
     tun = _TUN.exists() and os.access(_TUN, os.R_OK | os.W_OK)
     kernel = "the kernel does ESP" if why_not is None else f"not by the kernel ({why_not})"
     if tun:

@@ -1,17 +1,22 @@
 """``coati gateway``: which there are, how they are, and what their data planes hold."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from appliance.cli import console, orders
 from appliance.cli.console import Json
 from appliance.gateways import endpoints
+from appliance.gateways.schemas import Held, HeldState
+from appliance.models import CommandOutcome
+from appliance.schema import LARGEST_PAGE
 from appliance.wording import octets
 
 app = typer.Typer(help="Gateways and what their data planes hold.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the gateway.")]
+User = Annotated[str, typer.Option(help="Only those of this user.")]
+State = Annotated[HeldState | None, typer.Option(help="Only those that are this to the sessions.")]
 
 
 @app.command("list")
@@ -38,32 +43,61 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("sad")
-def sad(name: Name, json: Json = False) -> None:
-    """Show the Child SAs and policies that a gateway's data plane holds (SAD and SPD), without keys."""
-    command = orders.wait(console.call(endpoints.dump_security_associations, name))
-    held = command.result or {}
+def sad(name: Name, user: User = "", state: State = None, json: Json = False) -> None:
+    """Show the SAs that a gateway's data plane holds now (SAD), without keys."""
+    _take_inventory(name)
+    page = console.call(endpoints.list_security_associations, name, user=user, state=state, limit=LARGEST_PAGE)
     if json:
-        console.show_json(held)
+        console.show_json(page)
         return
     console.table(
         (
             {
-                "in": each["inbound_spi"],
-                "out": each["outbound_spi"],
-                "state": each["state"],
-                "user": each["user"],
-                "peer": each["peer"],
-                "suite": each["suite"],
-                "octets in": octets(each.get("octets_in", 0)),
-                "octets out": octets(each.get("octets_out", 0)),
-                "replays": each.get("replays", 0),
+                "SPI": each.spi,
+                "direction": each.direction,
+                "state": each.state,
+                "user": each.user,
+                "from": each.source,
+                "to": each.destination,
+                "algorithms": each.algorithms,
+                "octets": octets(each.octets),
+                "packets": each.packets,
+                "replays": each.replays,
+                "failures": each.integrity_failures,
             }
-            for each in held.get("associations", ())
+            for each in page.items
         ),
-        "the data plane holds nothing",
+        f"the data plane ({page.data_plane}) holds no SA",
     )
-    for policy in held.get("policies", ()):
-        console.say(f"{policy['direction']:<4}{policy['source']} -> {policy['destination']}  by {policy['spi']}")
+    _say_rest(page)
+
+
+@app.command("spd")
+def spd(name: Name, user: User = "", state: State = None, json: Json = False) -> None:
+    """Show the policies that a gateway's data plane holds now (SPD)."""
+    _take_inventory(name)
+    page = console.call(endpoints.list_security_policies, name, user=user, state=state, limit=LARGEST_PAGE)
+    if json:
+        console.show_json(page)
+        return
+    console.table(
+        (
+            {
+                "direction": each.direction,
+                "action": each.action,
+                "from": each.source,
+                "to": each.destination,
+                "state": each.state,
+                "user": each.user,
+                "tunnel": f"{each.tunnel_source} -> {each.tunnel_destination}" if each.action == "protect" else "",
+                "priority": each.priority,
+                "reqid": each.reqid,
+            }
+            for each in page.items
+        ),
+        f"the data plane ({page.data_plane}) holds no policy",
+    )
+    _say_rest(page)
 
 
 @app.command("reload")
@@ -71,3 +105,15 @@ def reload(name: Name) -> None:
     """Have a gateway read its configuration again."""
     command = orders.wait(console.call(endpoints.reload_gateway, name))
     console.say(f"{name}: {command.message}")
+
+
+def _take_inventory(name: str) -> None:
+    command = orders.wait(console.call(endpoints.dump_security_associations, name))
+    if command.outcome is not CommandOutcome.DONE:
+        console.complain(f"{name}: {command.message}")
+        raise typer.Exit(console.FAILED)
+
+
+def _say_rest(page: Held[Any]) -> None:
+    if page.total > len(page.items):
+        console.complain(f"these are {len(page.items)} of {page.total}; the API gives the rest, page by page")

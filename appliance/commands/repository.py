@@ -66,3 +66,14 @@ async def latest(session: AsyncSession, verb: Verb, session_id: int, since: date
         .limit(1)
     )
     return found
+
+
+async def latest_of_node(session: AsyncSession, verb: Verb, node: str) -> Command | None:
+    """Give the command that a node carried out last of those with this verb."""
+    found: Command | None = await session.scalar(
+        select(Command)
+        .where(Command.node == node, Command.verb == verb, Command.outcome == CommandOutcome.DONE)
+        .order_by(Command.id.desc())
+        .limit(1)
+    )
+    return found

@@ -87,3 +87,9 @@ async def take_back(work: Transaction, command_id: int) -> CommandView | None:
 async def wipe_secrets(work: Transaction) -> int:
     """Take back passwords that no gateway took; gives how many there were."""
     return await repository.wipe_secrets(work.session, now() - SECRET_KEPT)
+
+
+async def latest(work: Transaction, verb: Verb, node: str) -> CommandView | None:
+    """Show the command that a node carried out last of those with this verb; ``None``: there is none."""
+    command = await repository.latest_of_node(work.session, verb, node)
+    return CommandView.model_validate(command) if command is not None else None

@@ -12,7 +12,6 @@ from sqlalchemy import select
 from appliance import models
 from appliance.auth.realm import RealmTest
 from appliance.auth.verdicts import Attempt
-from appliance.gateway import associations
 from appliance.master_key import Unsealable
 from appliance.models import CommandOutcome, Verb
 from appliance.portal.outside import Judged, Question
@@ -20,15 +19,15 @@ from appliance.transcripts.stored import pack
 from ike_engine.actions import Disconnect, RekeyChildren
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from appliance.commands.confidential import CommandKey
     from appliance.database import Database
     from appliance.gateway.portal_logins import PortalLogins
     from appliance.gateway.projector import Projector
     from appliance.gateway.realms import Realms
+    from appliance.gateways.schemas import Inventory
     from ike_engine.actions import Command
-    from ike_engine.dataplane.interface import ChildCounters
     from ike_engine.transcript import TranscriptLine
 
 logger = structlog.get_logger(__name__)
@@ -47,7 +46,7 @@ class Commands:
         portal_logins: Judges logins on the portal.
         key: Opens what commands carry sealed.
         transcript: Asks the engine what was said to a peer and by it.
-        held: Asks the data plane for all Child SAs that it holds.
+        inventory: Asks the data plane what it holds.
         flush: Has what is noted written, so that sessions know their keys.
     """
 
@@ -63,7 +62,7 @@ class Commands:
         realms: Realms,
         portal_logins: PortalLogins,
         key: CommandKey,
-        held: Callable[[], Awaitable[Collection[ChildCounters]]],
+        inventory: Callable[[], Awaitable[Inventory]],
         transcript: Callable[[int], Sequence[TranscriptLine]],
     ) -> None:
         self._node = node
@@ -75,7 +74,7 @@ class Commands:
         self._realms = realms
         self._portal_logins = portal_logins
         self._key = key
-        self._held = held
+        self._inventory = inventory
         self._transcript = transcript
         self._judging: set[asyncio.Task[None]] = set()
         self._carried_out: set[int] = set()
@@ -101,10 +100,12 @@ class Commands:
             result = None
             try:
                 if command.verb is Verb.DUMP_SAD:
-                    result = associations.view(self._projector.live.values(), await self._held())
+                    result = (await self._inventory()).model_dump(mode="json")
                 elif command.verb is Verb.TRANSCRIPT:
                     result = self._said(peers.get(command.session_id))
                 outcome, message = await self._do(command, peers)
+            except (TimeoutError, ConnectionError):
+                outcome, message = CommandOutcome.FAILED, "the data plane does not answer"
             except Exception as error:
                 logger.exception("carrying out a command", verb=command.verb.value, command=command.id)
                 outcome, message = CommandOutcome.FAILED, f"unexpected {type(error).__name__}; see the gateway's log"

@@ -26,6 +26,7 @@ from appliance.gateway import client_certificates
 from appliance.gateway import compile as compiling
 from appliance.gateway.admission import Admission
 from appliance.gateway.answers import Answers
+from appliance.gateway.associations import inventory
 from appliance.gateway.client_certificates import ClientCertificates
 from appliance.gateway.commands import Commands
 from appliance.gateway.compile import Compiled, Problem
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from appliance.gateway.stay import Stay
     from appliance.gateway.stored_stays import Found
     from appliance.gateway.surroundings import Surroundings
+    from appliance.gateways.schemas import Inventory
     from appliance.installation import Installation
     from ike_engine.actions import PeerDescription
     from ike_engine.dataplane.interface import ChildCounters
@@ -78,7 +80,7 @@ _BEAT_SECONDS: Final = 2.0
 _RETRY_SECONDS: Final = 5.0
 _FIRST_COUNTERS_SECONDS: Final = 15.0
 _LAST_COUNTERS_SECONDS: Final = 2.0
-_HELD_SECONDS: Final = 5.0
+_INVENTORY_SECONDS: Final = 30.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
 _BEATS_BETWEEN_READS: Final = 15
@@ -194,7 +196,7 @@ class Gateway:
             realms=self._realms,
             portal_logins=PortalLogins(self._logins.chain),
             key=self._command_key,
-            held=self._held,
+            inventory=self._inventory,
             transcript=self._endpoint.transcript,
         )
 
@@ -349,9 +351,11 @@ class Gateway:
             realms=self._realms.health(),
         )
 
-    async def _held(self) -> tuple[ChildCounters, ...]:
-        async with asyncio.timeout(_HELD_SECONDS):
-            return await self._surroundings.data_plane.counters()
+    async def _inventory(self) -> Inventory:
+        async with asyncio.timeout(_INVENTORY_SECONDS):
+            held = await self._surroundings.data_plane.databases()
+        name = self._surroundings.data_plane_name
+        return inventory(self._projector.live, held, data_plane=name, taken_at=utc_now())
 
     async def _follow_changes(self) -> None:
         while True:

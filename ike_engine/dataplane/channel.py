@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
+from ike_engine.dataplane.databases import Databases, DatabasesPart
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -21,7 +24,9 @@ from ike_engine.dataplane.interface import (
     Order,
     PathObserved,
     QueryCounters,
+    QueryDatabases,
     Report,
+    Told,
 )
 from ike_engine.dataplane.order_messages import COUNTERS_PER_REPORT, MAXIMUM_OCTETS, decode, decode_order, encode
 
@@ -45,7 +50,7 @@ class AppliesOrders(Protocol):
     def apply(self, order: Order) -> None:
         """Carry out one order now."""
 
-    def attach(self, report: Callable[[Report], None]) -> None:
+    def attach(self, report: Callable[[Told], None]) -> None:
         """Send all reports to ``report`` from now on."""
 
 
@@ -86,18 +91,18 @@ class ServedDataPlane:
         except ValueError as error:
             _LOG.error("refused an order from the gateway: %s", error)
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: Told) -> None:
         if self._channel.fileno() >= 0:
             send_report(self._channel, report)
 
 
-def send_report(channel: socket.socket, report: Report) -> None:
+def send_report(channel: socket.socket, report: Told) -> None:
     """Send a report, an answer about many Child SAs in parts, on a non-blocking channel.
 
     A gateway that does not read (it hangs, or is being restarted) loses reports rather than stop
     the data plane: it asks for counters when it is back, and expired SAs are absent from them.
     """
-    parts: list[Report] = [report]
+    parts: list[Told] = [report]
     if isinstance(report, Counters):
         children = report.children
         starts = range(0, len(children) + 1, COUNTERS_PER_REPORT)
@@ -127,6 +132,7 @@ class RemoteDataPlane:
         # One entry for every QueryCounters under way, in order: who waits, or None for subscribers.
         self._queries: deque[asyncio.Future[tuple[ChildCounters, ...]] | None] = deque()
         self._partial: list[ChildCounters] = []
+        self._stocktakings: dict[int, asyncio.Future[DatabasesPart]] = {}
         channel.setblocking(False)
         self._discard_old_answers()
         self._loop.add_reader(channel, self._receive)
@@ -157,18 +163,42 @@ class RemoteDataPlane:
         self._send(encode(QueryCounters(inbound_spis)))
         return await answer
 
+    async def databases(self) -> Databases:
+        """Ask for the SAD and the SPD as they are, part after part.
+
+        Raises:
+            ConnectionError: the data plane is gone.
+        """
+        number = secrets.randbits(32)
+        parts: list[Databases] = []
+        try:
+            for part in count():
+                if self._channel.fileno() < 0:
+                    raise ConnectionError("the data plane is gone")
+                answer = self._stocktakings[number] = self._loop.create_future()
+                self._send(encode(QueryDatabases(number, part)))
+                report = await answer
+                parts.append(report.held)
+                if report.last:
+                    break
+        finally:
+            self._stocktakings.pop(number, None)
+        return Databases(
+            tuple(entry for held in parts for entry in held.sad), tuple(entry for held in parts for entry in held.spd)
+        )
+
     def close(self) -> None:
-        """Leave the channel; what still waits for counters gets ``ConnectionError``."""
+        """Leave the channel; what still waits for an answer gets ``ConnectionError``."""
         if self._channel.fileno() < 0:
             return
         self._loop.remove_reader(self._channel)
         self._loop.remove_writer(self._channel)
         self._channel.close()
         self._unsent.clear()
-        while self._queries:
-            waiting = self._queries.popleft()
+        for waiting in (*self._queries, *self._stocktakings.values()):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(ConnectionError("the data plane is gone"))
+        self._queries.clear()
 
     def _send(self, datagram: bytes) -> None:
         if self._channel.fileno() < 0:
@@ -210,11 +240,15 @@ class RemoteDataPlane:
         report = decode(datagram)
         if isinstance(report, Counters):
             self._receive_counters(report)
+        elif isinstance(report, DatabasesPart):
+            waiting = self._stocktakings.get(report.number)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(report)
         elif isinstance(report, InstallFailed | Expired | PathObserved):
             self._publish(report)
 
     def _discard_old_answers(self) -> None:
-        """Drop counters that a gateway before us asked for; the channel outlives a gateway that crashes."""
+        """Drop answers that a gateway before us asked for; the channel outlives a gateway that crashes."""
         while True:
             try:
                 datagram = self._channel.recv(MAXIMUM_OCTETS)

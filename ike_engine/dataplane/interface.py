@@ -11,6 +11,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ike_engine.dataplane.databases import Databases, DatabasesPart
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -66,7 +68,20 @@ class QueryCounters:
     inbound_spis: tuple[int, ...] = ()
 
 
-Order = Install | Remove | UpdatePath | QueryCounters
+@dataclass(frozen=True, slots=True)
+class QueryDatabases:
+    """Ask for a part of what the data plane holds: a ``DatabasesPart`` with the same number.
+
+    Attributes:
+        number: Drawn by who asks; another one makes the data plane take stock anew.
+        part: Which part of it, from 0 on, one after the other.
+    """
+
+    number: int
+    part: int
+
+
+Order = Install | Remove | UpdatePath | QueryCounters | QueryDatabases
 
 
 # ---- reports --------------------------------------------------------------------------------
@@ -121,6 +136,10 @@ class Counters:
 
 
 Report = InstallFailed | Expired | PathObserved | Counters
+"""What every subscriber is told."""
+
+Told = Report | DatabasesPart
+"""All that a data plane tells; a part of its databases is for who asked."""
 
 
 class DataPlane(Protocol):
@@ -134,3 +153,6 @@ class DataPlane(Protocol):
 
     async def counters(self, inbound_spis: tuple[int, ...] = ()) -> tuple[ChildCounters, ...]:
         """Ask for counters and wait for them (empty tuple: of all Child SAs)."""
+
+    async def databases(self) -> Databases:
+        """Ask for the SAD and the SPD as they are, and wait for them."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from ike_engine.dataplane.databases import Databases
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
     Install,
     Order,
     QueryCounters,
+    QueryDatabases,
     Remove,
     Report,
     UpdatePath,
@@ -37,7 +39,7 @@ class NoDataPlane:
                     self._inbound_spis.pop(spi, None)
             case QueryCounters(spis):
                 asyncio.get_running_loop().call_soon(self._publish, Counters(self._counters(spis)))
-            case UpdatePath():
+            case UpdatePath() | QueryDatabases():  # there is no channel to answer the latter by
                 pass
 
     def subscribe(self, receive: Callable[[Report], None]) -> None:
@@ -47,6 +49,10 @@ class NoDataPlane:
     async def counters(self, inbound_spis: tuple[int, ...] = ()) -> tuple[ChildCounters, ...]:
         """Give counters that stand at zero (empty tuple: of all Child SAs)."""
         return self._counters(inbound_spis)
+
+    async def databases(self) -> Databases:
+        """Give what it holds: nothing, for nothing is protected by it."""
+        return Databases()
 
     def _counters(self, spis: tuple[int, ...]) -> tuple[ChildCounters, ...]:
         known = [spi for spi in spis if spi in self._inbound_spis] if spis else list(self._inbound_spis)

@@ -3,21 +3,19 @@
 The layout is fixed-size structs in network order, because two orders cross here for every login and
 because the reader is the privileged side: what it accepts must be plain to see. ``decode`` believes
 nothing; whatever does not make a valid value raises ``ValueError``.
-
-Addresses travel as 16 octets, IPv4 as its IPv4-mapped form (RFC 4291 section 2.5.5.2).
 """
 
 from __future__ import annotations
 
-import functools
-import socket
 import struct
-from ipaddress import IPv4Network
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
+from ike_engine.dataplane.database_messages import decode_part, encode_part
+from ike_engine.dataplane.databases import DatabasesPart
+from ike_engine.dataplane.fields import boolean, decode_address, encode_address, network
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -28,8 +26,9 @@ from ike_engine.dataplane.interface import (
     Order,
     PathObserved,
     QueryCounters,
+    QueryDatabases,
     Remove,
-    Report,
+    Told,
     UpdatePath,
 )
 from ike_engine.path import Address, Path
@@ -51,10 +50,9 @@ LOWEST_SPI = 256
 """1..255 are reserved and 0 is the non-ESP marker (RFC 4303 section 2.1, RFC 3948 section 2.2)."""
 
 # First octet of every datagram.
-_INSTALL, _REMOVE, _UPDATE_PATH, _QUERY_COUNTERS = 1, 2, 3, 4
-_INSTALL_FAILED, _EXPIRED, _PATH_OBSERVED, _COUNTERS = 17, 18, 19, 20
+_INSTALL, _REMOVE, _UPDATE_PATH, _QUERY_COUNTERS, _QUERY_DATABASES = 1, 2, 3, 4, 5
+_INSTALL_FAILED, _EXPIRED, _PATH_OBSERVED, _COUNTERS, _DATABASES_PART = 17, 18, 19, 20, 21
 
-_MAPPED = bytes(10) + b"\xff\xff"
 _PATH = struct.Struct("!16sH16sHB")  # local, remote, nat_t
 # kind, halves, inbound SPI, outbound SPI, peer, cipher, integrity, encapsulated, seconds, kilobytes
 # (0: no limit), numbers of local and remote networks, path
@@ -62,6 +60,7 @@ _INSTALL_HEAD = struct.Struct("!BBIIQBBBIQHH" + _PATH.format.removeprefix("!"))
 _NETWORK = struct.Struct("!IB")
 _SPI_LIST_HEAD = struct.Struct("!BH")
 _UPDATE_HEAD = struct.Struct("!BH" + _PATH.format.removeprefix("!"))
+_QUERY_DATABASES_BODY = struct.Struct("!BII")
 _FAILED_HEAD = struct.Struct("!BI")
 _EXPIRED_BODY = struct.Struct("!BIB")
 _OBSERVED_BODY = struct.Struct("!BI" + _PATH.format.removeprefix("!"))
@@ -92,7 +91,7 @@ _INTEGRITY_NUMBER = {integrity: number for number, integrity in enumerate(_INTEG
 # ---- encoding -------------------------------------------------------------------------------
 
 
-def encode(message: Order | Report) -> bytes:
+def encode(message: Order | Told) -> bytes:
     """Give the datagram of an order or a report.
 
     Raises:
@@ -120,8 +119,8 @@ def _encode_install(order: Install) -> bytes:
         *_path_fields(child.path),
     )
     networks = [
-        _NETWORK.pack(int(network.network_address), network.prefixlen)
-        for network in child.local_networks + child.remote_networks
+        _NETWORK.pack(int(each.network_address), each.prefixlen)
+        for each in child.local_networks + child.remote_networks
     ]
     inbound, outbound = child.inbound_keys, child.outbound_keys
     keys = (inbound.encryption, inbound.integrity, outbound.encryption, outbound.integrity)
@@ -139,6 +138,10 @@ def _encode_update_path(order: UpdatePath) -> bytes:
 
 def _encode_query_counters(order: QueryCounters) -> bytes:
     return _SPI_LIST_HEAD.pack(_QUERY_COUNTERS, len(order.inbound_spis)) + _encode_spis(order.inbound_spis)
+
+
+def _encode_query_databases(order: QueryDatabases) -> bytes:
+    return _QUERY_DATABASES_BODY.pack(_QUERY_DATABASES, order.number, order.part)
 
 
 def _encode_install_failed(report: InstallFailed) -> bytes:
@@ -159,15 +162,21 @@ def _encode_counters(report: Counters) -> bytes:
     return bytes([_COUNTERS]) + b"".join(map(_encode_child_counters, report.children))
 
 
+def _encode_databases_part(report: DatabasesPart) -> bytes:
+    return encode_part(_DATABASES_PART, report)
+
+
 _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     Install: _encode_install,
     Remove: _encode_remove,
     UpdatePath: _encode_update_path,
     QueryCounters: _encode_query_counters,
+    QueryDatabases: _encode_query_databases,
     InstallFailed: _encode_install_failed,
     Expired: _encode_expired,
     PathObserved: _encode_path_observed,
     Counters: _encode_counters,
+    DatabasesPart: _encode_databases_part,
 }
 
 
@@ -192,24 +201,18 @@ def _encode_child_counters(child: ChildCounters) -> bytes:
 
 def _path_fields(path: Path) -> tuple[bytes, int, bytes, int, bool]:
     return (
-        _encode_address(path.local.ip),
+        encode_address(path.local.ip),
         path.local.port,
-        _encode_address(path.remote.ip),
+        encode_address(path.remote.ip),
         path.remote.port,
         path.nat_t,
     )
 
 
-def _encode_address(ip: str) -> bytes:
-    if ":" in ip:
-        return socket.inet_pton(socket.AF_INET6, ip)
-    return _MAPPED + socket.inet_pton(socket.AF_INET, ip)
-
-
 # ---- decoding -------------------------------------------------------------------------------
 
 
-def decode(datagram: bytes) -> Order | Report:
+def decode(datagram: bytes) -> Order | Told:
     """Read one datagram of the channel.
 
     Raises:
@@ -233,7 +236,7 @@ def decode_order(datagram: bytes) -> Order:
         ValueError: it is not exactly one well-formed order.
     """
     order = decode(datagram)
-    if not isinstance(order, Install | Remove | UpdatePath | QueryCounters):
+    if not isinstance(order, Install | Remove | UpdatePath | QueryCounters | QueryDatabases):
         raise ValueError(f"{type(order).__name__} is not an order")  # noqa: TRY004 (rubbish on a wire)
     return order
 
@@ -267,7 +270,7 @@ def _decode_install(datagram: bytes) -> Install:
     key_octets = suite.keying_octets
     if len(datagram) != networks_end + 2 * key_octets:
         raise ValueError(f"{len(datagram)} octets where {networks_end + 2 * key_octets} belong")
-    networks = tuple(_network(*fields) for fields in _NETWORK.iter_unpack(datagram[_INSTALL_HEAD.size : networks_end]))
+    networks = tuple(network(*fields) for fields in _NETWORK.iter_unpack(datagram[_INSTALL_HEAD.size : networks_end]))
     child = ChildSa(
         inbound_spi=_spi(inbound_spi),
         outbound_spi=_spi(outbound_spi),
@@ -276,7 +279,7 @@ def _decode_install(datagram: bytes) -> Install:
         inbound_keys=_keys(datagram[networks_end : networks_end + key_octets], suite),
         outbound_keys=_keys(datagram[networks_end + key_octets :], suite),
         path=_path(*path_fields),
-        encapsulated=_boolean(encapsulated),
+        encapsulated=boolean(encapsulated),
         local_networks=networks[:local_count],
         remote_networks=networks[local_count:],
         lifetime_seconds=lifetime_seconds,
@@ -300,6 +303,11 @@ def _decode_query_counters(datagram: bytes) -> QueryCounters:
     return QueryCounters(_decode_spis(datagram, _SPI_LIST_HEAD.size, count))
 
 
+def _decode_query_databases(datagram: bytes) -> QueryDatabases:
+    _, number, part = _QUERY_DATABASES_BODY.unpack(datagram)
+    return QueryDatabases(number, part)
+
+
 def _decode_install_failed(datagram: bytes) -> InstallFailed:
     _, spi = _FAILED_HEAD.unpack_from(datagram)
     return InstallFailed(_spi(spi), datagram[_FAILED_HEAD.size :].decode(errors="replace"))
@@ -307,7 +315,7 @@ def _decode_install_failed(datagram: bytes) -> InstallFailed:
 
 def _decode_expired(datagram: bytes) -> Expired:
     _, spi, hard = _EXPIRED_BODY.unpack(datagram)
-    return Expired(_spi(spi), _boolean(hard))
+    return Expired(_spi(spi), boolean(hard))
 
 
 def _decode_path_observed(datagram: bytes) -> PathObserved:
@@ -337,15 +345,17 @@ def _decode_child_counters(offset: int, datagram: bytes) -> ChildCounters:
     )
 
 
-_DECODERS: dict[int, Callable[[bytes], Order | Report]] = {
+_DECODERS: dict[int, Callable[[bytes], Order | Told]] = {
     _INSTALL: _decode_install,
     _REMOVE: _decode_remove,
     _UPDATE_PATH: _decode_update_path,
     _QUERY_COUNTERS: _decode_query_counters,
+    _QUERY_DATABASES: _decode_query_databases,
     _INSTALL_FAILED: _decode_install_failed,
     _EXPIRED: _decode_expired,
     _PATH_OBSERVED: _decode_path_observed,
     _COUNTERS: _decode_counters,
+    _DATABASES_PART: decode_part,
 }
 
 
@@ -355,21 +365,10 @@ def _spi(number: int) -> int:
     return number
 
 
-def _boolean(octet: int) -> bool:
-    if octet > 1:
-        raise ValueError(f"{octet} where 0 or 1 belongs")
-    return octet == 1
-
-
 def _decode_spis(datagram: bytes, offset: int, count: int) -> tuple[int, ...]:
     if count > SPIS_PER_ORDER or len(datagram) != offset + 4 * count:
         raise ValueError(f"{count} SPIs in {len(datagram)} octets")
     return tuple(map(_spi, struct.unpack_from(f"!{count}I", datagram, offset)))
-
-
-@functools.lru_cache(maxsize=1024)  # the same few networks come with every login
-def _network(address: int, prefix_length: int) -> IPv4Network:
-    return IPv4Network((address, prefix_length))
 
 
 def _keys(material: bytes, suite: EspSuite) -> EspKeys:
@@ -378,13 +377,7 @@ def _keys(material: bytes, suite: EspSuite) -> EspKeys:
 
 
 def _path(local: bytes, local_port: int, remote: bytes, remote_port: int, nat_t: int) -> Path:
-    ours, theirs = _decode_address(local), _decode_address(remote)
+    ours, theirs = decode_address(local), decode_address(remote)
     if (":" in ours) != (":" in theirs):
         raise ValueError("a path between two address families")
-    return Path(Address(ours, local_port), Address(theirs, remote_port), _boolean(nat_t))
-
-
-def _decode_address(octets: bytes) -> str:
-    if octets.startswith(_MAPPED):
-        return socket.inet_ntop(socket.AF_INET, octets[12:])
-    return socket.inet_ntop(socket.AF_INET6, octets)
+    return Path(Address(ours, local_port), Address(theirs, remote_port), boolean(nat_t))

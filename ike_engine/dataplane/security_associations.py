@@ -8,14 +8,16 @@ parameter, in seconds of any clock that only rises.
 from __future__ import annotations
 
 import heapq
+from ipaddress import IPv4Network
 from itertools import count
 from typing import TYPE_CHECKING
 
 from ike_engine.dataplane import esp
+from ike_engine.dataplane.databases import Action, Databases, Direction, Owner, SadEntry, SpdEntry
 from ike_engine.dataplane.interface import ChildCounters, Expired, Install, Installing, Remove, UpdatePath
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network
+    from collections.abc import Iterator
 
     from ike_engine.child_sa import ChildSa
     from ike_engine.path import Path
@@ -47,13 +49,16 @@ class InstalledChild:
     __slots__ = (
         "admitted",
         "inbound_spi",
+        "installed_at",
         "integrity_failures",
         "last_inbound",
+        "lifetime_seconds",
         "local_networks",
         "octet_alarm",
         "octet_limit",
         "octets_in",
         "octets_out",
+        "outbound_spi",
         "packets_in",
         "packets_out",
         "peer",
@@ -63,13 +68,18 @@ class InstalledChild:
         "sequence",
         "sequence_alarm",
         "serial_number",
+        "suite",
         "unseal",
         "window",
     )
 
-    def __init__(self, child: ChildSa, peer: Peer, serial_number: int) -> None:
+    def __init__(self, child: ChildSa, peer: Peer, serial_number: int, now: float) -> None:
         self.serial_number = serial_number
         self.inbound_spi = child.inbound_spi
+        self.outbound_spi = child.outbound_spi
+        self.suite = child.suite
+        self.lifetime_seconds = child.lifetime_seconds
+        self.installed_at = now
         self.peer = peer
         self.local_networks = _masks(child.local_networks)
         self.remote_networks = _masks(child.remote_networks)
@@ -118,6 +128,58 @@ class InstalledChild:
             replays=self.replays,
             idle_seconds=None if self.last_inbound is None else now - self.last_inbound,
         )
+
+    def sad_entries(self, now: float) -> Iterator[SadEntry]:
+        """Give the halves that are installed, as people read them."""
+        path = self.peer.path
+        for direction, installed in ((Direction.IN, self.unseal), (Direction.OUT, self.seal)):
+            if installed is None:
+                continue
+            inbound = direction is Direction.IN
+            yield SadEntry(
+                owner=Owner.PEER,
+                peer_id=self.peer.peer_id,
+                direction=direction,
+                spi=self.inbound_spi if inbound else self.outbound_spi,
+                inbound_spi=self.inbound_spi,
+                source=path.remote if inbound else path.local,
+                destination=path.local if inbound else path.remote,
+                encapsulated=True,
+                algorithms=str(self.suite),
+                reqid=0,
+                interface_id=0,
+                sequence=self.window.highest if inbound else self.sequence,
+                replay_window=esp.REPLAY_WINDOW if inbound else 0,
+                octets=self.octets_in if inbound else self.octets_out,
+                packets=self.packets_in if inbound else self.packets_out,
+                integrity_failures=self.integrity_failures if inbound else 0,
+                replays=self.replays if inbound else 0,
+                age_seconds=now - self.installed_at,
+                idle_seconds=now - self.last_inbound if inbound and self.last_inbound is not None else None,
+                lifetime_seconds=self.lifetime_seconds,
+                lifetime_octets=0 if self.octet_limit == _UNLIMITED else self.octet_limit,
+            )
+
+    def spd_entries(self) -> Iterator[SpdEntry]:
+        """Give the selectors as policies: what may come in by it, and what goes out by it."""
+        path = self.peer.path
+        for local in map(_network, self.local_networks):
+            for remote in map(_network, self.remote_networks):
+                for direction in (Direction.IN, Direction.OUT):
+                    inbound = direction is Direction.IN
+                    yield SpdEntry(
+                        owner=Owner.PEER,
+                        peer_id=self.peer.peer_id,
+                        direction=direction,
+                        action=Action.PROTECT,
+                        source=remote if inbound else local,
+                        destination=local if inbound else remote,
+                        priority=0,
+                        reqid=0,
+                        interface_id=0,
+                        tunnel_source=path.remote.ip if inbound else path.local.ip,
+                        tunnel_destination=path.local.ip if inbound else path.remote.ip,
+                    )
 
 
 class SecurityAssociations:
@@ -176,6 +238,14 @@ class SecurityAssociations:
             return tuple(child.counters(now) for child in self._children.values())
         return tuple(self._children[spi].counters(now) for spi in inbound_spis if spi in self._children)
 
+    def databases(self, now: float) -> Databases:
+        """Give the SAD, and the SPD that its selectors make; Child SAs with the same ones make one policy."""
+        children = self._children.values()
+        return Databases(
+            tuple(entry for child in children for entry in child.sad_entries(now)),
+            tuple(dict.fromkeys(entry for child in children for entry in child.spd_entries())),
+        )
+
     # ---- packets ----
 
     def outbound(self, packet: bytes) -> InstalledChild | None:
@@ -230,7 +300,7 @@ class SecurityAssociations:
         if peer is None:
             peer = self._peers[child_sa.peer_id] = Peer(child_sa.peer_id, child_sa.path)
         peer.path = child_sa.path
-        child = InstalledChild(child_sa, peer, next(self._serial_numbers))
+        child = InstalledChild(child_sa, peer, next(self._serial_numbers), now)
         peer.children.add(child)
         self._children[child.inbound_spi] = child
         for mask, network in child.remote_networks:
@@ -280,6 +350,11 @@ class SecurityAssociations:
 
 def _masks(networks: tuple[IPv4Network, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((int(network.netmask), int(network.network_address)) for network in networks)
+
+
+def _network(masked: tuple[int, int]) -> IPv4Network:
+    mask, network = masked
+    return IPv4Network((network, mask.bit_count()))
 
 
 def _within(address: bytes, networks: tuple[tuple[int, int], ...]) -> bool:

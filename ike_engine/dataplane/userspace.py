@@ -29,6 +29,7 @@ from cryptography.exceptions import InvalidTag
 
 from ike_engine.dataplane import esp
 from ike_engine.dataplane.channel import send_report
+from ike_engine.dataplane.databases import Stock
 from ike_engine.dataplane.interface import (
     Counters,
     Install,
@@ -36,8 +37,9 @@ from ike_engine.dataplane.interface import (
     Order,
     PathObserved,
     QueryCounters,
+    QueryDatabases,
     Remove,
-    Report,
+    Told,
     UpdatePath,
 )
 from ike_engine.dataplane.order_messages import MAXIMUM_OCTETS, decode_order
@@ -86,6 +88,7 @@ class EspProcess:
         self._udp = udp
         self._channel = channel
         self._associations = SecurityAssociations()
+        self._stock = Stock(lambda: self._associations.databases(time.monotonic()))
         self._bound_to_any = udp.getsockname()[0] == "0.0.0.0"
         self.unknown_spis = 0
         """Packets that named no inbound SA of ours."""
@@ -267,8 +270,10 @@ class EspProcess:
                 self._associations.update_path(order)
             case QueryCounters(spis):
                 self._report(Counters(self._associations.counters(spis, now)))
+            case QueryDatabases(number, part):
+                self._report(self._stock.part(number, part))
 
-    def _report(self, report: Report) -> None:
+    def _report(self, report: Told) -> None:
         send_report(self._channel, report)
 
     def _tell(self) -> None:

@@ -26,9 +26,9 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ike_engine.child_sa import ChildSa, EspKeys
-from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
+from ike_engine.dataplane import xfrm_databases
 from ike_engine.dataplane import xfrm_messages as xfrm
+from ike_engine.dataplane.databases import Databases, Direction, Owner, Stock
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -39,22 +39,21 @@ from ike_engine.dataplane.interface import (
     Order,
     PathObserved,
     QueryCounters,
+    QueryDatabases,
     Remove,
-    Report,
+    Told,
     UpdatePath,
 )
 from ike_engine.dataplane.netlink import Message, NetlinkError, NetlinkSocket, Request
-from ike_engine.path import Address, Path
-from ike_engine.secret import Secret
+from ike_engine.path import Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from ipaddress import IPv4Network
 
-_LOG = logging.getLogger(__name__)
+    from ike_engine.child_sa import ChildSa
 
-FIRST_REQID, LAST_REQID = 0x43000000, 0x43FFFFFF
-"""Reqids of ours ("C" for Coati); nothing else on the host should use them."""
+_LOG = logging.getLogger(__name__)
 
 SOFT_SHARE = 0.9
 """The part of a lifetime after which a soft ``Expired`` asks for a rekey, should the core not have done so."""
@@ -122,16 +121,17 @@ class XfrmDataPlane:
     def __init__(self) -> None:
         self._netlink = NetlinkSocket(socket.NETLINK_XFRM)
         self._events = NetlinkSocket(socket.NETLINK_XFRM, xfrm.GROUP_EXPIRE | xfrm.GROUP_MAPPING)
-        self._report: Callable[[Report], None] = lambda _: None
+        self._report: Callable[[Told], None] = lambda _: None
         self._installed: dict[int, _Installed] = {}
         self._bundles: dict[tuple[object, ...], _Bundle] = {}
         # Which bundles have a policy for the same packets, the one in force last: for a moment two
         # peers may hold one virtual IP, when a user logs in again before the old session is gone.
         self._claims: dict[tuple[IPv4Network, IPv4Network, xfrm.Direction], list[_Bundle]] = {}
-        self._next_reqid = FIRST_REQID
+        self._next_reqid = xfrm.OUR_REQIDS[0]
+        self._stock = Stock(self.databases)
         self.sweep()
 
-    def attach(self, report: Callable[[Report], None]) -> None:
+    def attach(self, report: Callable[[Told], None]) -> None:
         """Send all reports to ``report`` from now on."""
         self._report = report
 
@@ -169,6 +169,24 @@ class XfrmDataPlane:
                         self._move(self._installed[spi], path)
             case QueryCounters(spis):
                 self._report(Counters(self._counters(spis)))
+            case QueryDatabases(number, part):
+                self._report(self._stock.part(number, part))
+
+    def databases(self) -> Databases:
+        """Give the kernel's SAD and SPD, ours and those of others, without keys."""
+        owned = {
+            (state.spi, state.destination.ip): xfrm_databases.Ownership(
+                Owner.PEER, installed.child.peer_id, spi, direction
+            )
+            for spi, installed in self._installed.items()
+            for state, direction in ((installed.inbound, Direction.IN), (installed.outbound, Direction.OUT))
+        }
+        peers = {bundle.reqid: bundle.peer_id for bundle in self._bundles.values()}
+        states, policies = self._netlink.dump(xfrm.all_states()), self._netlink.dump(xfrm.all_policies())
+        return Databases(
+            tuple(xfrm_databases.sad_entries(states, time.time(), owned)),
+            tuple(xfrm_databases.spd_entries(policies, peers)),
+        )
 
     def take_events(self) -> None:
         """Read what the kernel has to say, and report it."""
@@ -375,74 +393,9 @@ class XfrmDataPlane:
     def _reqid(self) -> int:
         taken = {bundle.reqid for bundle in self._bundles.values()}
         while self._next_reqid in taken or not _ours(self._next_reqid):
-            self._next_reqid = self._next_reqid + 1 if _ours(self._next_reqid) else FIRST_REQID
+            self._next_reqid = self._next_reqid + 1 if _ours(self._next_reqid) else xfrm.OUR_REQIDS[0]
         self._next_reqid += 1
         return self._next_reqid - 1
-
-
-def encapsulate(udp: socket.socket) -> None:
-    """Have the kernel take ESP in UDP (RFC 3948) from what arrives on a socket; the rest stays for its reader.
-
-    Every socket bound to the port needs this.
-
-    Raises:
-        OSError: the kernel has no ESP.
-    """
-    udp.setsockopt(socket.IPPROTO_UDP, xfrm.UDP_ENCAP, xfrm.UDP_ENCAP_ESPINUDP)
-
-
-def probe() -> str | None:
-    """Find out whether this kernel can be our data plane: install an SA of each kind and remove it.
-
-    Returns:
-        ``None`` when it can, otherwise why not, in words.
-    """
-    try:
-        netlink = NetlinkSocket(socket.NETLINK_XFRM)
-    except OSError as error:
-        return f"this kernel has no XFRM ({error.strerror})"
-    try:
-        for suite in _PROBED_SUITES:
-            state = _probe_state(suite)
-            try:
-                netlink.request(state.new())
-            except NetlinkError as error:
-                return why_not(error, suite)
-            netlink.request(state.delete())
-    finally:
-        netlink.close()
-    return None
-
-
-_PROBED_SUITES = (EspSuite(Cipher.AES_GCM_128), EspSuite(Cipher.AES_CBC_256, Integrity.HMAC_SHA2_256_128))
-
-
-def _probe_state(suite: EspSuite) -> xfrm.State:
-    integrity_octets = suite.integrity.key_octets if suite.integrity else 0
-    return xfrm.State(
-        spi=0xC0A7_0000 + time.monotonic_ns() % 0xFFFF,
-        source=Address("127.0.0.1", 4500),
-        destination=Address("127.0.0.1", 4500),
-        reqid=LAST_REQID,
-        suite=suite,
-        keys=EspKeys(Secret(bytes(range(suite.cipher.keying_octets))), Secret(bytes(range(integrity_octets)))),
-        encapsulated=True,
-        lifetime=xfrm.Lifetime(hard_seconds=1),
-        selector=None,
-    )
-
-
-def why_not(error: NetlinkError, suite: EspSuite) -> str:
-    """Say in words what it means that the kernel refused an SA."""
-    match error.errno:
-        case errno.EPERM:
-            return "no privilege to install SAs (CAP_NET_ADMIN)"
-        case errno.EPROTONOSUPPORT:
-            return "this kernel has no ESP (CONFIG_INET_ESP, module esp4)"
-        case errno.ENOSYS | errno.ENOENT:
-            return f"this kernel lacks an algorithm of {suite} ({error.strerror})"
-        case _:
-            return f"this kernel refused an SA with {suite}: {error.strerror}"
 
 
 def _policy(
@@ -460,7 +413,7 @@ def _packets(policy: xfrm.PolicyEntry) -> tuple[IPv4Network, IPv4Network, xfrm.D
 
 
 def _ours(reqid: int) -> bool:
-    return FIRST_REQID <= reqid <= LAST_REQID
+    return reqid in xfrm.OUR_REQIDS
 
 
 def _child_counters(

@@ -27,6 +27,9 @@ UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2  # linux/udp.h: socket option at IPPROTO_
 REPLAY_WINDOW = 2048
 """Packets; the same as in user space."""
 
+OUR_REQIDS = range(0x43000000, 0x44000000)
+"""Reqids of ours ("C" for Coati), by which our SAs and policies are known; nothing else on the host should use them."""
+
 UNLIMITED = 0xFFFFFFFFFFFFFFFF
 
 
@@ -53,7 +56,7 @@ class Direction(enum.IntEnum):
     FORWARD = 2
 
 
-class _Number(enum.IntEnum):
+class Number(enum.IntEnum):
     """Attribute types (XFRMA_*)."""
 
     ALG_CRYPT = 2
@@ -65,6 +68,7 @@ class _Number(enum.IntEnum):
     ALG_AEAD = 18
     ALG_AUTH_TRUNC = 20
     REPLAY_ESN_VAL = 23
+    IF_ID = 31
     MTIMER_THRESH = 32
 
 
@@ -91,7 +95,7 @@ _ANY_ADDRESS = bytes(16)
 _ALGORITHM = struct.Struct("=64sI")
 _ALGORITHM_TRUNCATED = struct.Struct("=64sII")
 
-_CIPHER_NAMES = {
+CIPHER_NAMES = {
     Cipher.AES_CBC_128: b"cbc(aes)",
     Cipher.AES_CBC_192: b"cbc(aes)",
     Cipher.AES_CBC_256: b"cbc(aes)",
@@ -99,7 +103,7 @@ _CIPHER_NAMES = {
     Cipher.AES_GCM_128: b"rfc4106(gcm(aes))",
     Cipher.AES_GCM_256: b"rfc4106(gcm(aes))",
 }
-_INTEGRITY_NAMES = {
+INTEGRITY_NAMES = {
     Integrity.HMAC_MD5_96: b"hmac(md5)",
     Integrity.HMAC_SHA1_96: b"hmac(sha1)",
     Integrity.HMAC_SHA2_256_128: b"hmac(sha256)",
@@ -156,11 +160,11 @@ class State:
 
     def delete(self) -> Request:
         """Delete the SA."""
-        return Request(Kind.DELSA, self._id(), ((_Number.SRCADDR, _address(self.source.ip)),))
+        return Request(Kind.DELSA, self._id(), ((Number.SRCADDR, _address(self.source.ip)),))
 
     def get(self) -> Request:
         """Ask for the SA as the kernel has it."""
-        return Request(Kind.GETSA, self._id(), ((_Number.SRCADDR, _address(self.source.ip)),))
+        return Request(Kind.GETSA, self._id(), ((Number.SRCADDR, _address(self.source.ip)),))
 
     def _id(self) -> bytes:
         return SA_ID.pack(_address(self.destination.ip), be32(self.spi), socket.AF_INET, socket.IPPROTO_ESP)
@@ -186,13 +190,13 @@ class State:
         attributes: list[Attribute] = []
         if self.encapsulated:
             ports = be16(self.source.port), be16(self.destination.port)
-            attributes.append((_Number.ENCAP, ENCAPSULATION.pack(UDP_ENCAP_ESPINUDP, *ports, _ANY_ADDRESS)))
+            attributes.append((Number.ENCAP, ENCAPSULATION.pack(UDP_ENCAP_ESPINUDP, *ports, _ANY_ADDRESS)))
         attributes += _algorithms(self.suite, self.keys)
         attributes += self.carried_over or (
-            (_Number.REPLAY_ESN_VAL, REPLAY_STATE.pack(REPLAY_WINDOW // 32, 0, 0, 0, 0, REPLAY_WINDOW)),
+            (Number.REPLAY_ESN_VAL, REPLAY_STATE.pack(REPLAY_WINDOW // 32, 0, 0, 0, 0, REPLAY_WINDOW)),
         )
         if self.mapping_events_seconds:
-            attributes.append((_Number.MTIMER_THRESH, struct.pack("=I", self.mapping_events_seconds)))
+            attributes.append((Number.MTIMER_THRESH, struct.pack("=I", self.mapping_events_seconds)))
         return Request(kind, body, attributes)
 
 
@@ -217,15 +221,15 @@ class StateInfo:
         """Read a struct xfrm_usersa_info and the attributes after it."""
         fields = SA_INFO.unpack_from(body)
         attributes = Message(Kind.NEWSA, body).attributes(SA_INFO.size)
-        last_used = attributes.get(_Number.LASTUSED)
+        last_used = attributes.get(Number.LASTUSED)
         return cls(
-            spi=int.from_bytes(fields[_SPI_FIELD], "big"),
-            destination=_text(fields[_SPI_FIELD - 1]),
-            reqid=fields[_REQID_FIELD],
-            octets=fields[_OCTETS_FIELD],
-            packets=fields[_OCTETS_FIELD + 1],
-            replays=fields[_STATS_FIELD + 1],
-            integrity_failures=fields[_STATS_FIELD + 2],
+            spi=int.from_bytes(fields[SPI_FIELD], "big"),
+            destination=text(fields[SPI_FIELD - 1]),
+            reqid=fields[REQID_FIELD],
+            octets=fields[OCTETS_FIELD],
+            packets=fields[OCTETS_FIELD + 1],
+            replays=fields[STATS_FIELD + 1],
+            integrity_failures=fields[STATS_FIELD + 2],
             last_used=int.from_bytes(last_used, "little") if last_used else None,
             lifetime_current=body[_CURRENT_OFFSET : _CURRENT_OFFSET + struct.calcsize(_LIFETIME_CURRENT)],
             attributes=attributes,
@@ -238,16 +242,17 @@ class StateInfo:
             skip: How many outbound sequence numbers to leave out. The SA may have sent more since it
                 was asked; AES-GCM must never see the same number twice under one key.
         """
-        words, out, *rest = REPLAY_STATE.unpack_from(self.attributes[_Number.REPLAY_ESN_VAL])
-        bitmap = self.attributes[_Number.REPLAY_ESN_VAL][REPLAY_STATE.size :]
+        words, out, *rest = REPLAY_STATE.unpack_from(self.attributes[Number.REPLAY_ESN_VAL])
+        bitmap = self.attributes[Number.REPLAY_ESN_VAL][REPLAY_STATE.size :]
         replay = REPLAY_STATE.pack(words, min(out + skip, 0xFFFFFFFF), *rest) + bitmap
-        return ((_Number.LTIME_VAL, self.lifetime_current), (_Number.REPLAY_ESN_VAL, replay))
+        return ((Number.LTIME_VAL, self.lifetime_current), (Number.REPLAY_ESN_VAL, replay))
 
 
-_SPI_FIELD = len(SELECTOR.unpack(bytes(SELECTOR.size))) + 1
-_OCTETS_FIELD = _SPI_FIELD + 3 + 8
-_STATS_FIELD = _OCTETS_FIELD + 4
-_REQID_FIELD = _STATS_FIELD + 4
+# Places in the fields of SA_INFO: a selector, then daddr, spi, proto and saddr, then 8 limits, and these.
+SPI_FIELD = len(SELECTOR.unpack(bytes(SELECTOR.size))) + 1
+OCTETS_FIELD = SPI_FIELD + 3 + 8
+STATS_FIELD = OCTETS_FIELD + 4
+REQID_FIELD = STATS_FIELD + 4
 _CURRENT_OFFSET = struct.calcsize("=" + _SELECTOR_FORMAT + _ID_FORMAT + "16s" + _LIFETIME_LIMITS)
 
 
@@ -264,17 +269,17 @@ def delete_state(info: StateInfo) -> Request:
 
 
 def _algorithms(suite: EspSuite, keys: EspKeys) -> list[Attribute]:
-    name = _CIPHER_NAMES[suite.cipher]
+    name = CIPHER_NAMES[suite.cipher]
     bits = 8 * len(keys.encryption)
     if suite.integrity is None:
         icv_bits = 8 * suite.icv_octets
-        return [(_Number.ALG_AEAD, _ALGORITHM_TRUNCATED.pack(name, bits, icv_bits) + keys.encryption)]
+        return [(Number.ALG_AEAD, _ALGORITHM_TRUNCATED.pack(name, bits, icv_bits) + keys.encryption)]
     authentication = _ALGORITHM_TRUNCATED.pack(
-        _INTEGRITY_NAMES[suite.integrity], 8 * len(keys.integrity), 8 * suite.icv_octets
+        INTEGRITY_NAMES[suite.integrity], 8 * len(keys.integrity), 8 * suite.icv_octets
     )
     return [
-        (_Number.ALG_AUTH_TRUNC, authentication + keys.integrity),
-        (_Number.ALG_CRYPT, _ALGORITHM.pack(name, bits) + keys.encryption),
+        (Number.ALG_AUTH_TRUNC, authentication + keys.integrity),
+        (Number.ALG_CRYPT, _ALGORITHM.pack(name, bits) + keys.encryption),
     ]
 
 
@@ -332,7 +337,7 @@ class PolicyEntry:
             *(socket.AF_INET, source, self.reqid, _MODE_TUNNEL, 0, 0),
             *(every, every, every),
         )
-        return Request(kind, body, ((_Number.TMPL, template),))
+        return Request(kind, body, ((Number.TMPL, template),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +352,7 @@ class PolicyInfo:
     @classmethod
     def parse(cls, body: bytes) -> PolicyInfo:
         """Read a struct xfrm_userpolicy_info and the attributes after it."""
-        template = Message(Kind.NEWPOLICY, body).attributes(POLICY_INFO.size).get(_Number.TMPL)
+        template = Message(Kind.NEWPOLICY, body).attributes(POLICY_INFO.size).get(Number.TMPL)
         reqid = TEMPLATE.unpack_from(template)[5] if template else 0
         return cls(reqid, body[: SELECTOR.size], POLICY_INFO.unpack_from(body)[-4])
 
@@ -390,7 +395,7 @@ class MappingEvent:
     def parse(cls, body: bytes) -> MappingEvent:
         """Read a struct xfrm_user_mapping."""
         _, spi, _, _, reqid, _, address, _, port = MAPPING.unpack_from(body)
-        return cls(int.from_bytes(spi, "big"), reqid, Address(_text(address), int.from_bytes(port, "big")))
+        return cls(int.from_bytes(spi, "big"), reqid, Address(text(address), int.from_bytes(port, "big")))
 
 
 def _selector(source: IPv4Network, destination: IPv4Network) -> tuple[bytes | int, ...]:
@@ -412,7 +417,8 @@ def _address(ip: str) -> bytes:
     return socket.inet_pton(socket.AF_INET, ip).ljust(16, b"\0")
 
 
-def _text(address: bytes) -> str:
+def text(address: bytes) -> str:
+    """Read an xfrm_address_t that holds an IPv4 address."""
     return socket.inet_ntop(socket.AF_INET, address[:4])
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
-from ike_engine.dataplane import channel, xfrm
+from ike_engine.dataplane import channel, xfrm, xfrm_probe
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.path import Address
 from ike_engine.runtime import client_messages as messages
@@ -118,7 +118,7 @@ def choose_data_plane(wanted: DataPlaneKind | None) -> DataPlaneKind:
     os.close(_open_tun(DEFAULT_MTU)[0])
     if wanted is DataPlaneKind.USERSPACE:
         return wanted
-    obstacle = xfrm.probe()
+    obstacle = xfrm_probe.probe()
     if obstacle is None:
         return DataPlaneKind.XFRM
     if wanted is DataPlaneKind.XFRM:
@@ -251,7 +251,7 @@ class _Stay:
         self._held.callback(ordering.close)
         self._held.callback(ordered.close)
         if kind is DataPlaneKind.XFRM:
-            xfrm.encapsulate(ports.nat_t)
+            xfrm_probe.encapsulate(ports.nat_t)
             plane = xfrm.XfrmDataPlane()
             self._held.callback(plane.close)
             self._loop.add_reader(plane.fileno(), plane.take_events)

@@ -22,7 +22,7 @@ import signal
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from ike_engine.dataplane import channel, xfrm
+from ike_engine.dataplane import channel, xfrm, xfrm_probe
 from ike_engine.dataplane.firewall import Forwarding
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.path import Address
@@ -120,7 +120,7 @@ def choose_data_plane(wanted: DataPlaneKind | None) -> tuple[DataPlaneKind, str]
     """
     if wanted in (DataPlaneKind.USERSPACE, DataPlaneKind.NONE):
         return wanted, "chosen by COATI_DATA_PLANE"
-    obstacle = xfrm.probe()
+    obstacle = xfrm_probe.probe()
     if wanted is None:
         if obstacle is None:
             return DataPlaneKind.XFRM, "the kernel does ESP"
@@ -245,7 +245,7 @@ def _open_tun() -> tuple[int, str]:
 
 def _open_xfrm(ports: Ports) -> xfrm.XfrmDataPlane:
     try:
-        xfrm.encapsulate(ports.nat_t)
+        xfrm_probe.encapsulate(ports.nat_t)
         return xfrm.XfrmDataPlane()
     except OSError as error:
         raise CannotServe(f"the kernel's ESP: {error.strerror}", "choose COATI_DATA_PLANE=userspace or auto") from error

@@ -104,6 +104,14 @@ def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, P
             assert f"dst {client.virtual_ip}/32" in policies
         assert {session.virtual_ip for session in gateway.sessions()} == {alice.virtual_ip, bob.virtual_ip}
 
+        held = gateway.held("sad")
+        assert {each["state"] for each in held} == {"installed"}, held
+        assert sorted(each["user"] for each in held) == [office.ALICE.name] * 2 + [office.BOB.name] * 2
+        assert {each["spi"] for each in held} == {f"{int(spi, 16):08x}" for spi in re.findall(r"spi (0x\w+)", shown)}
+        assert all(each["packets"] > 0 for each in held)
+        spd = gateway.held("spd", "--user", office.BOB.name)
+        assert sorted(each["direction"] for each in spd) == ["forward", "in", "out"]
+
         gateway.disconnect(office.BOB.name)
         eventually(lambda: states(place).count("proto esp") == 2, within=20, what="bob's SAs are gone")
         assert answered(home_a) >= 4

@@ -22,6 +22,7 @@ import pytest
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
+from ike_engine.dataplane.databases import Direction, Owner
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -36,7 +37,8 @@ from ike_engine.dataplane.interface import (
     UpdatePath,
 )
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
-from ike_engine.dataplane.xfrm import XfrmDataPlane, encapsulate, probe
+from ike_engine.dataplane.xfrm import XfrmDataPlane
+from ike_engine.dataplane.xfrm_probe import encapsulate, probe
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
 
@@ -301,6 +303,38 @@ def test_all_counters_come_from_one_dump(gateway: Gateway, first: Client, second
         client.child().inbound_spi for client in (first, second)
     ]
     assert all(child.idle_seconds is None for child in report.children)
+
+
+def test_the_kernels_databases_are_shown_without_keys(gateway: Gateway, first: Client, second: Client) -> None:
+    run(
+        "ip xfrm state add src 192.0.2.9 dst 192.0.2.1 proto esp spi 0x999 reqid 5 mode tunnel "
+        f"aead rfc4106(gcm(aes)) 0x{bytes(20).hex()} 128"
+    )
+    _map(first, second)
+    for client in (first, second):
+        client.install(client.child())
+        gateway.plane.apply(Install(client.child(), Installing.BOTH))
+        assert client.ping() == 3
+    held = gateway.plane.databases()
+    run("ip xfrm state delete src 192.0.2.9 dst 192.0.2.1 proto esp spi 0x999")
+    for client in (first, second):
+        child = client.child()
+        inbound, outbound = sorted(
+            (entry for entry in held.sad if entry.inbound_spi == child.inbound_spi), key=lambda entry: entry.spi
+        )
+        assert (inbound.spi, outbound.spi) == (child.inbound_spi, child.outbound_spi)
+        assert (inbound.direction, outbound.direction) == (Direction.IN, Direction.OUT)
+        assert (inbound.source, outbound.destination) == (Address(NAT, client.port), Address(NAT, client.port))
+        assert inbound.algorithms == outbound.algorithms == str(client.suite)
+        assert (inbound.packets, outbound.packets) == (inbound.sequence, outbound.sequence) == (3, 3)
+        assert inbound.lifetime_seconds == child.lifetime_seconds
+        assert {entry.peer_id for entry in (inbound, outbound)} == {child.peer_id}
+        policies = [entry for entry in held.spd if entry.peer_id == child.peer_id]
+        assert sorted(entry.direction.name for entry in policies) == ["FORWARD", "IN", "OUT"]
+        assert {entry.reqid for entry in policies} == {inbound.reqid}
+        assert bytes(child.inbound_keys.encryption).hex() not in repr(held)
+    (foreign,) = [entry for entry in held.sad if entry.spi == 0x999]
+    assert (foreign.owner, foreign.reqid) == (Owner.OTHERS, 5)
 
 
 def test_after_a_rekey_the_new_sa_carries_and_the_old_one_still_receives(gateway: Gateway, first: Client) -> None:

@@ -15,10 +15,11 @@ from appliance.commands import confidential
 from appliance.commands.confidential import CommandKey
 from appliance.gateway.commands import Commands
 from appliance.gateway.portal_logins import PortalLogins
+from appliance.gateways.schemas import HeldState, Inventory, SecurityAssociationView
 from appliance.master_key import MasterKey, Sealed
 from appliance.models import CommandOutcome, Verb
+from appliance.models.columns import now
 from ike_engine.actions import Command, Disconnect, RekeyChildren
-from ike_engine.dataplane.interface import ChildCounters
 from ike_engine.events import Goodbye, PeerGone
 from ike_engine.secret import Secret
 from ike_engine.transcript import TranscriptLine
@@ -82,14 +83,22 @@ def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
         realms=realms,  # type: ignore[arg-type]
         portal_logins=PortalLogins(Chain((), Throttle())),
         key=KEY,
-        held=held,
+        inventory=inventory,
         transcript=engine.transcript,
     )
 
 
-async def held() -> tuple[ChildCounters, ...]:
-    """The data plane holds one Child SA that nobody knows."""
-    return (ChildCounters(0xDEAD, 1, 2, 3, 4, 0, 0, None),)
+async def inventory() -> Inventory:
+    """The data plane holds one SA that nobody knows."""
+    return INVENTORY
+
+
+INVENTORY = Inventory(
+    data_plane="xfrm",
+    taken_at=now(),
+    sad=[SecurityAssociationView(state=HeldState.ORPHAN, direction="in", spi="0000dead")],
+    spd=[],
+)
 
 
 @pytest.fixture
@@ -333,4 +342,19 @@ async def test_what_the_data_plane_holds_is_the_result(
     await recorder.flush()
     (row,) = [row for row in await recorder.rows(models.Command) if row.id == key]
     assert row.outcome is CommandOutcome.DONE
-    assert [each["state"] for each in row.result["associations"]] == ["orphan"]
+    assert Inventory.model_validate(row.result) == INVENTORY
+
+
+async def test_a_data_plane_that_does_not_answer_is_no_bug(
+    commands: Commands, recorder: Recorder, leave: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent() -> Inventory:
+        raise TimeoutError
+
+    monkeypatch.setattr(commands, "_inventory", silent)
+    await leave(Verb.DUMP_SAD)
+    with capture_logs() as lines:
+        await commands.carry_out()
+    await recorder.flush()
+    assert await outcomes(recorder) == [(CommandOutcome.FAILED, "the data plane does not answer")]
+    assert [line["log_level"] for line in lines] == ["info"]

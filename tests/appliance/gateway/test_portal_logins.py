@@ -84,7 +84,7 @@ async def gateway(recorder: Recorder, installation: Installation, corp: Corp) ->
         realms=nothing,
         portal_logins=PortalLogins(chain),
         key=key,
-        held=nothing,
+        inventory=nothing,
         transcript=lambda _: (),
     )
     async with installation.transaction(TEST) as work:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
+from ike_engine.dataplane.databases import Action, Direction, Owner, SadEntry, SpdEntry
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
 
@@ -57,3 +58,49 @@ def inner(source: str, destination: str, payload: bytes = b"payload") -> bytes:
     """An IPv4 packet as far as a data plane looks at it."""
     header = struct.pack("!BBHIBBH", 0x45, 0, 20 + len(payload), 0, 64, 17, 0)
     return header + IPv4Address(source).packed + IPv4Address(destination).packed + payload
+
+
+def sad_entry(**changed: Any) -> SadEntry:
+    """The inbound half of ``child_sa``."""
+    entry = SadEntry(
+        owner=Owner.PEER,
+        peer_id=7,
+        direction=Direction.IN,
+        spi=0xC0000001,
+        inbound_spi=0xC0000001,
+        source=CLIENT,
+        destination=GATEWAY,
+        encapsulated=True,
+        algorithms="aes128gcm16",
+        reqid=0,
+        interface_id=0,
+        sequence=12,
+        replay_window=2048,
+        octets=1000,
+        packets=12,
+        integrity_failures=0,
+        replays=0,
+        age_seconds=60.0,
+        idle_seconds=1.5,
+        lifetime_seconds=3600,
+        lifetime_octets=0,
+    )
+    return replace(entry, **changed)
+
+
+def spd_entry(**changed: Any) -> SpdEntry:
+    """What ``child_sa`` lets in."""
+    entry = SpdEntry(
+        owner=Owner.PEER,
+        peer_id=7,
+        direction=Direction.IN,
+        action=Action.PROTECT,
+        source=IPv4Network("10.9.0.5"),
+        destination=EVERYTHING,
+        priority=0,
+        reqid=0,
+        interface_id=0,
+        tunnel_source=CLIENT.ip,
+        tunnel_destination=GATEWAY.ip,
+    )
+    return replace(entry, **changed)

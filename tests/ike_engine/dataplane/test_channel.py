@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ike_engine.dataplane import channel
+from ike_engine.dataplane.databases import ENTRIES_PER_PART, Databases, DatabasesPart, Stock
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -18,11 +19,13 @@ from ike_engine.dataplane.interface import (
     Installing,
     Order,
     QueryCounters,
+    QueryDatabases,
     Remove,
     Report,
+    Told,
 )
 from ike_engine.dataplane.order_messages import COUNTERS_PER_REPORT, decode, encode
-from tests.ike_engine.dataplane.samples import child_sa
+from tests.ike_engine.dataplane.samples import child_sa, sad_entry, spd_entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,9 +43,11 @@ class Plane:
     def __init__(self, known: int = 3) -> None:
         self.orders: list[Order] = []
         self.known = some_counters(known)
-        self.report: Callable[[Report], None]
+        self.held = Databases()
+        self.report: Callable[[Told], None]
+        self._stock = Stock(lambda: self.held)
 
-    def attach(self, report: Callable[[Report], None]) -> None:
+    def attach(self, report: Callable[[Told], None]) -> None:
         self.report = report
 
     def apply(self, order: Order) -> None:
@@ -50,6 +55,8 @@ class Plane:
         if isinstance(order, QueryCounters):
             asked = order.inbound_spis
             self.report(Counters(tuple(one for one in self.known if not asked or one.inbound_spi in asked)))
+        elif isinstance(order, QueryDatabases):
+            self.report(self._stock.part(order.number, order.part))
 
 
 @asynccontextmanager
@@ -102,6 +109,36 @@ async def test_an_answer_of_any_size_comes_whole(count: int) -> None:
         assert await remote.counters() == some_counters(count)
 
 
+@pytest.mark.parametrize("count", [0, ENTRIES_PER_PART, 20 * ENTRIES_PER_PART + 7])
+async def test_databases_of_any_size_come_whole_and_only_to_who_asks(count: int) -> None:
+    plane = Plane()
+    plane.held = Databases(
+        tuple(sad_entry(spi=1000 + number) for number in range(count)),
+        tuple(spd_entry(priority=number) for number in range(2 * count)),
+    )
+    async with conversation(plane) as (remote, _):
+        published: list[Report] = []
+        remote.subscribe(published.append)
+        assert await remote.databases() == plane.held
+        assert published == []
+
+
+async def test_databases_may_be_asked_for_twice_at_once() -> None:
+    plane = Plane()
+    plane.held = Databases((sad_entry(),) * (3 * ENTRIES_PER_PART))
+    async with conversation(plane) as (remote, _):
+        assert await asyncio.gather(remote.databases(), remote.databases()) == [plane.held, plane.held]
+
+
+async def test_a_part_that_nobody_asked_for_is_ignored() -> None:
+    """A gateway that crashed may have asked for it."""
+    plane = Plane()
+    plane.held = Databases((sad_entry(),))
+    async with conversation(plane) as (remote, _):
+        plane.report(DatabasesPart(1, last=True, held=Databases((sad_entry(spi=1000),))))
+        assert await remote.databases() == plane.held
+
+
 async def test_orders_wait_for_a_data_plane_that_is_slow_to_read() -> None:
     ours, theirs = channel.open_pair()
     plane, remote = Plane(), channel.RemoteDataPlane(ours)
@@ -136,13 +173,12 @@ async def test_who_waits_is_told_when_the_data_plane_is_gone() -> None:
     ours, theirs = channel.open_pair()
     lost: list[bool] = []
     remote = channel.RemoteDataPlane(ours, lambda: lost.append(True))
-    asking = asyncio.ensure_future(remote.counters())
+    asking = [asyncio.ensure_future(remote.counters()), asyncio.ensure_future(remote.databases())]
     await asyncio.sleep(0)
     theirs.close()
-    with pytest.raises(ConnectionError):
-        await asking
-    with pytest.raises(ConnectionError):
-        await remote.counters()
+    for each in (*asking, remote.counters(), remote.databases()):
+        with pytest.raises(ConnectionError):
+            await each
     remote.submit(INSTALL)
     assert lost == [True]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ike_engine.dataplane.databases import Databases
 from ike_engine.dataplane.interface import Counters, Install, Installing, QueryCounters, Remove, Report, UpdatePath
 from ike_engine.dataplane.none import NoDataPlane
 from tests.ike_engine.dataplane.samples import child_sa
@@ -18,6 +19,7 @@ async def test_it_knows_what_is_installed_and_counts_nothing() -> None:
     assert [child.inbound_spi for child in every] == [1000, 1002]
     assert {(child.octets_in, child.packets_out, child.idle_seconds) for child in every} == {(0, 0, None)}
     assert await plane.counters((1002, 1001)) == every[1:]
+    assert await plane.databases() == Databases()
 
 
 async def test_a_query_is_answered_to_subscribers_and_never_at_once() -> None:

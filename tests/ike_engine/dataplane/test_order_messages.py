@@ -17,6 +17,7 @@ from ike_engine.dataplane.interface import (
     Order,
     PathObserved,
     QueryCounters,
+    QueryDatabases,
     Remove,
     Report,
     UpdatePath,
@@ -76,6 +77,7 @@ orders: st.SearchStrategy[Order] = st.one_of(
     st.builds(Remove, spi_tuples),
     st.builds(UpdatePath, spi_tuples, paths()),
     st.builds(QueryCounters, spi_tuples),
+    st.builds(QueryDatabases, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
 )
 reports: st.SearchStrategy[Report] = st.one_of(
     st.builds(InstallFailed, spis, st.text(max_size=200)),

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ike_engine.dataplane import esp
+from ike_engine.dataplane.databases import Action, Direction, Owner
 from ike_engine.dataplane.interface import Expired, Install, Installing, Remove, UpdatePath
 from ike_engine.dataplane.security_associations import SOFT_SHARE, InstalledChild, SecurityAssociations
 from ike_engine.path import Address, Path
-from tests.ike_engine.dataplane.samples import GATEWAY, child_sa, inner
+from tests.ike_engine.dataplane.samples import CLIENT, GATEWAY, child_sa, inner
 
 if TYPE_CHECKING:
     from ike_engine.child_sa import ChildSa
@@ -226,3 +227,45 @@ def test_counters_say_how_long_nothing_came(associations: SecurityAssociations) 
     child.last_inbound = 3.0
     (counters,) = associations.counters((child.inbound_spi, 0xDEAD), 5.0)
     assert counters.idle_seconds == 2.0
+
+
+def test_the_databases_show_each_half_and_what_its_selectors_let_pass(associations: SecurityAssociations) -> None:
+    install(associations, numbered(1, local_networks=networks("10.77.0.0/24", "10.78.0.0/24")), now=100.0)
+    install(associations, numbered(2, local_networks=networks("10.77.0.0/24", "10.78.0.0/24")), now=150.0)
+    associations.install(Install(numbered(3, peer_id=8, lifetime_kilobytes=2), Installing.INBOUND), 160.0)
+    held = associations.databases(now=170.0)
+    assert [
+        (entry.peer_id, entry.direction, entry.spi, entry.inbound_spi, entry.age_seconds) for entry in held.sad
+    ] == [
+        (7, Direction.IN, 0xC0000001, 0xC0000001, 70.0),
+        (7, Direction.OUT, 0xD0000001, 0xC0000001, 70.0),
+        (7, Direction.IN, 0xC0000002, 0xC0000002, 20.0),
+        (7, Direction.OUT, 0xD0000002, 0xC0000002, 20.0),
+        (8, Direction.IN, 0xC0000003, 0xC0000003, 10.0),
+    ]
+    inbound, outbound = held.sad[:2]
+    assert (inbound.source, inbound.destination, inbound.algorithms) == (CLIENT, GATEWAY, "aes128gcm16")
+    assert (outbound.source, outbound.destination, outbound.replay_window) == (GATEWAY, CLIENT, 0)
+    assert (held.sad[0].lifetime_octets, held.sad[4].lifetime_octets) == (0, 2048)
+    # Child SAs of one peer with the same selectors are under one policy.
+    assert [
+        (entry.direction, str(entry.source), str(entry.destination)) for entry in held.spd if entry.peer_id == 7
+    ] == [
+        (Direction.IN, "10.9.0.5/32", "10.77.0.0/24"),
+        (Direction.OUT, "10.77.0.0/24", "10.9.0.5/32"),
+        (Direction.IN, "10.9.0.5/32", "10.78.0.0/24"),
+        (Direction.OUT, "10.78.0.0/24", "10.9.0.5/32"),
+    ]
+    assert {(entry.owner, entry.action) for entry in held.spd} == {(Owner.PEER, Action.PROTECT)}
+
+
+def test_the_databases_say_what_was_carried(associations: SecurityAssociations) -> None:
+    child = install(associations, numbered(1))
+    child.sequence, child.packets_out, child.octets_out = 5, 4, 400
+    child.window.accept(9)
+    child.packets_in, child.octets_in, child.replays, child.integrity_failures, child.last_inbound = 3, 300, 2, 1, 40.0
+    inbound, outbound = associations.databases(now=50.0).sad
+    assert (inbound.sequence, inbound.packets, inbound.octets, inbound.idle_seconds) == (9, 3, 300, 10.0)
+    assert (inbound.replays, inbound.integrity_failures) == (2, 1)
+    assert (outbound.sequence, outbound.packets, outbound.octets, outbound.idle_seconds) == (5, 4, 400, None)
+    assert (outbound.replays, outbound.integrity_failures) == (0, 0)

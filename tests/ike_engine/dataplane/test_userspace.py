@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ike_engine.dataplane import esp
 from ike_engine.dataplane.channel import open_pair
+from ike_engine.dataplane.databases import Databases, DatabasesPart, Direction
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -25,6 +26,7 @@ from ike_engine.dataplane.interface import (
     Order,
     PathObserved,
     QueryCounters,
+    QueryDatabases,
     Remove,
     Report,
     UpdatePath,
@@ -86,6 +88,15 @@ class Bench:
         report = self.report()
         assert isinstance(report, Counters), report
         return report.children
+
+    def databases(self) -> Databases:
+        """Ask for the databases, which fit one part here."""
+        self.order(QueryDatabases(number=3, part=0))
+        assert select.select([self.channel], [], [], 10)[0], "no answer came"
+        part = decode(self.channel.recv(65536))
+        assert isinstance(part, DatabasesPart)
+        assert (part.number, part.last) == (3, True)
+        return part.held
 
     def install(self, *children: ChildSa) -> None:
         self.order(*(Install(child, Installing.BOTH) for child in children))
@@ -173,6 +184,23 @@ def test_datagrams_that_the_kernel_put_together_are_taken_apart(bench: Bench) ->
     segment = (socket.IPPROTO_UDP, 103, struct.pack("=H", len(datagrams[0])))
     bench.client.sendmsg(datagrams, [segment], 0, bench.gateway)
     assert [bench.tun.recv(2048) for _ in packets] == packets
+
+
+def test_what_it_holds_is_shown_with_what_was_carried_and_without_keys(bench: Bench) -> None:
+    child = bench.child()
+    client = ClientEnd(bench, child)
+    bench.install(child)
+    client.send(7)
+    assert bench.tun.recv(2048) == FROM_CLIENT
+    held = bench.databases()
+    inbound, outbound = held.sad
+    assert (inbound.direction, inbound.spi, inbound.packets) == (Direction.IN, child.inbound_spi, 1)
+    assert (inbound.sequence, inbound.source) == (7, child.path.remote)
+    assert (outbound.direction, outbound.spi, outbound.packets) == (Direction.OUT, child.outbound_spi, 0)
+    assert {entry.direction for entry in held.spd} == {Direction.IN, Direction.OUT}
+    assert bytes(child.inbound_keys.encryption).hex() not in repr(held)
+    bench.order(Remove((child.inbound_spi,)))
+    assert bench.databases() == Databases()
 
 
 def test_a_packet_that_comes_again_is_dropped(bench: Bench) -> None:

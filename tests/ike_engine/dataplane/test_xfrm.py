@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-import errno
+import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ike_engine.crypto.suites import Cipher, EspSuite
-from ike_engine.dataplane.netlink import NetlinkError
-from ike_engine.dataplane.xfrm import why_not
+from ike_engine.dataplane.databases import Databases, DatabasesPart, Owner
+from ike_engine.dataplane.interface import QueryDatabases, Told
+from ike_engine.dataplane.netlink import NetlinkSocket
+from ike_engine.dataplane.xfrm import XfrmDataPlane
+from ike_engine.dataplane.xfrm_messages import OUR_REQIDS, Direction, PolicyEntry
+from tests.ike_engine.dataplane.samples import EVERYTHING, child_sa
 
-GCM = EspSuite(Cipher.AES_GCM_128)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.root
 
 
-@pytest.mark.parametrize(
-    ("number", "words"),
-    [
-        (errno.EPERM, "no privilege to install SAs"),
-        (errno.EPROTONOSUPPORT, "this kernel has no ESP"),
-        (errno.ENOSYS, "this kernel lacks an algorithm of aes128gcm16"),
-        (errno.EINVAL, "this kernel refused an SA with aes128gcm16: so it said"),
-    ],
-)
-def test_why_a_kernel_will_not_do_is_said_in_words(number: int, words: str) -> None:
-    assert why_not(NetlinkError(number, "so it said"), GCM).startswith(words)
+def left_behind() -> PolicyEntry:
+    """A policy of a data plane that is gone."""
+    (virtual_ip,) = child_sa().remote_networks
+    return PolicyEntry(
+        direction=Direction.OUT,
+        source=EVERYTHING,
+        destination=virtual_ip,
+        reqid=OUR_REQIDS[9],
+        outer=("192.0.2.1", "192.0.2.9"),
+    )
+
+
+def test_what_is_left_behind_is_shown_as_nobodys_and_swept_by_the_next(
+    alone: Callable[[Callable[[], None]], None],
+) -> None:
+    def look() -> None:
+        plane = XfrmDataPlane()
+        netlink = NetlinkSocket(socket.NETLINK_XFRM)
+        netlink.request(left_behind().new())
+        told: list[Told] = []
+        plane.attach(told.append)
+        plane.apply(QueryDatabases(number=5, part=0))
+        (part,) = told
+        assert isinstance(part, DatabasesPart)
+        assert (part.number, part.last, part.held.sad) == (5, True, ())
+        assert [(entry.owner, entry.reqid) for entry in part.held.spd] == [(Owner.NOBODY, OUR_REQIDS[9])]
+        successor = XfrmDataPlane()
+        assert successor.databases() == Databases()
+        for each in (plane, successor, netlink):
+            each.close()
+
+    alone(look)

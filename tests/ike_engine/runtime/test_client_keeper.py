@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ike_engine.dataplane import xfrm
+from ike_engine.dataplane import xfrm_probe
 from ike_engine.events import PeerConnected, PeerGone
 from ike_engine.runtime import client_keeper as keepers
 from ike_engine.runtime.client_keeper import CannotConnect, NoPrivilege, Wishes, choose_data_plane, keep
@@ -159,7 +159,7 @@ def test_a_machine_without_tun_is_told_of_the_module(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("obstacle", [None, "this kernel has no ESP"])
 def test_the_kernel_does_esp_if_it_can(monkeypatch: pytest.MonkeyPatch, obstacle: str | None) -> None:
     allow_tun(monkeypatch)
-    monkeypatch.setattr(xfrm, "probe", lambda: obstacle)
+    monkeypatch.setattr(xfrm_probe, "probe", lambda: obstacle)
     assert choose_data_plane(None) is (DataPlaneKind.USERSPACE if obstacle else DataPlaneKind.XFRM)
     assert choose_data_plane(DataPlaneKind.USERSPACE) is DataPlaneKind.USERSPACE
     if obstacle is None:

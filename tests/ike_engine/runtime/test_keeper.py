@@ -178,12 +178,12 @@ def test_the_administrators_choice_needs_no_probe(kind: DataPlaneKind) -> None:
 def test_auto_takes_the_kernel_if_it_can_and_says_why(
     obstacle: str | None, chosen: tuple[DataPlaneKind, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ike_engine.dataplane.xfrm.probe", lambda: obstacle)
+    monkeypatch.setattr("ike_engine.dataplane.xfrm_probe.probe", lambda: obstacle)
     assert choose_data_plane(None) == chosen
 
 
 def test_a_kernel_that_is_wanted_and_cannot_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ike_engine.dataplane.xfrm.probe", lambda: "no esp4")
+    monkeypatch.setattr("ike_engine.dataplane.xfrm_probe.probe", lambda: "no esp4")
     with pytest.raises(CannotServe, match="no esp4"):
         choose_data_plane(DataPlaneKind.XFRM)
 

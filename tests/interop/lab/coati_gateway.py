@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from appliance.history import service as history
 from appliance.history.schemas import EventFilter
@@ -203,6 +204,20 @@ class CoatiGateway:
 
     def disconnect(self, user: str) -> None:
         self.coati("session", "disconnect", "--user", user)
+
+    @property
+    def node(self) -> str:
+        """Its name in the database."""
+        (node,) = self._ask(system.nodes)
+        return node.name
+
+    def held(self, table: str, *options: str) -> list[dict[str, Any]]:
+        """What the data plane holds in ``sad`` or ``spd``, as an administrator is shown it."""
+        (node,) = json.loads(self.coati("gateway", "list", "--json"))
+        items: list[dict[str, Any]] = json.loads(self.coati("gateway", table, node["name"], *options, "--json"))[
+            "items"
+        ]
+        return items
 
     def refusals(self) -> list[Refusal]:
         page = self._ask(lambda work: refusals.page(work, RefusalFilter(), EVERYTHING))
