@@ -30,6 +30,7 @@ SECTIONS: Final = {
         Link("/history", "History", "y"),
         Link("/refusals", "Refused clients", "r"),
         Link("/lockouts", "Lockouts", "l"),
+        Link("/gateways", "Gateways", "w"),
     ),
     "Access": (
         Link("/users", "Users", "u"),

@@ -119,7 +119,7 @@ class Appliance:
         """Put in what a gateway in use has: people, sessions of every kind, refusals, changes."""
 
         async def put(work: Transaction) -> None:
-            work.session.add(node())
+            work.session.add_all([node(), inventory()])
             for user, full_name in PEOPLE.items():
                 await users.add(work, NewUser(name=user, full_name=full_name, password=SecretStr(PASSWORD)))
             for number, user in enumerate(PEOPLE):
@@ -186,6 +186,41 @@ def node() -> models.Node:
         ike_address="203.0.113.10",
         problems=[],
         counters={"sessions": 7},
+    )
+
+
+def inventory() -> models.Command:
+    """What a gateway answered: alice's Child SA, an SA that nobody has, two that bob should have."""
+    outer = {"source": "198.51.100.1:4500", "destination": "203.0.113.10:4500", "encapsulated": True}
+    counted = {"octets": 48_213_377, "packets": 80_123, "age_seconds": 905.0, "idle_seconds": 2.0}
+    lives = {"algorithms": "aes256-sha256", "reqid": 7, "lifetime_seconds": 28_800, "replay_window": 64}
+    alice = {"state": "installed", "session_id": 1, "user": "alice", "inbound_spi": "c0ffee00", **lives}
+    bob = {"state": "missing", "session_id": 2, "user": "bob", "inbound_spi": "c0ffee01", **lives}
+    sad = [
+        {**alice, "direction": "in", "spi": "c0ffee00", **outer, **counted},
+        {**alice, "direction": "out", "spi": "beef0000", **counted, "integrity_failures": 2, "replays": 1},
+        {**bob, "direction": "in", "spi": "c0ffee01"},
+        {**bob, "direction": "out", "spi": "beef0001"},
+        {"state": "orphan", "direction": "in", "spi": "0badcafe", **outer, **lives, "age_seconds": 90_000.0},
+    ]
+    inner = {"priority": 1_000, "reqid": 7, "interface_id": 0, "action": "protect"}
+    tunnel = {"tunnel_source": "203.0.113.10", "tunnel_destination": "198.51.100.1"}
+    who = {"state": "installed", "session_id": 1, "user": "alice"}
+    spd = [
+        {**who, **inner, **tunnel, "direction": direction, "source": source, "destination": destination}
+        for direction, source, destination in (
+            ("in", "10.99.0.2/32", "0.0.0.0/0"),
+            ("out", "0.0.0.0/0", "10.99.0.2/32"),
+            ("forward", "10.99.0.2/32", "0.0.0.0/0"),
+        )
+    ]
+    return models.Command(
+        node="gw-1",
+        verb=models.Verb.DUMP_SAD,
+        created_by="a test",
+        outcome=models.CommandOutcome.DONE,
+        finished_at=now(),
+        result={"data_plane": "xfrm", "taken_at": now().isoformat(), "sad": sad, "spd": spd},
     )
 
 

@@ -1,7 +1,6 @@
 """Realms: the sources of users, in the order in which they are asked."""
 
-import asyncio
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -9,25 +8,22 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
 from starlette.datastructures import FormData
 
-from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
 from appliance.dependencies import installation
 from appliance.installation import Actor, Transaction
-from appliance.models import CommandOutcome, RealmKind
+from appliance.models import RealmKind
 from appliance.radius_servers import service as radius_servers
 from appliance.realms import service as realms
 from appliance.realms.kinds import SETTINGS
 from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
 from webui.forms import Form, Refused, read
+from webui.orders import outcome
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
 from webui.schema_fields import describe
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/realms")
-
-_PATIENCE_SECONDS: Final = 12.0
-_LOOK_SECONDS: Final = 0.2
 
 
 @router.get("")
@@ -109,7 +105,7 @@ async def test(request: Request, actor: Ruling, name: str) -> Response:
             command = await realms.test(work, name, trial)
     except Refused as error:
         return await _show(request, actor, name, trial=Form.refused(sent, error), code=422)
-    return await _show(request, actor, name, tried=await _outcome(request, actor, command))
+    return await _show(request, actor, name, tried=await outcome(request, actor, command))
 
 
 @router.get("/{name}/remove")
@@ -177,17 +173,6 @@ async def _show(
 def _form(request: Request, actor: Actor, kind: RealmKind, form: Form, *, code: int = 200) -> HTMLResponse:
     fields = describe(SETTINGS[kind])
     return page(request, "realms/add.html", actor, code=code, kind=kind, fields=fields, form=form)
-
-
-async def _outcome(request: Request, actor: Actor, command: CommandView) -> CommandView:
-    """Wait until the gateway has answered; it may be away, then the order stands."""
-    for _ in range(int(_PATIENCE_SECONDS / _LOOK_SECONDS)):
-        if command.outcome is not CommandOutcome.PENDING:
-            break
-        await asyncio.sleep(_LOOK_SECONDS)
-        async with installation(request).snapshot(actor) as work:
-            command = await commands.show(work, command.id)
-    return command
 
 
 def _settings(sent: FormData, kind: RealmKind) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""Gateways: how they are, and what their data planes hold: the SAD and the SPD (RFC 4301 section 4.4), without keys."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse, Response
+
+from appliance.dependencies import installation
+from appliance.errors import NotFound
+from appliance.gateways import service
+from appliance.gateways.schemas import HeldState, SecurityAssociationFilter, SecurityPolicyFilter
+from appliance.installation import Transaction
+from appliance.models import CommandOutcome, Verb
+from appliance.schema import Paging
+from webui.listing import Listing, listing
+from webui.orders import outcome
+from webui.rendering import back, page
+from webui.security import Operating, SignedIn
+
+router = APIRouter(prefix="/gateways")
+
+_NONE = Paging(limit=1)
+
+
+@router.get("")
+async def list_gateways(request: Request, actor: SignedIn) -> HTMLResponse:
+    """Show the gateways."""
+    async with installation(request).snapshot(actor) as work:
+        found = await service.page(work)
+    return page(request, "gateways/list.html", actor, gateways=found.items, api="/gateways")
+
+
+@router.get("/{name}")
+async def show(
+    request: Request,
+    actor: SignedIn,
+    name: str,
+    listed: Annotated[Listing[SecurityAssociationFilter], Depends(listing(SecurityAssociationFilter))],
+) -> Response:
+    """Show a gateway, and the SAs that its data plane held when it was last asked."""
+    async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file("sad", lambda part: service.security_associations(work, name, listed.wanted, part))
+        node = await service.show(work, name)
+        try:
+            held = await service.security_associations(work, name, listed.wanted, listed.part)
+            counts = await _counts(work, name)
+        except NotFound:  # it was never asked
+            held, counts = None, {}
+    return page(
+        request,
+        "gateways/associations.html",
+        actor,
+        node=node,
+        held=held,
+        counts=counts,
+        wanted=listed.wanted,
+        part=listed.part,
+        states=list(HeldState),
+        api=f"/gateways/{name}/security-associations{listed.query}" if held else f"/gateways/{name}",
+    )
+
+
+@router.get("/{name}/policies")
+async def show_policies(
+    request: Request,
+    actor: SignedIn,
+    name: str,
+    listed: Annotated[Listing[SecurityPolicyFilter], Depends(listing(SecurityPolicyFilter))],
+) -> Response:
+    """Show the policies that a gateway's data plane held when it was last asked."""
+    async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file("spd", lambda part: service.security_policies(work, name, listed.wanted, part))
+        node = await service.show(work, name)
+        try:
+            held = await service.security_policies(work, name, listed.wanted, listed.part)
+            counts = await _counts(work, name)
+        except NotFound:  # it was never asked
+            held, counts = None, {}
+    return page(
+        request,
+        "gateways/policies.html",
+        actor,
+        node=node,
+        held=held,
+        counts=counts,
+        wanted=listed.wanted,
+        part=listed.part,
+        states=list(HeldState),
+        api=f"/gateways/{name}/security-policies{listed.query}" if held else f"/gateways/{name}",
+    )
+
+
+@router.post("/{name}/ask")
+async def ask(request: Request, actor: Operating, name: str) -> Response:
+    """Ask a gateway what its data plane holds now."""
+    async with installation(request).transaction(actor) as work:
+        command = await service.ask(work, name, Verb.DUMP_SAD)
+    answered = await outcome(request, actor, command)
+    notes = {
+        CommandOutcome.PENDING: "The gateway has not answered yet; look again in a moment.",
+        CommandOutcome.DONE: "This is what it holds now.",
+    }
+    return back(_page_of(name), notes.get(answered.outcome, answered.message))
+
+
+@router.post("/{name}/reload")
+async def reload(request: Request, actor: Operating, name: str) -> Response:
+    """Have a gateway read its configuration again."""
+    async with installation(request).transaction(actor) as work:
+        command = await service.ask(work, name, Verb.RELOAD)
+    answered = await outcome(request, actor, command)
+    return back(_page_of(name), answered.message or "The gateway has not answered yet.")
+
+
+async def _counts(work: Transaction, name: str) -> Mapping[str, Any]:
+    """Count what is not as it should be."""
+    odd = (HeldState.ORPHAN, HeldState.MISSING)
+    return {
+        state.value: (
+            await service.security_associations(work, name, SecurityAssociationFilter(state=state), _NONE)
+        ).total
+        for state in odd
+    }
+
+
+def _page_of(name: str) -> str:
+    return f"/gateways/{quote(name, safe='')}"
