@@ -1,7 +1,7 @@
 """What one level of policy says, as a form: an empty field says nothing, and a weaker level counts."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from starlette.datastructures import FormData
 
@@ -9,11 +9,28 @@ from appliance.installation import Transaction
 from appliance.policy.attributes import AccessPolicy
 from appliance.pools import service as pools
 from webui.forms import NO_ITEMS, read
-from webui.schema_fields import Described, describe
+from webui.schema_fields import Part, describe, parted
+
+_PARTS: Final = (
+    ("What they may reach", ("reachable", "routes")),
+    (
+        "Their address, and what they are told",
+        ("pool", "address", "netmask", "dns", "wins", "domain", "banner"),
+    ),
+    ("What goes through the tunnel", ("split_include", "split_exclude", "split_dns")),
+    (
+        "When, how long, how often and how much",
+        (
+            *("access_hours", "session_limit_seconds", "idle_limit_seconds"),
+            *("simultaneous_sessions", "when_too_many", "quota_octets", "quota_period"),
+        ),
+    ),
+    ("How they log in", ("second_factor", "reauthenticate_on_rekey", "save_password")),
+)
 
 
-async def fields_of(work: Transaction, *, unsaid: str, leave_out: Iterable[str] = ()) -> list[Described]:
-    """Describe the form.
+async def parts_of(work: Transaction, *, unsaid: str, leave_out: Iterable[str] = ()) -> list[Part]:
+    """Describe the form, its fields by what they are about.
 
     Args:
         work: A transaction.
@@ -21,7 +38,8 @@ async def fields_of(work: Transaction, *, unsaid: str, leave_out: Iterable[str] 
         leave_out: Attributes that cannot be said at this level.
     """
     names = [pool.name for pool in (await pools.page(work)).items]
-    return describe(AccessPolicy, leave_out=leave_out, choices={"pool": names}, unsaid=unsaid)
+    fields = describe(AccessPolicy, leave_out=leave_out, choices={"pool": names}, unsaid=unsaid)
+    return parted(fields, [(legend, under.__contains__) for legend, under in _PARTS])
 
 
 def read_policy(sent: FormData) -> AccessPolicy:

@@ -107,6 +107,8 @@ def page(
 ) -> HTMLResponse:
     """Give a page, or its live block (else its content) when htmx asks for a part."""
     loaded = _templates.get_template(template)
+    if hidden := content.keys() & _templates.globals.keys():
+        raise ValueError(f"{template} is given what every page has: {', '.join(sorted(hidden))}")
     note = unquote(request.cookies.get(NOTE, ""))
     scheme = request.cookies.get(SCHEME, "")
     values = {

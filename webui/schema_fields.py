@@ -2,7 +2,7 @@
 
 import enum
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, get_origin
 
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from webui.forms import NO_ITEMS, kind_of
 
-_SPELT: Final = {"dns": "DNS", "wins": "WINS", "oidc": "OIDC", "api": "API", "id": "ID"}
+_SPELT: Final = {word.lower(): word for word in ("NAS", "CoA", "IP", "DNS", "WINS", "OIDC", "API", "ID")}
 _YES_OR_NO: Final = (("true", "yes"), ("false", "no"))
 
 
@@ -30,6 +30,9 @@ class Described:
     help: str
     required: bool
     choices: tuple[tuple[str, str], ...] = ()
+
+
+Part = tuple[str, list[Described]]
 
 
 def describe(
@@ -55,6 +58,21 @@ def describe(
     ]
 
 
+def parted(fields: Iterable[Described], parts: Iterable[tuple[str, Callable[[str], bool]]]) -> list[Part]:
+    """Put fields under legends, in the order of both; what fits under none comes last.
+
+    Args:
+        fields: From ``describe``.
+        parts: A legend, and which names are under it.
+    """
+    left = list(fields)
+    found = []
+    for legend, belongs in parts:
+        found.append((legend, [field for field in left if belongs(field.name)]))
+        left = [field for field in left if not belongs(field.name)]
+    return [(legend, shown) for legend, shown in [*found, ("Other", left)] if shown]
+
+
 def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: str) -> Described:
     kind, optional = kind_of(field.annotation)
     help_text = (field.description or "").replace("null:", "empty:").replace("null for", "empty for")
@@ -69,7 +87,7 @@ def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: 
         shown, chosen = "choice", (*open_choice, *((each.value, each.value) for each in kind))
     elif get_origin(kind) is tuple:
         shown = "lines"
-        help_text += f" One a line{f'; {NO_ITEMS}: empty' if optional else ''}."
+        help_text += f" One a line{f'; the word {NO_ITEMS} says that there is none' if optional else ''}."
     elif get_origin(kind) is dict:
         shown = "lines"
         help_text += " One a line, for example: vpn-admins = owner."

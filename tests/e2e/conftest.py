@@ -26,6 +26,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what was measured, for whoever runs the suite."""
+    measured = [
+        f"{report.head_line}: {name}: {value}"
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if "tests/e2e/" in report.nodeid
+    ]
+    if measured:
+        terminalreporter.section("measured in the browser")
+        for line in measured:
+            terminalreporter.line(line)
+
+
 @pytest.fixture(scope="session")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     """One web process for all tests, with a database that ``furnished`` and ``bare`` fill and empty."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from appliance import models
 from appliance.models.columns import now
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from appliance.installation import Transaction
     from tests.e2e.appliance import Appliance
 
+# The goal is 0.5 s on a machine that does nothing else; the bound is for one that runs ten other things (1.1 s there).
+MOST_PAINT_MILLISECONDS = 5_000
 PHONE = {"width": 390, "height": 844}
 
 
@@ -326,6 +329,65 @@ def test_the_first_view_is_light_and_quick(
     painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
     record_property("first view", f"{sum(octets)} octets in {len(octets)} files, painted after {painted:.0f} ms")
     assert sum(octets) < 60_000
+    assert painted < MOST_PAINT_MILLISECONDS
+
+
+@pytest.mark.timeout(300)
+def test_ten_thousand_sessions_are_usable(
+    bare: Appliance, open_page: Callable[..., Page], record_property: Callable[[str, object], None]
+) -> None:
+    """Seen, searched, sorted, turned over and followed live, each within what a person waits for."""
+
+    async def put(work: Transaction) -> None:
+        at = now()
+        rows = [
+            {"node": "gw-1", "peer_id": number, "user": f"user{number % 3000}", "profile": "default"}
+            | {"authentication": "hybrid-rsa", "mode": "main", "virtual_ip": f"10.{number // 250}.0.{number % 250}"}
+            | {"peer_address": f"198.51.{number // 250}.{number % 250}", "peer_port": 4500, "pool": "default"}
+            | {"started_at": at - timedelta(seconds=number), "octets_in": number * 7919 % 1_000_003}
+            for number in range(10_000)
+        ]
+        await work.session.execute(insert(models.Session), rows)
+
+    bare.do(put)
+    page = open_page("/sessions", viewport={"width": 1280, "height": 900})
+    rows = page.locator("tbody tr")
+
+    def waited(deed: Callable[[], object], shown: Callable[[], object]) -> str:
+        began = time.monotonic()
+        deed()
+        shown()
+        return f"{(time.monotonic() - began) * 1000:.0f} ms"
+
+    took = {
+        "shown": waited(
+            lambda: page.goto("/sessions"), lambda: expect(page.get_by_text("10,000 sessions")).to_be_visible()
+        ),
+        "searched": waited(
+            lambda: page.get_by_role("searchbox", name="User, profile").fill("user2999"),
+            lambda: expect(rows).to_have_count(3),
+        ),
+        "sorted": waited(
+            lambda: page.goto("/sessions?sort=-octets_in"),
+            lambda: expect(page.get_by_text("Page 1 of 200")).to_be_visible(),
+        ),
+        "turned over": waited(
+            lambda: page.get_by_role("link", name="Next").click(),
+            lambda: expect(page.get_by_text("Page 2 of 200")).to_be_visible(),
+        ),
+    }
+    page.goto("/sessions")
+    expect(page.locator("#live-dot")).to_have_text("live")
+    took["followed live"] = waited(
+        lambda: add(bare, furniture.session(77, user="late", peer_id=77_777, started_at=now())),
+        lambda: expect(page.get_by_role("row").filter(has_text="late")).to_be_visible(),
+    )
+    expect(rows).to_have_count(50)
+    took["overview"] = waited(
+        lambda: page.goto("/"), lambda: expect(page.locator(".tile strong").first).to_have_text("10001")
+    )
+    for name, words in took.items():
+        record_property(f"10,000 sessions, {name}", words)
 
 
 def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(bare: Appliance, open_page: Callable[..., Page]) -> None:

@@ -49,6 +49,7 @@ PAGES = (
         "/search?text=a",
     ),
     *("/groups", "/groups/add", "/policy", "/realms", "/realms/local", "/realms/add/pam", "/history", "/lockouts"),
+    "/gateways",
     *(
         "/administrators",
         "/administrators/add",

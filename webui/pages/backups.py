@@ -20,16 +20,16 @@ router = APIRouter(prefix="/backups")
 
 # What people count; the other tables are in the backup as well.
 _COUNTED = {
-    "users": "users",
-    "groups": "groups",
-    "profiles": "connection profiles",
-    "pools": "address pools",
-    "realms": "realms",
-    "certificates": "certificates",
-    "administrators": "administrators",
-    "tokens": "API tokens",
-    "sessions": "sessions on record",
-    "audit_entries": "changes on record",
+    "users": ("user", "users"),
+    "groups": ("group", "groups"),
+    "profiles": ("connection profile", "connection profiles"),
+    "pools": ("address pool", "address pools"),
+    "realms": ("realm", "realms"),
+    "certificates": ("certificate", "certificates"),
+    "administrators": ("administrator", "administrators"),
+    "tokens": ("API token", "API tokens"),
+    "sessions": ("session on record", "sessions on record"),
+    "audit_entries": ("change on record", "changes on record"),
 }
 
 Passphrase = Annotated[SecretStr, FormField()]
@@ -144,7 +144,7 @@ async def _list(
         form=Form({}, why_not or {}),
         waiting=replacement.waiting(settings),
         folder=settings.data_dir / service.FOLDER,
-        counted=_counted,
+        in_words=_in_words,
         api="/backups",
     )
 
@@ -173,13 +173,20 @@ async def _show(
         replacing=replacing or Form(),
         found=_counted(found.rows) if found else None,
         present=_counted(present),
+        present_in_words=_in_words(present),
         embedded=settings.database_url is None,
         api=f"/backups/{backup.name}",
     )
 
 
 def _counted(rows: dict[str, int]) -> dict[str, int]:
-    return {words: rows.get(table, 0) for table, words in _COUNTED.items()}
+    return {many: rows.get(table, 0) for table, (_, many) in _COUNTED.items()}
+
+
+def _in_words(rows: dict[str, int]) -> str:
+    """Say how much there is."""
+    counts = {words: rows.get(table, 0) for table, words in _COUNTED.items()}
+    return ", ".join(f"{count:,} {one if count == 1 else many}" for (one, many), count in counts.items() if count)
 
 
 def _page_of(name: str) -> str:

@@ -92,7 +92,7 @@ async def _show(
         "configuration/show.html",
         actor,
         code=code,
-        version=version,
+        change=version,
         others=[other for other in others.items if other.number != number],
         against=against,
         difference=difference,

@@ -12,7 +12,7 @@ from appliance.groups import service as groups
 from appliance.groups.schemas import GroupChange, NewGroup
 from appliance.installation import Actor, Transaction
 from appliance.policy import service as policy
-from webui.access_policy import fields_of, read_policy, said
+from webui.access_policy import parts_of, read_policy, said
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
@@ -120,7 +120,7 @@ async def change_base(request: Request, actor: Operating) -> Response:
 
 async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        fields = await fields_of(work, unsaid="as for everybody", leave_out=("address",))
+        parts = await parts_of(work, unsaid="as for everybody", leave_out=("address",))
         users = (await groups.show(work, name)).users if name else 0
     return page(
         request,
@@ -129,7 +129,7 @@ async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: 
         code=code,
         name=name,
         form=form,
-        fields=fields,
+        parts=parts,
         users=users,
         api=f"/groups/{name}" if name else "",
     )
@@ -137,8 +137,8 @@ async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: 
 
 async def _base_form(request: Request, actor: Actor, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        fields = await fields_of(work, unsaid="as the profile and its pool have it", leave_out=("address",))
-    return page(request, "groups/everybody.html", actor, code=code, form=form, fields=fields, api="/policy")
+        parts = await parts_of(work, unsaid="as the profile and its pool have it", leave_out=("address",))
+    return page(request, "groups/everybody.html", actor, code=code, form=form, parts=parts, api="/policy")
 
 
 def _thing(name: str) -> Thing:

@@ -1,5 +1,6 @@
 """Settings that may be changed while the appliance runs."""
 
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -12,17 +13,17 @@ from appliance.runtime_settings.schemas import SECRETS, RuntimeSettings, Setting
 from webui.forms import Form, read
 from webui.rendering import back, page
 from webui.saving import NotSaved, Thing, save, sent_form
-from webui.schema_fields import Described, describe
+from webui.schema_fields import Part, describe, parted
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/settings")
 
 _PARTS: Final = (
-    ("Administrators on the panel", ("panel_",)),
-    ("Their sign-in by an identity provider (OpenID Connect)", ("oidc_",)),
-    ("The users' portal", ("portal",)),
-    ("What is kept for how long", ("_days",)),
-    ("Requests to the API", ("api_",)),
+    ("Administrators on the panel", "panel_"),
+    ("Their sign-in by an identity provider (OpenID Connect)", "oidc_"),
+    ("The users' portal", "portal"),
+    ("What is kept for how long", "_days"),
+    ("Requests to the API", "api_"),
 )
 
 
@@ -30,14 +31,14 @@ async def _shown(work: Transaction) -> list[SettingView]:
     return (await settings.page(work)).items
 
 
-def _parts() -> list[tuple[str, list[Described]]]:
-    """Give the fields by what they are about; what is about nothing named comes last."""
-    left = {field.name: field for field in describe(RuntimeSettings, unsaid="as it was started")}
-    parts = []
-    for legend, begins in _PARTS:
-        names = [name for name in left if name.startswith(begins) or name.endswith(begins)]
-        parts.append((legend, [left.pop(name) for name in names]))
-    return [*parts, ("Other", list(left.values()))]
+def _parts() -> list[Part]:
+    """Give the fields by what they are about."""
+    fields = describe(RuntimeSettings, unsaid="as it was started")
+    return parted(fields, [(legend, partial(_belongs, words)) for legend, words in _PARTS])
+
+
+def _belongs(words: str, name: str) -> bool:
+    return name.startswith(words) or name.endswith(words)
 
 
 _ALL: Final = Thing("setting", "", _shown)

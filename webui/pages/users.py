@@ -19,7 +19,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange, UserFilter
-from webui.access_policy import fields_of, read_policy, said
+from webui.access_policy import parts_of, read_policy, said
 from webui.forms import Form, Refused, read, wrong
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
@@ -191,8 +191,8 @@ async def change_policy(request: Request, actor: Operating, name: str) -> Respon
 
 async def _policy_form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        fields = await fields_of(work, unsaid="as for the group")
-    return page(request, "users/policy.html", actor, code=code, name=name, form=form, fields=fields)
+        parts = await parts_of(work, unsaid="as for the group")
+    return page(request, "users/policy.html", actor, code=code, name=name, form=form, parts=parts)
 
 
 # ---- the second factor ------------------------------------------------------------------------------
