@@ -20,6 +20,14 @@ class AuditFilter(Filter):
     sort: Annotated[str, SortableBy("at", "who", "deed", "target")] = "-at"
 
 
+class FieldChange(Schema):
+    """One field that differs."""
+
+    field: Annotated[str, Field(description="Its name; one inside another after a dot: policy.dns.")]
+    before: Any
+    after: Any
+
+
 class AuditEntryView(Schema):
     """One change: who, when, from where, before, after."""
 

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from appliance.audit.schemas import FieldChange
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.configuration import endpoints
 from appliance.configuration.nouns import NOUNS
-from appliance.configuration.schemas import FieldChange, Side
+from appliance.configuration.schemas import Side
 
 app = typer.Typer(help="Versions of the configuration, and the way back to one.", no_args_is_help=True)
 

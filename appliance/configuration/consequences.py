@@ -8,7 +8,8 @@ next login, and a client that would then be refused is named.
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from appliance.configuration.schemas import Consequence, Fate, FieldChange, VersionView
+from appliance.audit.schemas import FieldChange
+from appliance.configuration.schemas import Consequence, Fate, VersionView
 from appliance.installation import Transaction
 from appliance.schema import Paging
 from appliance.sessions import service as sessions

@@ -2,10 +2,11 @@
 
 import enum
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
+from appliance.audit.schemas import FieldChange
 from appliance.schema import Filter, Schema, Since, SortableBy, Until
 
 _NOUN = "What kind of thing: user, group, policy, realm, radius-server, pool, profile or setting."
@@ -27,14 +28,6 @@ class VersionFilter(Filter):
     since: Since = None
     until: Until = None
     sort: Annotated[str, SortableBy("at", "who", "target")] = "-at"
-
-
-class FieldChange(Schema):
-    """One field that differs."""
-
-    field: Annotated[str, Field(description="Its name; one inside another after a dot: policy.dns.")]
-    before: Any
-    after: Any
 
 
 class VersionView(Schema):

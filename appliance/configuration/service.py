@@ -1,17 +1,14 @@
 """The rules of configuration history."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from pydantic import ValidationError
 
 from appliance.audit import service as audit
+from appliance.audit.differences import changes
 from appliance.configuration import repository
 from appliance.configuration.nouns import NOUNS, Noun, State
 from appliance.configuration.schemas import (
     Against,
     Difference,
-    FieldChange,
     Rollback,
     Side,
     VersionFilter,
@@ -159,7 +156,7 @@ def _view(entry: AuditEntry) -> VersionView:
         noun=_noun(entry),
         name=entry.target,
         deed=entry.deed,
-        changes=_changes(_state(entry, Side.BEFORE), _state(entry, Side.AFTER)),
+        changes=changes(_state(entry, Side.BEFORE), _state(entry, Side.AFTER)),
     )
 
 
@@ -169,22 +166,5 @@ def _difference(entry: AuditEntry, before: State | None, after: State | None) ->
         name=entry.target,
         there_before=before is not None,
         there_after=after is not None,
-        changes=_changes(before, after),
+        changes=changes(before, after),
     )
-
-
-def _changes(before: State | None, after: State | None) -> list[FieldChange]:
-    old, new = dict(_flat(before or {})), dict(_flat(after or {}))
-    return [
-        FieldChange(field=field, before=old.get(field), after=new.get(field))
-        for field in dict.fromkeys((*old, *new))
-        if old.get(field) != new.get(field)
-    ]
-
-
-def _flat(state: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in state.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

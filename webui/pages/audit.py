@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from appliance.audit import service as audit
+from appliance.audit.differences import changes
 from appliance.audit.schemas import AuditFilter
 from appliance.dependencies import installation
 from webui.listing import Listing, listing
@@ -31,5 +32,6 @@ async def list_changes(
         page=found,
         wanted=listed.wanted,
         part=listed.part,
+        differences=changes,
         api=f"/audit{listed.query}",
     )
