@@ -7,9 +7,9 @@ from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import Number, installation
 from appliance.refusals import service as refusals
-from appliance.refusals.schemas import RefusalFilter, RefusalView
+from appliance.refusals.schemas import RefusalFilter
 from webui.listing import Listing, listing
-from webui.navigation import Link
+from webui.remedies import setting
 from webui.rendering import page
 from webui.security import SignedIn
 
@@ -42,16 +42,5 @@ async def show_refusal(request: Request, actor: SignedIn, refusal_id: Number) ->
     async with installation(request).snapshot(actor) as work:
         refusal = await refusals.show(work, refusal_id)
     return page(
-        request, "refusals/show.html", actor, refusal=refusal, setting=_setting(refusal), api=f"/refusals/{refusal_id}"
+        request, "refusals/show.html", actor, refusal=refusal, setting=setting(refusal), api=f"/refusals/{refusal_id}"
     )
-
-
-def _setting(refusal: RefusalView) -> Link | None:
-    """Give the page with the setting that the remedy is about."""
-    if refusal.stage == "Xauth":
-        return Link(f"/users?text={refusal.username}", "Look at the user") if refusal.username else None
-    if refusal.stage == "Mode Config":
-        return Link("/pools", "Change the pools")
-    if refusal.profile:
-        return Link(f"/profiles/{refusal.profile}/change", f"Change profile {refusal.profile}")
-    return Link("/profiles", "Change the profiles")

@@ -55,7 +55,9 @@ async def list_users(
 @router.get("/add")
 async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
     """Ask who the new user is."""
-    return await _add_form(request, actor, Form({"group": request.query_params.get("group", "")}))
+    return await _add_form(
+        request, actor, Form({name: request.query_params.get(name, "") for name in ("name", "group")})
+    )
 
 
 @router.post("")
