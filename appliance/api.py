@@ -23,6 +23,7 @@ from appliance.history import endpoints as history
 from appliance.installation import Installation
 from appliance.leases import endpoints as leases
 from appliance.lockouts import endpoints as lockouts
+from appliance.logs import endpoints as logs
 from appliance.policy import endpoints as policy
 from appliance.pools import endpoints as pools
 from appliance.profiles import endpoints as profiles
@@ -57,6 +58,7 @@ ROUTERS: Final = (
     history.router,
     refusals.router,
     lockouts.router,
+    logs.router,
     tokens.router,
     administrators.router,
     certificates.router,

@@ -165,6 +165,7 @@ class PeerRefused:
         remedy: Which setting would let it in; empty when none would.
         error: Client side: what went wrong, as its class.
         claim: Opaque: what the verdict said that refused the login, or the one that had accepted it before.
+        isakmp_sa: Our handle of its ISAKMP SA, as in ``PeerDescription``.
         transcript: What was said so far.
     """
 
@@ -180,6 +181,7 @@ class PeerRefused:
     vendor_ids: tuple[str, ...] = ()
     error: type[IkeError] | None = None
     claim: Any = None
+    isakmp_sa: int = 0
     transcript: Transcript = field(default=nothing_said, repr=False, compare=False)
 
 

@@ -20,6 +20,7 @@ import uvicorn
 from appliance import logs
 from appliance.certificates import upkeep
 from appliance.installation import Installation
+from appliance.logs import level
 from appliance.metrics import endpoints as metrics
 from appliance.settings import ListenAddress, Settings
 from ike_engine.runtime.children import inherited_descriptors
@@ -144,7 +145,7 @@ async def serve(settings: Settings) -> None:
         config.ssl = served.context
         with listening(settings) as bound:
             logger.info("panel", listen=str(settings.listen))
-            meanwhile = background(served.follow(), upkeep.run(installation))
+            meanwhile = background(served.follow(), upkeep.run(installation), level.follow(installation))
             async with metrics_served(installation), meanwhile:
                 await _Server(config, app.state.signals).serve(sockets=[bound])
 
@@ -153,6 +154,7 @@ def main() -> None:
     """Read what we were given, and serve."""
     settings = Settings()
     logs.configure(settings, "web")
+    logs.keep(settings.data_dir, "web")
     keep_memory_private()
     # uvicorn raises the signal again when it is done: by then it should close the database, not kill.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,8 +7,9 @@ while there is one; every stream gets a name at most once a second, however ofte
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from appliance import changes
 from appliance.administrators import signing_in
 from appliance.database import Database
 from appliance.dependencies import installation
+from appliance.logs.reader import state
 from webui.security import COOKIE, SignedIn
 
 logger = structlog.get_logger(__name__)
@@ -27,6 +29,7 @@ router = APIRouter(include_in_schema=False)
 
 BEAT: Final = "beat"
 SIGNED_OUT: Final = "signed-out"
+LOG: Final = "log"
 _BEAT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 10.0
 _BETWEEN_SIGNALS_SECONDS: Final = 1.0
@@ -38,7 +41,7 @@ class _Stream:
 
     def __init__(self) -> None:
         # What changed before it listened (again), nobody knows: everything is new to it.
-        self.topics: set[str] = set(changes.TOPICS)
+        self.topics: set[str] = {*changes.TOPICS, LOG}
         self.woken = asyncio.Event()
         self.woken.set()
 
@@ -46,18 +49,19 @@ class _Stream:
 class Signals:
     """All streams of this process, and the watcher that feeds them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, data_dir: Path) -> None:
         self._database = database
+        self._data_dir = data_dir
         self._streams: set[_Stream] = set()
-        self._watcher: asyncio.Task[None] | None = None
+        self._watchers: list[asyncio.Task[None]] = []
         self._closed = False
 
     async def listen(self) -> AsyncGenerator[frozenset[str]]:
         """Give the names of what changed, as soon as something did; nothing every few seconds."""
         stream = _Stream()
         self._streams.add(stream)
-        if self._watcher is None:
-            self._watcher = asyncio.create_task(self._watch(), name="signals")
+        if not self._watchers:
+            self._watchers = [asyncio.create_task(watch(), name="signals") for watch in (self._watch, self._watch_log)]
         try:
             while not self._closed:
                 with contextlib.suppress(TimeoutError):
@@ -69,10 +73,11 @@ class Signals:
                     await asyncio.sleep(_BETWEEN_SIGNALS_SECONDS)
         finally:
             self._streams.discard(stream)
-            if not self._streams and self._watcher is not None:
-                watcher, self._watcher = self._watcher, None
-                watcher.cancel()
-                await asyncio.wait({watcher})  # it gives its connection back
+            if not self._streams and self._watchers:
+                watchers, self._watchers = self._watchers, []
+                for watcher in watchers:
+                    watcher.cancel()
+                await asyncio.wait(watchers)  # one gives its connection back
 
     def close(self) -> None:
         """End all streams: the process is about to."""
@@ -85,12 +90,23 @@ class Signals:
             try:
                 async with aclosing(changes.feed(self._database)) as feed:
                     async for topics in feed:
-                        for stream in self._streams:
-                            stream.topics |= topics
-                            stream.woken.set()
+                        self._tell(topics)
             except Exception as failure:  # noqa: BLE001  each driver has its own; a new feed tells everything again
                 logger.error("cannot follow the database; trying again", error=str(failure)[:500])  # noqa: TRY400
             await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _watch_log(self) -> None:
+        known = state(self._data_dir)
+        while True:
+            await asyncio.sleep(_BETWEEN_SIGNALS_SECONDS)
+            if (now := state(self._data_dir)) != known:
+                known = now
+                self._tell({LOG})
+
+    def _tell(self, topics: Iterable[str]) -> None:
+        for stream in self._streams:
+            stream.topics |= set(topics)
+            stream.woken.set()
 
 
 @router.get("/signals")

@@ -65,17 +65,24 @@ def call(endpoint: Callable[..., Awaitable[T]], *path: object, **given: Any) -> 
     if _gateways:
         return cast("T", _gateways[-1].call(operation, *path, **given))
     bound = operation.bind(*path, **given)
-    return cast("T", run(lambda work: operation.carry_out(work, bound)))
+    return cast("T", run(lambda work: operation.carry_out(work, bound), changes=operation.changes))
 
 
-def run(work: Callable[[Transaction], Awaitable[T]]) -> T:
-    """Do something in one transaction on behalf of whoever typed the command; only on the machine itself."""
+def run(work: Callable[[Transaction], Awaitable[T]], *, changes: bool = True) -> T:
+    """Do something on behalf of whoever typed the command; only on the machine itself.
+
+    Args:
+        work: What to do in one transaction.
+        changes: It may write; otherwise it has a consistent view, and holds nobody up while it waits for something.
+    """
     if _gateways:
         raise typer.BadParameter("this command works on the gateway itself only; leave --url out there")
 
     async def in_transaction() -> T:
-        async with Installation.open(Settings()) as installation, installation.transaction(_actor()) as transaction:
-            return await work(transaction)
+        async with Installation.open(Settings()) as installation:
+            begin = installation.transaction if changes else installation.snapshot
+            async with begin(_actor()) as transaction:
+                return await work(transaction)
 
     return asyncio.run(in_transaction())
 

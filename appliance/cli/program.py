@@ -23,6 +23,7 @@ from appliance.cli import (
     history,
     leases,
     lockouts,
+    log,
     policies,
     pools,
     profiles,
@@ -48,6 +49,7 @@ app.command()(serve.serve)
 app.command()(connect.connect)
 app.command()(doctor.doctor)
 app.command()(history.history)
+app.command()(log.log)
 users.app.add_typer(second_factors.app, name="second-factor")
 app.command()(samples.traffic)
 app.add_typer(users.app, name="user")

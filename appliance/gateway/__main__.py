@@ -84,6 +84,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = Settings()
     logs.configure(settings, "gateway")
+    logs.keep(settings.data_dir, "gateway")
     keep_memory_private()
     descriptors = inherited_descriptors()
     if missing := {"ike", "natt"} - descriptors.keys():

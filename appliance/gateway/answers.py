@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Rejected
 from appliance.models.columns import now as utc_now
 from ike_engine import actions
@@ -57,8 +59,10 @@ class Answers:
         """
         match question:
             case actions.Authenticate():
+                _say_whose(question.peer)
                 return await self._authenticate(question)
             case actions.Configure():
+                _say_whose(question.peer)
                 return await self._configure(question)
         raise TypeError(f"a gateway cannot answer {type(question).__name__}")
 
@@ -103,3 +107,8 @@ class Answers:
         if isinstance(answer, actions.Configuration):
             self._certificates.note(question.peer_id, question.peer)
         return answer
+
+
+def _say_whose(peer: actions.PeerDescription) -> None:
+    """Have every line that is logged on the way to the answer name the login: each question has a task of its own."""
+    structlog.contextvars.bind_contextvars(isakmp_sa=peer.isakmp_sa)

@@ -151,7 +151,6 @@ class Commands:
             return None
         return {
             "transcript": pack(self._transcript(stay.peer_id), self._projector.moment),
-            "child_sas": {f"{spi:08x}": asdict(octets) for spi, octets in stay.octets.items()},
         }
 
     async def _test_realm(self, command: models.Command) -> None:

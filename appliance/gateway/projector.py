@@ -26,6 +26,7 @@ from ike_engine.events import (
     DatagramDropped,
     Event,
     IsakmpSaEstablished,
+    Liveness,
     LivenessChanged,
     PeerConnected,
     PeerGone,
@@ -186,10 +187,10 @@ class Projector:
             case ChildSaRemoved():
                 self._on_child_sa_removed(event)
             case PeerMoved():
+                self._log(event.peer_id, "client moved", to=str(event.path.remote))
                 self._change(event.peer_id, lambda stay, at: stay.moved(event.path, at))
             case LivenessChanged():
-                self.liveness[event.liveness.value] += 1
-                self._change(event.peer_id, lambda stay, at: stay.liveness(event, at))
+                self._on_liveness(event)
             case PeerGone():
                 self._on_gone(event)
             case PeerRefused():
@@ -292,8 +293,23 @@ class Projector:
             for observer in self._observers:
                 observer.changed(stay)
 
+    def _log(self, peer_id: int, what: str, **more: object) -> None:
+        """Write down what happens to a live session."""
+        if (stay := self._live.get(peer_id)) is not None:
+            logger.info(what, peer_id=peer_id, user=stay.user, peer=stay.peer, **more)
+
+    def _on_liveness(self, event: LivenessChanged) -> None:
+        self.liveness[event.liveness.value] += 1
+        stay = self._live.get(event.peer_id)
+        if event.liveness is not Liveness.ALIVE:
+            self._log(event.peer_id, f"client is {event.liveness.value}", probe=event.probe, of=event.probes)
+        elif stay is not None and stay.columns["liveness"] != event.liveness.value:
+            self._log(event.peer_id, "client is alive again")
+        self._change(event.peer_id, lambda stay, at: stay.liveness(event, at))
+
     def _on_isakmp_sa(self, event: IsakmpSaEstablished) -> None:
         if event.peer_id in self._live:
+            self._log(event.peer_id, "ISAKMP SA renewed", suite=event.suite, carried_over=event.carried_over)
             self._change(event.peer_id, lambda stay, at: stay.isakmp_sa(event, at))
         else:
             self._early.setdefault(event.peer_id, []).append(event)
@@ -306,6 +322,8 @@ class Projector:
             self._early.setdefault(event.peer_id, []).append(event)
             return
         self._by_spi[event.inbound_spi] = stay
+        renewed = "Child SA renewed" if event.replaces is not None else "Child SA added"
+        self._log(event.peer_id, renewed, suite=event.suite, spi=f"{event.inbound_spi:08x}")
         self._change(event.peer_id, lambda stay, at: stay.child_sa(event, at))
 
     def _on_connected(self, event: PeerConnected) -> None:
@@ -335,6 +353,7 @@ class Projector:
             self._noted.logins[stay.account] = at
         logger.info(
             "login",
+            peer_id=event.peer_id,
             user=event.user,
             profile=event.profile,
             virtual_ip=stay.columns["virtual_ip"],
@@ -369,6 +388,7 @@ class Projector:
             observer.ended(stay)
         logger.info(
             "logout",
+            peer_id=event.peer_id,
             user=event.user,
             virtual_ip=stay.columns["virtual_ip"],
             peer=stay.peer,
@@ -401,11 +421,13 @@ class Projector:
                 "offered": _lines(event.offered),
                 "accepted": _lines(event.accepted),
                 "vendor_ids": _lines(event.vendor_ids),
+                "isakmp_sa": event.isakmp_sa,
                 "transcript": pack(event.transcript(), self.moment),
             }
         )
         logger.warning(
             "client refused",
+            isakmp_sa=event.isakmp_sa,
             peer=str(event.path.remote),
             stage=event.stage.value,
             reason=line(event.reason),

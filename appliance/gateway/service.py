@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from appliance import changes, logs
+from appliance import changes
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.certificates.outside import RevocationService
 from appliance.commands.confidential import CommandKey
@@ -49,6 +49,7 @@ from appliance.gateway.stored_stays import StoredStays
 from appliance.gateway.takeover import take_over
 from appliance.gateway.transcripts import Transcripts
 from appliance.gateway.transfers import Transfers, forget_old_transfers, read_transfers
+from appliance.logs import level
 from appliance.models.columns import now as utc_now
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.repository import of_accounts
@@ -374,7 +375,7 @@ class Gateway:
             async for topics in feed:
                 await self._logins.follow(topics)
                 if "settings" in topics:
-                    await self._obey_settings()
+                    await level.obey(self._installation)
                 if "commands" in topics:
                     await self._commands.carry_out()
                 if topics & _FOLLOWED:
@@ -396,11 +397,6 @@ class Gateway:
             return
         self._transfers.about_to_read()
         self._transfers.read(await self._reader.run(partial(read_transfers, today=utc_now().date())))
-
-    async def _obey_settings(self) -> None:
-        async with self._database.snapshot() as session:
-            settings = await runtime_settings.current(session)
-        logs.set_level(settings.log_level or self._installation.settings.log_level)
 
     async def _reload(self, topics: frozenset[str] = _CONFIGURATION) -> None:
         """Work by what is configured now; sessions keep what they were given."""

@@ -29,6 +29,7 @@ _NAME_CHARACTERS = 128
 _LINE_CHARACTERS = 512
 _SHORTEST_PACE_SECONDS = 0.5
 _EARLIER = 0  # no SPI: what Child SAs carried that were gone before this process began
+_MOST_ISAKMP_SAS = 20
 
 # Vendor IDs that say who rather than what a client is, the most telling first.
 _TELLING_VENDORS = ("strongSwan", "Cisco", "IPsec-Tools", "KAME", "Microsoft")
@@ -204,7 +205,9 @@ class Stay:
     def isakmp_sa(self, event: IsakmpSaEstablished, at: datetime) -> None:
         """The first ISAKMP SA, or the one that a rekeying put in its place."""
         self.columns["ike_suite"] = event.suite
+        numbers = [*self.columns["details"].get("isakmp_sas", ()), event.isakmp_sa]
         self._detail(
+            isakmp_sas=numbers[-_MOST_ISAKMP_SAS:],
             isakmp_sa={
                 "initiator_spi": event.initiator_spi.hex(),
                 "responder_spi": event.responder_spi.hex(),
@@ -212,7 +215,7 @@ class Stay:
                 "mode": event.mode,
                 "lifetime_seconds": event.lifetime_seconds,
                 "established_at": at.isoformat(timespec="seconds"),
-            }
+            },
         )
 
     def child_sa(self, event: ChildSaEstablished, at: datetime) -> None:

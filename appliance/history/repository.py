@@ -32,6 +32,19 @@ async def page(session: AsyncSession, wanted: EventFilter, paging: Paging) -> tu
     return await listing.page(session, Event, matches, wanted.sort, paging)
 
 
+async def sessions_of(session: AsyncSession, events: Sequence[Event]) -> dict[tuple[str, int | None], int]:
+    """Give the keys of the sessions that these events are about, by node and the engine's handle there."""
+    peers = {event.peer_id for event in events if event.peer_id is not None}
+    if not peers:
+        return {}
+    rows = await session.execute(
+        select(Session.node, Session.peer_id, Session.id).where(
+            Session.node.in_({event.node for event in events}), Session.peer_id.in_(peers)
+        )
+    )
+    return {(node, peer_id): key for node, peer_id, key in rows}
+
+
 async def visits(session: AsyncSession, user: str, most: int) -> Sequence[Event]:
     """Give the latest visits, each by its last event: a login that was followed by a logout is left out."""
     later = aliased(Event)

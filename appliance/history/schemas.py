@@ -44,6 +44,7 @@ class EventView(Schema):
     began_at: Annotated[datetime | None, Field(description="Of a logout: when the stay began.")]
     cause: Annotated[str, Field(description="Of a logout: why it ended; of a failure: how far it came.")]
     reason: str
+    session_id: Annotated[int | None, Field(description="Its session, as long as that is kept.")] = None
 
     @computed_field(description="Of a logout: how long the stay was.")  # type: ignore[prop-decorator]
     @property

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from appliance.models.columns import Base, Key, Line, Name, now
+from appliance.models.columns import Base, BigNumber, Key, Line, Name, now
 
 
 class Refusal(Base):
@@ -17,6 +17,7 @@ class Refusal(Base):
         offered: What the client offered, one line each.
         accepted: What the profile accepts, one line each.
         remedy: Which setting would let it in; empty when none would.
+        isakmp_sa: The engine's handle on that gateway, by which its log knows the attempt; 0: not known.
         transcript: What was said (``transcripts.stored``).
     """
 
@@ -37,4 +38,5 @@ class Refusal(Base):
     offered: Mapped[tuple[str, ...]] = mapped_column(default=())
     accepted: Mapped[tuple[str, ...]] = mapped_column(default=())
     vendor_ids: Mapped[tuple[str, ...]] = mapped_column(default=())
+    isakmp_sa: Mapped[int] = mapped_column(BigNumber, default=0, server_default="0")
     transcript: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)

@@ -42,4 +42,5 @@ class RefusalView(Schema):
 class RefusalDetail(RefusalView):
     """One refused attempt, with what gateway and client said to each other."""
 
+    isakmp_sa: Annotated[int, Field(description="What the gateway's log calls it; 0: not known.")]
     transcript: TranscriptView

@@ -26,4 +26,5 @@ async def show(work: Transaction, refusal_id: int) -> RefusalDetail:
     if refusal is None:
         raise NotFound(f"there is no refusal {refusal_id}")
     view = RefusalView.model_validate(refusal)
-    return RefusalDetail(**view.model_dump(), transcript=unpack(refusal.transcript, complete=True))
+    said = unpack(refusal.transcript, complete=True)
+    return RefusalDetail(**view.model_dump(), isakmp_sa=refusal.isakmp_sa, transcript=said)

@@ -35,7 +35,8 @@ class RuntimeSettings(Schema):
     refusal_days: Annotated[_Days, Field(description="Refusals are kept for so long, and never more than 20,000.")] = 90
     audit_days: Annotated[_Days | None, Field(description="The audit log is kept for so long; null: for ever.")] = None
     log_level: Annotated[
-        LogLevel | None, Field(description="The least serious line that gateways log; null: as they were started.")
+        LogLevel | None,
+        Field(description="The least serious line that is logged; null: as each process was started."),
     ] = None
     api_requests_per_minute: Annotated[
         int, Field(ge=0, le=1_000_000, description="A token may ask so often, also all at once; 0: without limit.")

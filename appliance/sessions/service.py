@@ -47,6 +47,15 @@ async def show(work: Transaction, session_id: int) -> SessionView:
     return SessionView.model_validate(await _find(work, session_id))
 
 
+async def peer_id(work: Transaction, session_id: int) -> int:
+    """Give what the gateway that holds a session calls it.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    return (await _find(work, session_id)).peer_id
+
+
 async def disconnect(work: Transaction, session_id: int, reason: str) -> CommandView:
     """Tell the gateway to end a session. It is ended when the command's outcome says so.
 

@@ -54,6 +54,7 @@ class Refusals:
                 remedy=error.remedy,
                 vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
                 claim=sa.peer.claim if sa.peer else claim,
+                isakmp_sa=sa.number,
                 transcript=sa.transcript.lines,
             )
         )

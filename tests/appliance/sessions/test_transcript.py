@@ -78,7 +78,7 @@ async def test_the_gateway_of_a_live_session_is_asked(installation: Installation
 
     async def answer(command: Command) -> None:
         asked_for.append((command.verb, command.session_id, command.created_by))
-        command.result = {"transcript": SAID, "child_sas": {}}
+        command.result = {"transcript": SAID}
 
     async with gateway(installation, answer):
         said = await asked(installation, session_id)

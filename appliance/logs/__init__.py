@@ -1,16 +1,22 @@
-"""Log lines: text for people or JSON for machines, on standard error, with secrets struck out.
+"""Log lines: text for people or JSON for machines on standard error, and on record for the panel; secrets struck out.
 
 The process's standard ``logging`` (uvicorn, SQLAlchemy, alembic) goes through the same chain, so
 that one process writes one kind of line.
 """
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import structlog
 
+from appliance.logs.record import Record, RecordHandler
+from appliance.logs.standard_error import PatientStandardError
 from appliance.settings import LogFormat, LogLevel, Settings
 from ike_engine.secret import Secret
 
@@ -50,7 +56,7 @@ def configure(settings: Settings, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = PatientStandardError(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -62,6 +68,39 @@ def configure(settings: Settings, process: str) -> None:
     set_level(settings.log_level)
     for chatty in ("aiosqlite", "alembic", "asyncio", "pyroute2", "sqlalchemy.engine"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def keep(data_dir: Path, process: str) -> None:
+    """Have every line of this process on record as well, and what ends it; not to be able to is said and no more."""
+    try:
+        record = Record(data_dir)
+    except OSError as error:
+        structlog.get_logger(__name__).error(
+            "log lines are not on record", folder=str(data_dir), because=error.strerror
+        )
+        return
+    handler = RecordHandler(record, process, lambda line: dict(redact(None, "", line)))
+    logging.getLogger().addHandler(handler)
+    said = sys.excepthook
+
+    def ends(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        said(kind, error, traceback)
+        if not issubclass(kind, KeyboardInterrupt):
+            with contextlib.suppress(Exception):
+                record.append(_end(process, (kind, error, traceback)))
+
+    sys.excepthook = ends
+
+
+def _end(process: str, error: tuple[type[BaseException], BaseException, TracebackType | None]) -> dict[str, Any]:
+    line = {
+        "event": f"{process} ends by a fault of its own",
+        "level": "critical",
+        "timestamp": datetime.now(UTC).isoformat(),
+        "process": process,
+        "exc_info": error,
+    }
+    return dict(structlog.processors.format_exc_info(None, "", line))
 
 
 def set_level(level: LogLevel) -> None:
