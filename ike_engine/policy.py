@@ -33,6 +33,10 @@ class Phase1Mode(enum.Enum):
     AGGRESSIVE = "aggressive"
 
 
+INITIATOR_REKEYS_AT = 0.8
+RESPONDER_REKEYS_AT = 0.9
+"""Parts of a Child SA's lifetime after which either side renews it: the initiator first, so that they do not cross."""
+
 SMALL_GROUPS = frozenset({DhGroup.MODP_1024, DhGroup.MODP_1536})
 
 

@@ -31,6 +31,7 @@ SECTIONS: Final = {
         Link("/refusals", "Refused clients", "r"),
         Link("/lockouts", "Lockouts", "l"),
         Link("/gateways", "Gateways", "w"),
+        Link("/logs", "Log", "g"),
     ),
     "Access": (
         Link("/users", "Users", "u"),

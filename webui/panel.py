@@ -24,7 +24,7 @@ from webui.security import Guard, SignInNeeded, to_sign_in
 def create(installation: Installation) -> FastAPI:
     """Make the application that serves API and panel."""
     app = api.create(installation)
-    app.state.signals = Signals(installation.database)
+    app.state.signals = Signals(installation.database, installation.settings.data_dir)
     app.include_router(pages.router)
     app.include_router(portal.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ike_engine.events import Goodbye
 from ike_engine.ikev1 import informational, quick_mode
 from ike_engine.ikev1.numbers import ExchangeType
-from ike_engine.policy import EspProposal
+from ike_engine.policy import INITIATOR_REKEYS_AT, RESPONDER_REKEYS_AT, EspProposal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from ike_engine.ikev1.envelope import Phase2Transport
     from ike_engine.ikev1.isakmp_sa import IsakmpSa
     from ike_engine.peer import Child, Peer
-
-INITIATOR_REKEYS_AT = 0.8
-RESPONDER_REKEYS_AT = 0.9
-"""Parts of the lifetime after which either side renews: the initiator goes first, so that they do not cross."""
 
 REKEY_AGAIN_AFTER = 0.03
 """Part of the lifetime after which a rekey that failed is tried again."""

@@ -11,11 +11,12 @@ from sqlalchemy import select
 
 from appliance import changes, models
 from appliance.installation import Actor, Installation
+from appliance.logs.record import Record
 from appliance.models.columns import now
 from appliance.settings import Settings
 from tests.webui.signing_in import sign_in
 from webui import live
-from webui.live import Signals
+from webui.live import LOG, Signals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,24 +27,24 @@ if TYPE_CHECKING:
 
 async def test_every_listener_is_told_and_the_watcher_ends_with_the_last(tmp_path: Path) -> None:
     async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
-        signals = Signals(installation.database)
+        signals = Signals(installation.database, installation.settings.data_dir)
         streams = [signals.listen(), signals.listen()]
         async with asyncio.timeout(30):
             for stream in streams:
-                assert await anext(stream) == changes.TOPICS
+                assert await anext(stream) == changes.TOPICS | {LOG}
             async with installation.transaction(Actor("a test")) as work:
                 work.session.add(models.User(name="alice", password_hash="x"))
             for stream in streams:
                 assert "users" in await _next_change(stream)
-            assert signals._watcher is not None
+            assert signals._watchers
             for stream in streams:
                 await stream.aclose()
-        assert signals._watcher is None
+        assert not signals._watchers
 
 
 async def test_streams_end_when_the_process_is_about_to(tmp_path: Path) -> None:
     async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
-        signals = Signals(installation.database)
+        signals = Signals(installation.database, installation.settings.data_dir)
         stream = signals.listen()
         await anext(stream)
         signals.close()
@@ -59,7 +60,7 @@ async def test_a_stream_says_when_its_sign_in_is_over_and_ends(tmp_path: Path, m
         return next(answers)
 
     async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
-        signals = Signals(installation.database)
+        signals = Signals(installation.database, installation.settings.data_dir)
         async with asyncio.timeout(30):
             said = [lines async for lines in live._events(signals, allowed)]
     assert len(said) == 2
@@ -101,8 +102,19 @@ async def test_every_live_part_says_that_it_is_one(browser: httpx2.AsyncClient) 
     assert all("Coati-Live" in tag for tag in live_ones)
 
 
-async def _next_change(stream: object) -> frozenset[str]:
+async def test_lines_of_the_log_are_news(tmp_path: Path) -> None:
+    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+        signals = Signals(installation.database, installation.settings.data_dir)
+        stream = signals.listen()
+        async with asyncio.timeout(30):
+            await anext(stream)
+            asyncio.get_running_loop().call_later(0.1, Record(installation.settings.data_dir).append, {"event": "x"})
+            assert LOG in await _next_change(stream, LOG)
+        await stream.aclose()
+
+
+async def _next_change(stream: object, wanted: str = "users") -> frozenset[str]:
     async for topics in stream:
-        if "users" in topics:
+        if wanted in topics:
             return topics
     raise AssertionError("the stream ended")

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from appliance import models
 from appliance.installation import Actor
+from appliance.logs.record import Record
 from appliance.models.columns import now
 from tests.webui.signing_in import sign_in
 
@@ -50,6 +51,7 @@ PAGES = (
     ),
     *("/groups", "/groups/add", "/policy", "/realms", "/realms/local", "/realms/add/pam", "/history", "/lockouts"),
     "/gateways",
+    *("/logs", "/logs?level=warning&process=web&text=x", "/logs/lines?user=alice", "/logs?format=json"),
     *(
         "/administrators",
         "/administrators/add",
@@ -311,12 +313,113 @@ async def test_a_refusal_says_what_was_offered_and_what_would_help(browser: http
         assert shown in page
 
 
+SAID = {
+    "began": "2026-11-26T12:00:00+00:00",
+    "lines": [
+        [0.0, "message", False, "main mode", 1, False, ["SA", "8 VID"], 244, 1, "offers <8> transforms"],
+        [0.001, "message", True, "main mode", 2, False, ["SA"], 1184, 3],
+        [0.5, "message", True, "Xauth", 1, True, ["HASH", "ATTR"], 92],
+        [2.0, "repeated", True, "", 0, False, [], 0, 1, "", 2],
+        [3.5, "dropped", False, "", 0, False, [], 0, 1, "HASH does not verify", 3],
+        [30.0, "probes", True, "dead peer detection", 0, True, ["HASH", "N"], 0, 1, "we probed 1 time", 2, 4.0],
+    ],
+}
+PEER = {"node": "here", "profile": "default", "peer_address": "192.0.2.1", "peer_port": 4500}
+PERSON = {"user": "alice", "authentication": "hybrid-rsa", "mode": "main"}
+DETAILS = {
+    "isakmp_sas": [3],
+    "isakmp_sa": {
+        "initiator_spi": "11" * 8,
+        "responder_spi": "22" * 8,
+        "suite": "aes256-sha256-modp2048",
+        "mode": "main",
+        "lifetime_seconds": 86_400,
+        "established_at": now().isoformat(),
+    },
+    "child_sas": [
+        {
+            "inbound_spi": "c0ffee01",
+            "outbound_spi": "c0ffee02",
+            "suite": "aes256gcm16",
+            "local_networks": ["0.0.0.0/0"],
+            "remote_networks": ["10.9.0.1/32"],
+            "lifetime_seconds": 28_800,
+            "established_at": now().isoformat(),
+        }
+    ],
+}
+
+
+async def test_a_session_shows_its_transcript_when_it_has_ended_and_asks_for_it_before(
+    browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.sessions.transcript._PATIENCE_SECONDS", 0.2)
+    await sign_in(browser)
+    async with browser.installation.transaction(Actor("a test")) as work:
+        ended = models.Session(**PEER, **PERSON, peer_id=7, ended_at=now(), transcript=SAID, details=DETAILS)
+        live = models.Session(**PEER, **PERSON, peer_id=8, details=DETAILS)
+        login = models.Event(**PEER, kind=models.EventKind.LOGIN, user="alice", peer_id=8)
+        work.session.add_all((ended, live, login))
+    page = (await browser.get("/sessions/1")).text
+    for shown in ("offers &lt;8&gt; transforms", "HDR*, HASH, ATTR", "in 3 fragments", "HASH does not verify, 3 times"):
+        assert shown in page
+    page = (await browser.get("/sessions/2")).text
+    assert 'href="/sessions/2/transcript"' in page
+    assert 'href="/logs?session=2"' in page
+    assert "c0ffee01" in page
+    assert "in 7 h" in page  # we renew it
+    assert "gateway here does not answer" in (await browser.get("/sessions/2/transcript")).text
+    assert 'href="/sessions/2"' in (await browser.get("/history")).text
+
+
+async def test_a_refusal_shows_its_transcript_and_leads_to_its_log(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    node = browser.installation.settings.node_name
+    async with browser.installation.transaction(Actor("a test")) as work:
+        work.session.add(
+            models.Refusal(
+                **PEER | {"node": node}, stage="Xauth", reason="wrong password", transcript=SAID, isakmp_sa=3
+            )
+        )
+    record = Record(browser.installation.settings.data_dir)
+    record.append({"event": "client refused", "level": "warning", "timestamp": now().isoformat(), "isakmp_sa": 3})
+    page = (await browser.get("/refusals/1")).text
+    assert "offers &lt;8&gt; transforms" in page
+    assert 'href="/logs?refusal=1"' in page
+    assert "client refused" in (await browser.get("/logs/lines?refusal=1")).text
+
+
+async def test_the_log_is_filtered_held_and_downloaded(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    record = Record(browser.installation.settings.data_dir)
+    for number, (level, process) in enumerate((("info", "web"), ("warning", "gateway"), ("error", "gateway"))):
+        line = {"event": f"line <{number}>", "level": level, "process": process, "timestamp": now().isoformat()}
+        record.append(line | {"user": "alice", "exception": "Traceback" if level == "error" else ""})
+    page = (await browser.get("/logs")).text
+    assert page.index("line &lt;2&gt;") < page.index("line &lt;1&gt;") < page.index("line &lt;0&gt;")
+    assert "log from:#signals" in page
+    warnings = (await browser.get("/logs?level=warning")).text
+    assert "line &lt;0&gt;" not in warnings
+    assert "line &lt;1&gt;" in warnings
+    held = re.search(r'href="(/logs\?before=[^"]+)"', page)[1]
+    record.append({"event": "later", "level": "info", "process": "web", "timestamp": now().isoformat()})
+    assert "later" in (await browser.get("/logs")).text
+    still = (await browser.get(held)).text
+    assert "later" not in still
+    assert "log from:#signals" not in still
+    text = (await browser.get("/logs?format=text&process=gateway")).text.splitlines()
+    assert [line.partition(": ")[2] for line in text if ": " in line] == ["line <1> user=alice", "line <2> user=alice"]
+    assert text[-1] == "Traceback"
+    assert (await browser.get("/logs?format=xml")).status_code == 422
+
+
 async def test_a_change_shows_before_and_after(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     await browser.post("/users", data={"name": "alice", "password": "correct horse battery"})
     await browser.post("/users/alice/disable")
     page = (await browser.get("/audit")).text
-    assert "<dt>enabled</dt><dd><del>yes</del> <ins>no</ins></dd>" in page
+    assert '<td data-label="Before"><del>yes</del></td><td data-label="After"><ins>no</ins></td>' in page
+    assert "Before and after: enabled" in page
     assert "correct horse" not in page
 
 

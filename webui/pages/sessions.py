@@ -8,10 +8,13 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import Number, installation
+from appliance.errors import OutOfReach
 from appliance.installation import Actor
 from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, SessionFilter
+from appliance.sessions.transcript import transcript
+from ike_engine.policy import RESPONDER_REKEYS_AT
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.security import Operating, SignedIn
@@ -86,7 +89,38 @@ async def show_session(request: Request, actor: SignedIn, session_id: Number) ->
     """Show one session."""
     async with installation(request).snapshot(actor) as work:
         session = await sessions.show(work, session_id)
-    return page(request, "sessions/show.html", actor, session=session, api=f"/sessions/{session_id}")
+        # That of a live one is its gateway's to tell, which takes a moment: the page asks for it when it is there.
+        said = await transcript(work, session_id) if session.ended_at is not None else None
+    return page(
+        request,
+        "sessions/show.html",
+        actor,
+        session=session,
+        transcript=said,
+        rekeys_at=RESPONDER_REKEYS_AT,
+        api=f"/sessions/{session_id}",
+    )
+
+
+@router.get("/{session_id}/transcript")
+async def show_transcript(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
+    """Show what was said in a session; of a live one its gateway is asked, and waited for."""
+    problem, said = "", None
+    async with installation(request).snapshot(actor) as work:
+        session = await sessions.show(work, session_id)
+        try:
+            said = await transcript(work, session_id)
+        except OutOfReach as error:
+            problem = f"{error}; {error.remedy}"
+    return page(
+        request,
+        "sessions/transcript.html",
+        actor,
+        session=session,
+        transcript=said,
+        problem=problem,
+        api=f"/sessions/{session_id}/transcript",
+    )
 
 
 @router.post("/{session_id}/rekey")
