@@ -23,13 +23,18 @@ from appliance import first_start, models
 from appliance.groups import service as groups
 from appliance.groups.schemas import NewGroup
 from appliance.installation import Actor, Installation, Transaction
+from appliance.logs.record import FOLDER, Record
 from appliance.models.columns import now
 from appliance.policy.attributes import AccessPolicy
 from appliance.realms import service as realms
 from appliance.realms.schemas import NewRealm
 from appliance.settings import ListenAddress, Settings
+from appliance.transcripts.stored import pack
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
+from ike_engine.events import PeerConnected
+from tests.ike_engine.lab import pair
+from tests.ike_engine.network import Weather
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -128,11 +133,17 @@ class Appliance:
             work.session.add(session(8, user="dave", behind_nat=False, client_software="vpnc 0.5.3"))
             for number in range(20, 24):
                 ended = {"ended_at": now() - timedelta(hours=number - 19), "goodbye": "client-disconnected"}
-                work.session.add(session(number, user="alice", **ended, goodbye_reason="the client said goodbye"))
-            work.session.add_all([refusal(), refusal(stage="Xauth", username="mallory", reason="wrong password")])
+                work.session.add(
+                    session(number, user="alice", **ended, goodbye_reason="the client said goodbye", transcript=said())
+                )
+            work.session.add_all([refusal(), refusal(stage="Xauth", username="mallory", **WRONG, transcript=said())])
             work.session.add_all(samples())
-            said = AccessPolicy.model_validate({"simultaneous_sessions": 2, "access_hours": "Mon-Fri 07:00-20:00"})
-            await groups.add(work, NewGroup(name="staff", description="Who works here", policy=said))
+            policy = AccessPolicy.model_validate({"simultaneous_sessions": 2, "access_hours": "Mon-Fri 07:00-20:00"})
+            record = Record(self.settings.data_dir)
+            for line in log_lines():
+                record.append(line)
+            record.close()
+            await groups.add(work, NewGroup(name="staff", description="Who works here", policy=policy))
             await users.change(work, "alice", UserChange(group="staff"))
             await realms.add(work, NewRealm(name="corp", kind=models.RealmKind.RADIUS, enabled=False))
             seen = {"node": "gw-1", "peer_address": "198.51.100.7", "peer_port": 4500, "profile": "default"}
@@ -151,6 +162,8 @@ class Appliance:
 
     def empty(self) -> None:
         """Take all of it out again."""
+        for file in (self.settings.data_dir / FOLDER).glob("*"):
+            file.unlink()
 
         async def take(work: Transaction) -> None:
             for name in [each.name for each in (await realms.page(work)).items if each.name != "local"]:
@@ -280,6 +293,44 @@ def samples() -> list[models.Sample]:
         )
         for ago in range(0, 24 * 60, 2)
     ]
+
+
+WRONG = {
+    "reason": "wrong password for 'mallory'",
+    "remedy": "if the user forgot it, set a new one: coati user password alice",
+    "offered": (),
+    "accepted": (),
+    "isakmp_sa": 7,
+}
+
+
+def said() -> dict[str, Any] | None:
+    """What a client and the gateway said in an hour, some of it twice."""
+    lab = pair(seed=4, weather=Weather(loss=0.12, duplication=0.1), client={"child_lifetime_seconds": 900})
+    lab.connect(3_000)
+    peer_id = lab.gateway.of(PeerConnected)[-1].peer_id
+    began = now() - timedelta(hours=1)
+    return pack(lab.gateway.endpoint.transcript(peer_id), lambda at: began + timedelta(seconds=at - 1_000))
+
+
+def log_lines() -> list[dict[str, Any]]:
+    """What processes say: of people, of trouble, of themselves."""
+    peer = {"peer": "198.51.100.99:500", "isakmp_sa": 7}
+    lines: list[dict[str, Any]] = [
+        {"event": "serving", "process": "gateway", "ike": "0.0.0.0:500", "nat_t": "0.0.0.0:4500", "data_plane": "xfrm"},
+        {"event": "panel", "process": "web", "listen": "0.0.0.0:8443"},
+        {"event": "login", "process": "gateway", "user": "alice", "virtual_ip": "10.99.0.2", "client": "strongSwan"},
+        {"event": "client is probing", "process": "gateway", "user": "carol", "probe": 2, "of": 5},
+        {"event": "client refused", "process": "gateway", "level": "warning", **peer, "reason": WRONG["reason"]},
+        {"event": "cannot follow the database; trying again", "process": "web", "level": "error", "error": "timeout"},
+        {
+            "event": "unexpected KeyError",
+            "process": "gateway",
+            "level": "error",
+            "exception": "Traceback ...\nKeyError",
+        },
+    ]
+    return [{"level": "info", "timestamp": (now() - timedelta(minutes=1)).isoformat(), **line} for line in lines]
 
 
 def refusal(**more: Any) -> models.Refusal:

@@ -26,9 +26,13 @@ PAGES = {
     "sessions": "/sessions",
     "sessions-ended": "/sessions?which=ended",
     "session": "/sessions/{session}",
+    "session-of-yesterday": "/sessions/{ended}",
+    "log": "/logs",
+    "log-of-warnings": "/logs?level=warning&process=gateway",
     "disconnect": "/sessions/disconnect?ids={session}",
     "refusals": "/refusals",
     "refusal": "/refusals/{refusal}",
+    "refusal-of-a-password": "/refusals/{password}",
     "users": "/users",
     "user": "/users/alice",
     "user-add": "/users/add",
@@ -90,10 +94,13 @@ PAGES = {
 def _addresses(page: Page) -> dict[str, str]:
     page.goto("/sessions")
     session = page.locator("tbody tr[id^=s]").first.get_attribute("id")
+    page.goto("/sessions?which=ended")
+    ended = page.locator("tbody tr[id^=s]").first.get_attribute("id")
     page.goto("/refusals")
-    refusal = page.locator("tbody tr[id^=r]").first.get_attribute("id")
+    refusals = [row.get_attribute("id") for row in page.locator("tbody tr[id^=r]").all()]
+    password, refusal = sorted(refusals, reverse=True)
     assert session is not None
-    assert refusal is not None
+    assert ended is not None
     page.goto("/backups")
     page.get_by_label("Passphrase").fill(PASSWORD)
     page.get_by_label("The same again").fill(PASSWORD)
@@ -103,7 +110,8 @@ def _addresses(page: Page) -> dict[str, str]:
     page.goto("/configuration?noun=user")
     version = page.locator("tbody tr[id^=v]").first.get_attribute("id")
     assert version is not None
-    found = {"version": version[1:], "session": session[1:], "refusal": refusal[1:], "backup": backup}
+    found = {"version": version[1:], "session": session[1:], "backup": backup}
+    found |= {"ended": ended[1:], "refusal": refusal[1:], "password": password[1:]}
     return {name: path.format(**found) for name, path in PAGES.items()}
 
 
