@@ -4,7 +4,8 @@
 
     client 203.0.113.11 ── 203.0.113.1 gateway 10.77.0.1 ── 10.77.0.2 inner (HTTP)
 
-Names begin with ``cb`` and our pid. Nothing appears in the machine's own namespace.
+The client has many addresses: to a gateway, one user who comes twice from one address and port is one client that came
+back, and gets what it had. Names begin with ``cb`` and our pid. Nothing appears in the machine's own namespace.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Self
 
 from tests.interop.lab.network import GATEWAY, INNER_GATEWAY, PUBLIC, SERVER, Place
 from tests.interop.lab.processes import run
+
+CLIENT_ADDRESSES = tuple(f"203.0.113.{last}" for last in range(100, 250))
 
 
 class Ground:
@@ -32,6 +35,8 @@ class Ground:
                 run(["ip", "netns", "add", place.name])
                 run(["ip", "-n", place.name, "link", "set", "lo", "up"])
             self._wire(self.client, PUBLIC, GATEWAY, "wan", "1")
+            for address in CLIENT_ADDRESSES:
+                run(["ip", "-n", self.client.name, "address", "add", f"{address}/24", "dev", "wan"])
             self._wire(self.inner, SERVER, INNER_GATEWAY, "lan", "2")
             run(["ip", "-n", self.inner.name, "route", "add", "default", "via", INNER_GATEWAY])
             self.gateway.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")

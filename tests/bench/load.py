@@ -1,7 +1,7 @@
 """Many logins: one charon as any number of clients.
 
-Each client is a connection of its own with one user's login, so that each login is a whole one: main mode with a fresh
-key exchange, Xauth, Mode Config with an address of its own, quick mode.
+Each client is a connection of its own with one user's login from an address of its own, so that each login is a whole
+one: main mode with a fresh key exchange, Xauth, Mode Config with a virtual IP of its own, quick mode.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests.bench.gateway import GATEWAY_NAME, IKE_PROPOSAL, USERS
+from tests.bench.ground import CLIENT_ADDRESSES
 from tests.interop.lab import network
 from tests.interop.lab.charon import Charon, Section
 from tests.interop.lab.processes import Failed
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # As little log as tells that charon is up.
 _QUIET: Section = {"default": 0, "job": 1, "flush_line": "yes"}
 AT_ONCE = 8
+MOST_LOGINS = len(USERS) * (len(CLIENT_ADDRESSES) - 1)
+"""Beyond the first of each user."""
 _LOGIN_SECONDS = 60
 
 
@@ -31,21 +34,20 @@ class Load:
     """A charon with ``count`` connections to one gateway, named by their numbers."""
 
     def __init__(self, place: Place, directory: Path) -> None:
-        self._place = place
         self._charon = Charon("load", place, directory)
 
     def start(self, count: int, authority: Path, *, esp: str) -> None:
         """Start charon, ready to connect; log nobody in.
 
         Args:
-            count: Of connections; they take turns with the users.
+            count: Of connections, up to the product of users and addresses; they take turns with both.
             authority: PEM file of the CA to trust.
             esp: The one ESP proposal to offer.
         """
         connections: Section = {
             str(number): {
                 "version": 1,
-                "local_addrs": self._place.address,
+                "local_addrs": CLIENT_ADDRESSES[number // len(USERS)],
                 "remote_addrs": network.GATEWAY,
                 "vips": "0.0.0.0",
                 "encap": "yes",

@@ -18,18 +18,33 @@ class Reading:
     """Resources of some processes at one moment.
 
     Attributes:
-        cpu_seconds: User and system time since they started, all threads, and children that have ended.
+        cpu_seconds_of: User and system time since they started, all threads, and children that have ended; by program.
         memory_bytes: Proportional set size: pages that they share count once among them.
     """
 
-    cpu_seconds: float
+    cpu_seconds_of: dict[str, float]
     memory_bytes: int
+
+    @property
+    def cpu_seconds(self) -> float:
+        """All programs together."""
+        return sum(self.cpu_seconds_of.values())
 
     @classmethod
     def of(cls, pids: Iterable[int]) -> Self:
         """Read the meters of ``pids``."""
         processes = tuple(pids)
-        return cls(sum(map(_cpu_seconds, processes)), sum(map(_memory_bytes, processes)))
+        spent: dict[str, float] = {}
+        for pid in processes:
+            name = _program(pid)
+            spent[name] = spent.get(name, 0.0) + _cpu_seconds(pid)
+        return cls(spent, sum(map(_memory_bytes, processes)))
+
+
+def _program(pid: int) -> str:
+    """What runs there: the module of a Python, else the program."""
+    words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    return words[words.index("-m") + 1] if "-m" in words[:-1] else Path(words[0]).name
 
 
 def _cpu_seconds(pid: int) -> float:
