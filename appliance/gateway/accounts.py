@@ -1,8 +1,9 @@
-"""Finds local users for the local realm: concurrent logins share one query, each sees the latest commit."""
+"""Finds local users for the local realm: each login sees the latest commit; those that must wait share one query."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,13 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance import models
 from appliance.auth.local import Account, AccountsUnavailable
 from appliance.errors import ApplianceError
+from appliance.gateway.database_thread import DatabaseThread, NotAtHand
 from appliance.installation import Actor
 from appliance.policy.attributes import NOTHING_SAID, AccessPolicy
 from appliance.users import service as users
 from appliance.users.schemas import UserChange, login_name
 
 if TYPE_CHECKING:
-    from appliance.gateway.database_thread import DatabaseThread
     from appliance.installation import Installation
 
 _USERS: Final[Table] = models.User.metadata.tables["users"]
@@ -66,6 +67,8 @@ class StoredAccounts:
             return None
         if not name.isprintable():  # half of a surrogate pair, say: no database takes it, and no user is called so
             return None
+        with suppress(NotAtHand):
+            return self._thread.look(partial(_account, name=name))
         # Whoever asks while a query runs joins the next one: an answer is never older than its question.
         if (wanted := self._wanted.get(name)) is None:
             wanted = self._wanted[name] = asyncio.get_running_loop().create_future()
