@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-_GATHER_SECONDS = 0.1
+# As long as the panel's pages take to look again: nobody sees a row sooner than that.
+_GATHER_SECONDS = 0.25
 _RETRY_SECONDS = 1.0
 
 

@@ -170,4 +170,4 @@ async def test_a_failing_writer_is_tried_again(recorder: Recorder, monkeypatch: 
     async with running(recorder):
         recorder.connect(1)
         await until(recorder, 1)
-    assert naps[:5] == [0.1, 1.0, 0.1, 1.0, 0.1]
+    assert naps[:5] == [0.25, 1.0, 0.25, 1.0, 0.25]
