@@ -8,6 +8,7 @@ doubles the wait. Time forgives one after the other.
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -149,7 +150,9 @@ def forgiven(at: datetime) -> Record:
 def subjects(door: Door, account: str, source: str) -> list[Subject]:
     """Give all whose failures an attempt of ``account`` from the address ``source`` counts as."""
     # What strangers type: it stands in a table and on screens.
-    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in account.strip().casefold()[:128])
+    name = account.strip().casefold()[:128]
+    if not name.isprintable():
+        name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     every = (
         Subject(door, Counted.LOGIN, f"{source} {name}"),
         Subject(door, Counted.ACCOUNT, name),
@@ -158,6 +161,7 @@ def subjects(door: Door, account: str, source: str) -> list[Subject]:
     return [subject for subject in every if (door, subject.counted) in RULES]
 
 
+@functools.lru_cache(maxsize=1024)  # asked twice a login, and as many come from one place as there are behind its NAT
 def network(source: str) -> str:
     """Give the network whose addresses are in one hand: /24, or /64 of IPv6."""
     try:

@@ -84,6 +84,9 @@ class _Laid:
                 self.values[opposite] = ()
                 self.levels[opposite] = level
 
+    def effective(self, group: str) -> Effective:
+        return Effective(AccessPolicy.model_construct(**self.values), self.levels, group)
+
 
 class Policies:
     """All that is said for more than one user, as it is now.
@@ -108,6 +111,7 @@ class Policies:
         self._pools = pools or {}
         self._profiles = profiles or {}
         self._laid: dict[tuple[str, str, str | None], _Laid] = {}
+        self._shared: dict[tuple[str, str, str | None], Effective] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Policies) and self._said() == other._said()
@@ -141,10 +145,14 @@ class Policies:
         key = (profile, group, pool)
         if (start := self._laid.get(key)) is None:
             start = self._laid[key] = self._lay(ours, group, pool)
+        if user is login is NOTHING_SAID:  # most are: what counts is the same for all of them
+            if (shared := self._shared.get(key)) is None:
+                shared = self._shared[key] = start.effective(group)
+            return shared
         laid = _Laid(dict(start.values), dict(start.levels))
         laid.over(user.said(), USER)
         laid.over(login.said(), LOGIN)
-        return Effective(AccessPolicy.model_construct(**laid.values), laid.levels, group)
+        return laid.effective(group)
 
     def _lay(self, profile: AccessPolicy, group: str, pool: str | None) -> _Laid:
         laid = _Laid(dict(_UNSAID), {})
