@@ -69,6 +69,17 @@ def transcript(number: Number, json: Json = False) -> None:
         transcripts.show(said)
 
 
+@app.command("policy")
+def policy(number: Number, json: Json = False) -> None:
+    """Show what counts for a live session, and where each value comes from."""
+    shown = console.call(endpoints.show_session_policy, number)
+    if json:
+        console.show_json(shown)
+        return
+    rows = ({"attribute": each.attribute, "value": each.value, "from": each.level} for each in shown.values)
+    console.table(rows, "nothing is known")
+
+
 @app.command("disconnect")
 def disconnect(
     number: Annotated[int | None, typer.Argument(help="Number of the session.")] = None,

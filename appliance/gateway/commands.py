@@ -14,6 +14,7 @@ from appliance.auth.realm import RealmTest
 from appliance.auth.verdicts import Attempt
 from appliance.master_key import Unsealable
 from appliance.models import CommandOutcome, Verb
+from appliance.policy.service import values
 from appliance.portal.outside import Judged, Question
 from appliance.transcripts.stored import pack
 from ike_engine.actions import Disconnect, RekeyChildren
@@ -151,6 +152,7 @@ class Commands:
             return None
         return {
             "transcript": pack(self._transcript(stay.peer_id), self._projector.moment),
+            "policy": [each.model_dump() for each in values(stay.terms.effective)] if stay.terms is not None else [],
         }
 
     async def _test_realm(self, command: models.Command) -> None:

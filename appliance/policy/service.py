@@ -8,6 +8,7 @@ from appliance.installation import Transaction
 from appliance.models import BasePolicy
 from appliance.policy import levels, repository
 from appliance.policy.attributes import AccessPolicy
+from appliance.policy.effective import Effective
 from appliance.policy.schemas import BasePolicyView, EffectiveValue, EffectiveView, PolicyQuestion
 
 
@@ -64,16 +65,16 @@ async def effective(work: Transaction, name: str, question: PolicyQuestion = Pol
         await repository.base(work.session), groups, await repository.pools(work.session), profiles
     )
     counts = policies.resolve(serving, group=group, user=AccessPolicy.model_validate(user.policy))
-    values = counts.policy.model_dump(mode="json")
-    return EffectiveView(
-        user=user.name,
-        profile=serving,
-        group=group or None,
-        values=[
-            EffectiveValue(attribute=attribute, value=values[attribute], level=counts.levels[attribute])
-            for attribute in AccessPolicy.model_fields
-        ],
-    )
+    return EffectiveView(user=user.name, profile=serving, group=group or None, values=values(counts))
+
+
+def values(counts: Effective) -> list[EffectiveValue]:
+    """Give what counts, attribute by attribute, and where each value comes from."""
+    shown = counts.policy.model_dump(mode="json")
+    return [
+        EffectiveValue(attribute=attribute, value=shown[attribute], level=counts.levels[attribute])
+        for attribute in AccessPolicy.model_fields
+    ]
 
 
 def laid_over(present: AccessPolicy, change: AccessPolicy) -> AccessPolicy:

@@ -10,7 +10,7 @@ from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
 from appliance.sessions import expulsion, service
 from appliance.sessions import transcript as transcripts
-from appliance.sessions.schemas import Disconnection, Disconnections, SessionFilter, SessionView
+from appliance.sessions.schemas import Disconnection, Disconnections, SessionFilter, SessionPolicy, SessionView
 from appliance.transcripts.schemas import TranscriptView
 
 router = Noun("sessions")
@@ -42,6 +42,12 @@ async def show_session(work: Reading, session_id: Number) -> SessionView:
 async def show_transcript(work: Reading, session_id: Number) -> TranscriptView:
     """Show what gateway and client said to each other; of a live session its gateway is asked."""
     return await transcripts.transcript(work, session_id)
+
+
+@router.get("/{session_id}/policy")
+async def show_session_policy(work: Reading, session_id: Number) -> SessionPolicy:
+    """Show what counts for a live session, and where each value comes from; its gateway is asked."""
+    return await transcripts.policy(work, session_id)
 
 
 @router.post("/{session_id}/disconnect", status_code=202)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from appliance.policy.schemas import EffectiveValue
 from appliance.schema import Filter, Schema, Since, SortableBy, Until
 
 
@@ -86,6 +87,12 @@ class Suites(Schema):
 
     ike: dict[str, int]
     esp: dict[str, int]
+
+
+class SessionPolicy(Schema):
+    """What counts for a live session since its login, whatever was said for its user later."""
+
+    values: list[EffectiveValue]
 
 
 class Rates(Schema):

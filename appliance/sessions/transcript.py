@@ -1,4 +1,4 @@
-"""What was said in a session: of one that lives the gateway is asked, of one that ended it is on record."""
+"""What a gateway alone knows of a session: what was said, and the policy that counts. Of one that lives it is asked."""
 
 import asyncio
 from datetime import timedelta
@@ -12,6 +12,7 @@ from appliance.installation import Transaction
 from appliance.models import CommandOutcome, Session, Verb
 from appliance.models.columns import now
 from appliance.sessions import repository
+from appliance.sessions.schemas import SessionPolicy
 from appliance.transcripts.schemas import TranscriptView
 from appliance.transcripts.stored import unpack
 
@@ -28,9 +29,7 @@ async def transcript(work: Transaction, session_id: int) -> TranscriptView:
         NotFound: there is no such session.
         OutOfReach: the gateway does not answer.
     """
-    session = await repository.find(work.session, session_id)
-    if session is None:
-        raise NotFound(f"there is no session {session_id}")
+    session = await _find(work, session_id)
     if session.ended_at is None:
         answer = await _answer(work, session)
         if answer.result is not None:
@@ -38,6 +37,27 @@ async def transcript(work: Transaction, session_id: int) -> TranscriptView:
     # It has ended, perhaps in this moment.
     async with work.installation.snapshot(work.actor) as later:
         return unpack(await repository.transcript(later.session, session_id), complete=True)
+
+
+async def policy(work: Transaction, session_id: int) -> SessionPolicy:
+    """Give what counts for a live session, and where each value comes from; waits for its gateway.
+
+    Raises:
+        NotFound: there is no such session, or it has ended.
+        OutOfReach: the gateway does not answer.
+    """
+    session = await _find(work, session_id)
+    answer = await _answer(work, session) if session.ended_at is None else None
+    if answer is None or answer.result is None:
+        raise NotFound(f"session {session_id} has ended; what counted for it is not kept")
+    return SessionPolicy(values=answer.result["policy"])
+
+
+async def _find(work: Transaction, session_id: int) -> Session:
+    session = await repository.find(work.session, session_id)
+    if session is None:
+        raise NotFound(f"there is no session {session_id}")
+    return session
 
 
 async def _answer(work: Transaction, session: Session) -> CommandView:

@@ -368,7 +368,10 @@ async def test_a_session_shows_its_transcript_when_it_has_ended_and_asks_for_it_
     assert 'href="/logs?session=2"' in page
     assert "c0ffee01" in page
     assert "in 7 h" in page  # we renew it
-    assert "gateway here does not answer" in (await browser.get("/sessions/2/transcript")).text
+    for part in ("transcript", "policy"):
+        assert f'href="/sessions/2/{part}"' in page
+        assert "gateway here does not answer" in (await browser.get(f"/sessions/2/{part}")).text
+    assert "what counted for it is not kept" in (await browser.get("/sessions/1/policy")).text
     assert 'href="/sessions/2"' in (await browser.get("/history")).text
 
 

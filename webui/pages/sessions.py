@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import Number, installation
-from appliance.errors import OutOfReach
+from appliance.errors import NotFound, OutOfReach
 from appliance.installation import Actor
 from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, SessionFilter
-from appliance.sessions.transcript import transcript
+from appliance.sessions.transcript import policy, transcript
 from ike_engine.policy import RESPONDER_REKEYS_AT
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
@@ -120,6 +120,27 @@ async def show_transcript(request: Request, actor: SignedIn, session_id: Number)
         transcript=said,
         problem=problem,
         api=f"/sessions/{session_id}/transcript",
+    )
+
+
+@router.get("/{session_id}/policy")
+async def show_policy(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
+    """Show what counts for a live session, and where it comes from; its gateway is asked, and waited for."""
+    problem, values = "", []
+    async with installation(request).snapshot(actor) as work:
+        session = await sessions.show(work, session_id)
+        try:
+            values = (await policy(work, session_id)).values
+        except (OutOfReach, NotFound) as error:
+            problem = "; ".join(filter(None, (str(error), error.remedy)))
+    return page(
+        request,
+        "sessions/policy.html",
+        actor,
+        session=session,
+        values=values,
+        problem=problem,
+        api=f"/sessions/{session_id}/policy",
     )
 
 

@@ -18,7 +18,7 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange
 from appliance.refusals import service as refusals
 from appliance.sessions import service as sessions
-from appliance.sessions.transcript import transcript
+from appliance.sessions.transcript import policy, transcript
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
 from ike_engine.dataplane.interface import ChildCounters, Counters, Order, QueryCounters, Remove, Report
@@ -129,6 +129,8 @@ async def test_what_was_said_can_be_asked_for_and_stays_on_record(
     (session,) = await table.comes_to(table.live, 1)
     async with appliance.snapshot(ADMINISTRATOR) as work:
         said = await transcript(work, session.id)
+        counts = {each.attribute: (each.value, each.level) for each in (await policy(work, session.id)).values}
+    assert counts["simultaneous_sessions"][1] == "default"
     assert not said.complete
     exchanges = [line.exchange for line in said.lines if line.what is What.MESSAGE]
     assert list(dict.fromkeys(exchanges)) == ["main mode", "Xauth", "Mode Config", "quick mode"]

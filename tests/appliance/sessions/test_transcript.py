@@ -19,6 +19,8 @@ from appliance.transcripts.schemas import TranscriptView
 AUDITOR = Actor("administrator carol", "192.0.2.9")
 SAID = {"began": "2026-11-26T12:00:00+00:00", "lines": [[0.0, "message", False, "main mode", 1, False, ["SA"], 200]]}
 
+POLICY = [{"attribute": "split_dns", "value": ["example.net"], "level": "group staff"}]
+
 
 @pytest.fixture
 async def session_id(installation: Installation) -> int:
@@ -78,11 +80,14 @@ async def test_the_gateway_of_a_live_session_is_asked(installation: Installation
 
     async def answer(command: Command) -> None:
         asked_for.append((command.verb, command.session_id, command.created_by))
-        command.result = {"transcript": SAID}
+        command.result = {"transcript": SAID, "policy": POLICY}
 
     async with gateway(installation, answer):
         said = await asked(installation, session_id)
         assert await asked(installation, session_id) == said  # so soon it is the same answer
+        async with installation.snapshot(AUDITOR) as work:
+            (value,) = (await transcripts.policy(work, session_id)).values
+        assert value.model_dump() == POLICY[0]
     assert asked_for == [(Verb.TRANSCRIPT, session_id, "administrator carol")]
     assert not said.complete
     (line,) = said.lines
@@ -95,6 +100,8 @@ async def test_of_a_session_that_ended_it_is_on_record(installation: Installatio
     assert said.complete
     assert len(said.lines) == 1
     async with installation.snapshot() as work:
+        with pytest.raises(NotFound, match="has ended"):
+            await transcripts.policy(work, session_id)
         assert (await work.session.scalars(select(Command))).all() == []
 
 
