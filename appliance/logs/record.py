@@ -33,6 +33,7 @@ _LONGEST_TEXT: Final = 8_192
 _MOST_ITEMS: Final = 100
 _LOOK_SECONDS: Final = 1.0
 _MODE: Final = 0o640
+_ENCODER: Final = json.JSONEncoder(default=repr, ensure_ascii=False)
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -189,7 +190,7 @@ class RecordHandler(logging.Handler):
 def encoded(line: dict[str, Any]) -> bytes:
     """Give a line as JSON; what is too long in it is cut."""
     short = {name: _short(value) for name, value in line.items()}
-    return json.dumps(short, default=repr, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return _ENCODER.encode(short).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _short(value: Any) -> Any:  # noqa: ANN401  whatever was logged
