@@ -112,7 +112,7 @@ server default {{
             exec
         }}
         files
-        if (&User-Name =~ /^(tara|paul)$/) {{
+        if (&User-Name =~ /^(tara|paul|nina|dora)$/) {{
             if (!&State) {{
                 update control {{
                     Auth-Type := First
@@ -132,10 +132,11 @@ server default {{
         Auth-Type MS-CHAP {{
             mschap
         }}
-        # tara: password, then a passcode, then the next one; paul: password, then a new PIN.
+        # tara: password, then a passcode, then the next one; paul: password, then a new PIN; nina and dora: the
+        # same, but have to say it twice. dora's password would do for a PIN.
         Auth-Type First {{
             pap
-            if (&User-Name == "paul") {{
+            if (&User-Name =~ /^(paul|nina|dora)$/) {{
                 update session-state {{
                     Tmp-String-0 := "Pin"
                 }}
@@ -181,10 +182,31 @@ server default {{
             }}
         }}
         Auth-Type Pin {{
-            if (&User-Password =~ /^[0-9][0-9][0-9][0-9]$/) {{
+            if (&User-Password !~ /^[0-9][0-9][0-9][0-9]$/) {{
+                reject
+            }}
+            elsif (&User-Name =~ /^(nina|dora)$/) {{
+                update session-state {{
+                    Tmp-String-0 := "Again"
+                    Tmp-String-1 := "%{{User-Password}}"
+                }}
+                update reply {{
+                    Reply-Message := "Enter the new PIN again"
+                }}
+                challenge
+            }}
+            else {{
+                ok
+            }}
+        }}
+        Auth-Type Again {{
+            if (&User-Password == "%{{session-state:Tmp-String-1}}") {{
                 ok
             }}
             else {{
+                update reply {{
+                    Reply-Message := "The two PINs differ"
+                }}
                 reject
             }}
         }}
@@ -207,6 +229,8 @@ server default {{
 _USERS = """
 tara Cleartext-Password := "tara's password"
 paul Cleartext-Password := "paul's password"
+nina Cleartext-Password := "nina's password"
+dora Cleartext-Password := "4711"
 sleepy Cleartext-Password := "sleepy's password"
 locked Auth-Type := Reject
     Reply-Message = "Your account is locked"

@@ -52,6 +52,7 @@ class Content(TypedDict, total=False):
 
     Attributes:
         address: Virtual IP.
+        networks: Behind the client.
         client, gateway: Addresses, ours as the client came to it.
         port: NAS-Port.
         classes: Class, each in hexadecimal.
@@ -62,6 +63,7 @@ class Content(TypedDict, total=False):
     """
 
     address: str | None
+    networks: list[str]
     client: str
     gateway: str
     port: int
@@ -99,6 +101,7 @@ def content(stay: Stay, accounted: Accounted, status: AccountingStatus, at: date
         client=columns["peer_address"],
         gateway=columns["local_address"],
         port=stay.peer_id & (_WORD - 1),
+        networks=list(map(str, columns["networks"])),
         classes=[octets.hex() for octets in accounted.classes],
     )
     if status is not AccountingStatus.START:
@@ -151,6 +154,8 @@ def _describe(request: AcctPacket, user: str, said: Content) -> None:
         request["Called-Station-Id"] = said["gateway"]
     if said["address"]:
         request["Framed-IP-Address"] = said["address"]
+    if said.get("networks"):  # records from before they were kept have none
+        request["Framed-Route"] = [f"{network} {said['address'] or '0.0.0.0'} 1" for network in said["networks"]]
     if said["classes"]:
         request[_CLASS] = [bytes.fromhex(octets) for octets in said["classes"]]
     if "seconds" not in said:

@@ -1,12 +1,14 @@
 """Queries on accounting records."""
 
 from collections.abc import Sequence
+from typing import cast
 
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
 from appliance.accounting.schemas import AccountingFilter
-from appliance.models import AccountingRecord
+from appliance.models import AccountingRecord, Realm
 from appliance.schema import Paging
 
 
@@ -23,3 +25,18 @@ async def page(
         *listing.between(AccountingRecord.at, wanted.since, wanted.until),
     ]
     return await listing.page(session, AccountingRecord, matches, wanted.sort, paging)
+
+
+async def drop_waiting(session: AsyncSession, realm: str) -> int:
+    """Delete the records that wait for the servers of a realm; give how many."""
+    found = await session.execute(
+        delete(AccountingRecord).where(AccountingRecord.realm == realm, AccountingRecord.sent_at.is_(None))
+    )
+    return cast("CursorResult[tuple[()]]", found).rowcount
+
+
+async def removed_realms(session: AsyncSession) -> Sequence[str]:
+    """Give the names of realms that records wait for and that are not there."""
+    waiting = select(AccountingRecord.realm).where(AccountingRecord.sent_at.is_(None)).distinct()
+    found = await session.scalars(waiting.where(AccountingRecord.realm.not_in(select(Realm.name))))
+    return found.all()

@@ -36,3 +36,9 @@ class AccountingRecordView(Schema):
     server: Annotated[str, Field(description="Who took it.")]
     attempts: Annotated[int, Field(description="How often it was tried in vain.")]
     last_error: str
+
+
+class WaitingRecords(Schema):
+    """What waited for the servers of a realm, for the audit log."""
+
+    records: int

@@ -80,7 +80,9 @@ class Chain:
     async def authenticate(self, attempt: Attempt) -> FinalVerdict:
         """Judge one round of a login, ``attempt.username`` being what the client sent. Never raises for that."""
         verdict = await self.judge(attempt)
-        return Rejected(verdict.reason, verdict.remedy) if isinstance(verdict, Unavailable) else verdict
+        if isinstance(verdict, Unavailable):
+            return Rejected(verdict.reason, verdict.remedy, verdict.realm)
+        return verdict
 
     async def judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:
         """The same, but tells whether nobody could judge: for whoever may know that."""
@@ -110,6 +112,7 @@ class Chain:
             return Rejected(
                 f"{attempt.username!r} asks for realm {named!r}, which is disabled",
                 f"to let its users in again: coati realm set {named} --enable",
+                named,
             )
         if named is not None and attempt.realms and named not in attempt.realms:
             return Rejected(
@@ -117,6 +120,7 @@ class Chain:
                 f"{attempt.profile!r}",
                 f"if it shall: coati profile set {quote(attempt.profile)} "
                 + " ".join(f"--realm {name}" for name in (*attempt.realms, named)),
+                named,
             )
         attempt = replace(attempt, username=user, login=attempt.username)
         if isinstance(attempt.state, _Round):  # a later round belongs to the realm that asked for it
@@ -136,7 +140,9 @@ class Chain:
             verdict = await self._judge_by(realm, attempt)
             match verdict:
                 case Unavailable():
-                    silent.append(verdict)
+                    silent.append(replace(verdict, realm=realm.name))
+                case Rejected():
+                    return replace(verdict, realm=realm.name)
                 case Challenged(message, prompt, state):
                     return Challenged(message, prompt, _Round(realm.name, state))
                 case _:
@@ -145,6 +151,7 @@ class Chain:
             return Unavailable(
                 "; ".join(verdict.reason for verdict in silent),
                 "; ".join(dict.fromkeys(verdict.remedy for verdict in silent if verdict.remedy)),
+                silent[-1].realm,
             )
         return self._nobody_to_ask(attempt)
 

@@ -88,10 +88,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The login is bad: no other realm is asked. Both texts are for the administrator, never for the peer."""
+    """The login is bad: no other realm is asked. All is for the administrator, never for the peer.
+
+    Attributes:
+        realm: Name of the realm that says so; the chain fills it in. Empty: none was asked.
+    """
 
     reason: str
     remedy: str = ""
+    realm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +116,11 @@ class Challenged:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The realm cannot tell now: the next one in the chain is asked."""
+    """The realm cannot tell now: the next one in the chain is asked. ``realm`` as in ``Rejected``, of the last one."""
 
     reason: str
     remedy: str = ""
+    realm: str = ""
 
 
 Verdict = Accepted | Rejected | Challenged | Unavailable

@@ -142,6 +142,14 @@ def connect(
             help="Network to reach, when the gateway names none (everything); repeat.", rich_help_panel=_NETWORK
         ),
     ] = None,
+    behind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Network behind this machine that the gateway shall reach and that the user may have there; repeat. "
+            "This machine then forwards packets.",
+            rich_help_panel=_NETWORK,
+        ),
+    ] = None,
     data_plane: Annotated[
         DataPlane, typer.Option(help="Where ESP is done.", rich_help_panel=_NETWORK)
     ] = DataPlane.AUTO,
@@ -216,6 +224,7 @@ def connect(
             esp_proposals=tuple(esp or (client_order.LEGACY_ESP if legacy else client_order.MODERN_ESP)),
             pfs=pfs,
             networks=tuple(str(IPv4Network(each)) for each in network or ("0.0.0.0/0",)),
+            behind=tuple(str(IPv4Network(each)) for each in behind or ()),
             isakmp_lifetime_seconds=ike_lifetime,
             child_lifetime_seconds=child_lifetime,
             dpd_interval_seconds=dpd_interval,
@@ -232,6 +241,7 @@ def connect(
             local_port=local_port,
             local_nat_t_port=local_natt_port,
             routes=not no_routes,
+            forward=bool(behind),
             dns=not no_dns,
             mtu=mtu,
             once=once,

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from appliance.accounting import endpoints as accounting
 from appliance.cli import console, orders, radius_servers
 from appliance.cli.console import Json, PasswordStdin, Yes
 from appliance.models import CommandOutcome, RealmKind
@@ -104,10 +105,12 @@ def order(names: Annotated[list[str], typer.Argument(help="All realms, the first
 
 @app.command("remove")
 def remove(name: Name, yes: Yes = False) -> None:
-    """Remove a realm that no profile names."""
-    console.confirm(f"Remove realm {name}?", yes=yes)
+    """Remove a realm that no profile names. Accounting records that wait for its servers are dropped."""
+    waiting = console.call(accounting.list_accounting_records, realm=name, waiting=True, limit=1).total
+    lost = f" {waiting} accounting records wait for its servers and will be dropped." if waiting else ""
+    console.confirm(f"Remove realm {name}?{lost}", yes=yes)
     console.call(endpoints.remove_realm, name)
-    console.say(f"removed realm {name}")
+    console.say(f"removed realm {name}" + (f", and dropped {waiting} accounting records" if waiting else ""))
 
 
 @app.command("test")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from shlex import quote
 from typing import TYPE_CHECKING
 
-import structlog
-
 from appliance.auth.verdicts import Claim
+from appliance.gateway.networks_behind import Holder
+from appliance.gateway.simultaneous_sessions import Newcomer, Present
 from appliance.policy.access_hours import AccessHours
 from appliance.policy.attributes import SecondFactor, WhenTooMany
 from appliance.policy.effective import DEFAULT, Effective, Policies
@@ -23,17 +23,17 @@ from ike_engine.events import Goodbye
 from ike_engine.ikev1.storage import CannotResume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from appliance.gateway.leases import Lease, Leases
+    from appliance.gateway.networks_behind import NetworksBehind
     from appliance.gateway.reachability import Reachability
+    from appliance.gateway.simultaneous_sessions import SimultaneousSessions
     from appliance.gateway.stay import Stay
     from appliance.gateway.transfers import Transfers
     from appliance.policy.attributes import AccessPolicy
     from ike_engine.actions import Configure
-
-logger = structlog.get_logger(__name__)
 
 _NOBODY = Claim(realm="")
 
@@ -55,12 +55,14 @@ class Terms:
         profile: Name of the connection profile.
         claim: What the realm said.
         effective: What counts.
+        networks: What is behind the client.
         end: When the session must end at the latest; ``None``: nothing says so.
     """
 
     profile: str
     claim: Claim
     effective: Effective
+    networks: tuple[IPv4Network, ...] = ()
     end: End | None
 
 
@@ -68,24 +70,36 @@ class Admission:
     """Decides for one gateway.
 
     Args:
+        node: The gateway's name.
         leases: Where addresses come from.
         reachability: Sees to what they may reach.
+        networks: Knows which networks are behind whom.
+        sessions: Counts those of one user.
         transfers: Knows what was transferred.
         disconnect: Ends the session of a peer.
+        catch_up: Learns what a user transferred by other gateways; ``None``: there are no others.
     """
 
     def __init__(
         self,
+        node: str,
         leases: Leases,
         reachability: Reachability,
+        networks: NetworksBehind,
+        sessions: SimultaneousSessions,
         transfers: Transfers,
         *,
         disconnect: Callable[[int, str, Goodbye], None],
+        catch_up: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        self._node = node
         self._leases = leases
         self._reachability = reachability
+        self._networks = networks
+        self._sessions = sessions
         self._transfers = transfers
         self._disconnect = disconnect
+        self._catch_up = catch_up
         self._policies = Policies()
         self._pool_ids: Mapping[str, int] = {}
 
@@ -107,7 +121,7 @@ class Admission:
         """Say whether a login takes a one-time code as well."""
         return self.effective(profile, claim).policy.second_factor or SecondFactor.ENROLLED
 
-    def refusal(self, profile: str, user: str, claim: Claim, now: datetime) -> Rejected | None:
+    async def refusal(self, profile: str, user: str, claim: Claim, now: datetime) -> Rejected | None:
         """Say why a user may not come in at this hour, although the login is good."""
         effective = self.effective(profile, claim)
         policy, levels = effective.policy, effective.levels
@@ -115,26 +129,39 @@ class Admission:
             return Rejected(
                 f"user {user!r} may not come in at this hour: {policy.access_hours} ({_said(levels, 'access_hours')})",
                 f"other hours are set by: {_command(levels['access_hours'], user)} access-hours=...",
+                claim,
             )
+        if policy.quota_octets and self._catch_up is not None:
+            await self._catch_up(user)
         if (used := self._transfers.used_up(user, policy, now)) is not None:
             return Rejected(
                 f"user {user!r} has used up the quota of this {policy.quota_period}: {octets(used)} of "
                 f"{octets(policy.quota_octets or 0)} ({_said(levels, 'quota_octets')})",
                 f"it begins anew by itself; a larger one: {_command(levels['quota_octets'], user)} quota-octets=...",
+                claim,
             )
         return None
 
     async def configure(self, question: Configure, now: datetime) -> Configuration | Refused:
         """Give an address and what comes with it."""
         claim = question.claim if isinstance(question.claim, Claim) else _NOBODY
-        profile, user = question.peer.profile, question.user
+        profile = question.peer.profile
         effective = self.effective(profile, claim)
-        terms = Terms(profile=profile, claim=claim, effective=effective, end=_end(effective, claim, now))
-        if (too_many := self._make_room(user, effective)) is not None:
+        policy = effective.policy
+        terms = Terms(
+            profile=profile,
+            claim=claim,
+            effective=effective,
+            networks=policy.routes or (),
+            end=_end(effective, claim, now),
+        )
+        if policy.simultaneous_sessions and (too_many := await self._make_room(question, effective, now)) is not None:
             return too_many
         lease = self._take(question, terms, now)
         if isinstance(lease, Refused):
             return lease
+        if terms.networks and (refused := await self._take_networks(question, terms, lease)) is not None:
+            return refused
         return await self._configuration(lease, terms)
 
     async def resume(self, stay: Stay, now: datetime) -> Configuration:
@@ -152,8 +179,13 @@ class Admission:
         """
         columns, claim = stay.columns, stay.claim or _NOBODY
         effective = self.effective(columns["profile"], claim)
-        end = _end(effective, claim, columns["started_at"])
-        terms = Terms(profile=columns["profile"], claim=claim, effective=effective, end=end)
+        terms = Terms(
+            profile=columns["profile"],
+            claim=claim,
+            effective=effective,
+            networks=tuple(columns["networks"]),  # its Child SAs carry them already
+            end=_end(effective, claim, columns["started_at"]),
+        )
         address = IPv4Address(columns["virtual_ip"])
         pool_id = self._leases.pool_of(address)
         if pool_id is None:
@@ -163,16 +195,14 @@ class Admission:
         )
         if lease is None:
             raise CannotResume(f"{address} is taken")
+        if terms.networks and (why := await self._hold_networks(stay.peer_id, lease, terms.networks)) is not None:
+            raise CannotResume(why)
         stay.altered(terms)
         return await self._configuration(lease, terms)
 
     async def _configuration(self, lease: Lease, terms: Terms) -> Configuration:
         effective, policy = terms.effective, terms.effective.policy
-        if policy.routes:
-            logger.warning(
-                "networks behind a client are not carried", user=lease.user, routes=list(map(str, policy.routes))
-            )
-        filtered = await self._reachability.let(lease.address, policy.reachable or ())
+        filtered = await self._reachability.let(_sources(lease), policy.reachable or ())
         said = effective.levels["reauthenticate_on_rekey"] != DEFAULT
         return Configuration(
             address=lease.address,
@@ -187,6 +217,7 @@ class Admission:
             save_password=bool(policy.save_password),
             reachable=policy.reachable or (),
             filtered=filtered,
+            behind=terms.networks,
             reauthenticate_on_rekey=policy.reauthenticate_on_rekey if said else None,
         )
 
@@ -229,30 +260,47 @@ class Admission:
         """Have these terms count instead of those that the lease has."""
         reachable = terms.effective.policy.reachable or ()
         if lease.terms is not None and reachable != lease.terms.effective.policy.reachable:
-            self._reachability.change(lease.address, reachable)
+            self._reachability.change(_sources(lease), reachable)
         self._leases.replace_terms(peer_id, terms)
 
     def gone(self, peer_id: int) -> None:
         """A peer is going: nobody will have its address."""
         if (lease := self._leases.of_peer(peer_id)) is not None:
-            self._reachability.forget(lease.address)
+            self._reachability.forget(_sources(lease))
+        self._networks.release(peer_id)
+        self._sessions.release(peer_id)
 
-    def _make_room(self, user: str, effective: Effective) -> Refused | None:
-        most = effective.policy.simultaneous_sessions
-        present = self._leases.of_user(user)
-        if not most or len(present) < most:
+    async def _make_room(self, question: Configure, effective: Effective, now: datetime) -> Refused | None:
+        user, most = question.user, effective.policy.simultaneous_sessions or 0
+        here = [
+            Present(lease.taken_at, self._node, peer_id)
+            for peer_id, lease in self._leases.of_user(user)
+            if peer_id != question.peer_id
+        ]
+        newcomer = Newcomer(
+            node=self._node,
+            peer_id=question.peer_id,
+            user=user,
+            at=now,
+            most=most,
+            replace=effective.policy.when_too_many is WhenTooMany.REPLACE,
+        )
+        too_many = await self._sessions.admit(newcomer, here)
+        if too_many is None:
             return None
-        if effective.policy.when_too_many is WhenTooMany.REFUSE:
-            level = effective.levels["simultaneous_sessions"]
+        where = f" (on {', '.join(too_many.elsewhere)})" if too_many.elsewhere else ""
+        if too_many.lingering:
             return Refused(
-                f"user {user!r} has {len(present)} sessions already; {most} is the most "
-                f"({_said(effective.levels, 'simultaneous_sessions')})",
-                f"disconnect one (coati session disconnect), or: {_command(level, user)} "
-                "simultaneous-sessions=... or when-too-many=replace",
+                f"user {user!r} came in anew, but {', '.join(too_many.elsewhere)} does not end the session that it has",
+                "see its log, or restart it: coati gateway list",
             )
-        for peer_id, _ in present[: len(present) - most + 1]:
-            self._disconnect(peer_id, f"user {user!r} came in anew and may have {most} sessions", Goodbye.REPLACED)
-        return None
+        level = effective.levels["simultaneous_sessions"]
+        return Refused(
+            f"user {user!r} has {too_many.present} sessions already{where}; {most} is the most "
+            f"({_said(effective.levels, 'simultaneous_sessions')})",
+            f"disconnect one (coati session disconnect), or: {_command(level, user)} "
+            "simultaneous-sessions=... or when-too-many=replace",
+        )
 
     def _take(self, question: Configure, terms: Terms, now: datetime) -> Lease | Refused:
         user, policy = question.user, terms.effective.policy
@@ -274,6 +322,33 @@ class Admission:
             )
         return lease
 
+    async def _take_networks(self, question: Configure, terms: Terms, lease: Lease) -> Refused | None:
+        """Have the networks behind the client be its own from now on."""
+        user, networks, levels = question.user, terms.networks, terms.effective.levels
+        said = _said(levels, "routes")
+        remedy = f"name others: {_command(levels['routes'], user)} routes=... (RADIUS: Framed-Route)"
+        if (obstacle := self._networks.obstacle(networks, question.peer.path)) is not None:
+            return Refused(f"a network behind user {user!r} ({said}) cannot be there: {obstacle}", remedy)
+        replaces = terms.effective.policy.when_too_many is WhenTooMany.REPLACE
+        while (conflict := self._networks.conflict(networks, question.peer_id)) is not None:
+            holder, words = conflict
+            if holder.user != user or not replaces:
+                return Refused(
+                    f"a network behind user {user!r} ({said}) is somewhere else already: {words}",
+                    f"disconnect that session (coati session disconnect --user {quote(holder.user)}), or {remedy}",
+                )
+            self._disconnect(holder.peer_id, f"user {user!r} came in anew with {words}", Goodbye.REPLACED)
+            self._networks.release(holder.peer_id)
+        if (failure := await self._hold_networks(question.peer_id, lease, networks)) is not None:
+            return Refused(f"a network behind user {user!r} ({said}) cannot be routed: {failure}", remedy)
+        return None
+
+    async def _hold_networks(self, peer_id: int, lease: Lease, networks: tuple[IPv4Network, ...]) -> str | None:
+        """Have them routed to this client; give why they cannot be."""
+        if (conflict := self._networks.conflict(networks, peer_id)) is not None:
+            return conflict[1]
+        return await self._networks.take(Holder(peer_id, lease.user, lease.taken_at, lease.address, networks))
+
     def _take_address(self, question: Configure, address: IPv4Address, terms: Terms, now: datetime) -> Lease | Refused:
         where = f"address {address} of user {question.user!r} ({_said(terms.effective.levels, 'address')})"
         pool_id = self._leases.pool_of(address)
@@ -293,6 +368,12 @@ class Admission:
             pool_id, question.user, question.peer_id, now, hostname=question.hostname, wanted=address, terms=terms
         )
         return lease or Refused(f"{where} is held by another gateway", "coati pool leases")
+
+
+def _sources(lease: Lease) -> tuple[IPv4Network, ...]:
+    """Give from where the packets of a client may come."""
+    behind = lease.terms.networks if lease.terms is not None else ()
+    return (IPv4Network(lease.address), *behind)
 
 
 def _end(effective: Effective, claim: Claim, now: datetime) -> End | None:

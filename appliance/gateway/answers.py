@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from appliance.auth.verdicts import Accepted, Attempt, Challenged, Rejected
+from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected
 from appliance.models.columns import now as utc_now
 from ike_engine import actions
 
@@ -91,12 +91,11 @@ class Answers:
         match verdict:
             case Accepted(user, claim):
                 if (refusal := self._certificates.of_another(question.peer, user)) is not None:
-                    return actions.Rejected(refusal.reason, refusal.remedy)
-                return self._admission.refusal(peer.profile, user, claim, self._wall_clock()) or actions.Accepted(
-                    user, claim
-                )
-            case Rejected(reason, remedy):
-                return actions.Rejected(reason, remedy)
+                    return actions.Rejected(refusal.reason, refusal.remedy, claim)
+                refused = await self._admission.refusal(peer.profile, user, claim, self._wall_clock())
+                return refused or actions.Accepted(user, claim)
+            case Rejected(reason, remedy, realm):
+                return actions.Rejected(reason, remedy, Claim(realm=realm))
             case Challenged(message, prompt, state):
                 return actions.Challenge(message, actions.Prompt(prompt), state)
 

@@ -18,6 +18,7 @@ from appliance.policy.service import values
 from appliance.portal.outside import Judged, Question
 from appliance.transcripts.stored import pack
 from ike_engine.actions import Disconnect, RekeyChildren
+from ike_engine.events import Goodbye
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -135,6 +136,10 @@ class Commands:
             return CommandOutcome.DONE, "the configuration was read again"
         if command.verb is Verb.DUMP_SAD:
             return CommandOutcome.DONE, "what the data plane holds"
+        if command.verb is Verb.DISCONNECT and "peer" in command.arguments:  # from another gateway
+            goodbye = Goodbye(command.arguments["goodbye"])
+            self._order(Disconnect(int(command.arguments["peer"]), command.reason, goodbye))
+            return CommandOutcome.DONE, "disconnected, if it was there"
         peer_id = peers.get(command.session_id) if command.session_id is not None else None
         if peer_id is None or peer_id not in self._projector.live:
             return CommandOutcome.DONE, "the session had ended already"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, insert, update
 
 from appliance import models
+from appliance.auth.verdicts import Claim
 from appliance.gateway.observers import Bystander, Written
 from appliance.gateway.stay import line, name
 from appliance.models import EventKind
@@ -96,6 +97,7 @@ class History(Bystander):
             return
         row = self._row(EventKind.FAILURE, self._wall_clock()) | {
             "user": name(event.username).lower(),
+            "realm": name(event.claim.realm) if isinstance(event.claim, Claim) else "",
             "profile": name(event.profile),
             "peer_address": event.path.remote.ip,
             "peer_port": event.path.remote.port,

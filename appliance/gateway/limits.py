@@ -42,6 +42,14 @@ class Limits(Bystander):
                 del self._limited[peer_id]
                 self._disconnect(peer_id, reason, goodbye)
 
+    def with_quotas(self) -> frozenset[str]:
+        """Give the users with a live session that has a quota."""
+        return frozenset(
+            stay.user
+            for stay in self._limited.values()
+            if stay.terms is not None and stay.terms.effective.policy.quota_octets
+        )
+
     def _over(self, stay: Stay, now: datetime) -> tuple[Goodbye, str] | None:
         terms = stay.terms
         if terms is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from appliance.auth.verdicts import Claim
 from appliance.gateway.rows import CHANGING, TRAFFIC, Row, Rows
 from appliance.gateway.stay import Stay, line, name
 from appliance.metrics.histogram import Histogram
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from appliance.gateway.compile import Problem
     from appliance.gateway.leases import LeaseChange, Leases
     from appliance.gateway.observers import SessionObserver, Written
+    from ike_engine.dataplane.firewall import Blocked
 
 logger = structlog.get_logger(__name__)
 
@@ -90,6 +92,8 @@ class Projector:
         refusals: Clients turned away since the start, by stage.
         unrecorded_refusals: Of these, so many came too fast to be written down.
         dropped: Datagrams that were not acted on, by reason.
+        realm_logins: Logins by the realm that judged them, and whether they became a session.
+        blocked: Packets of clients that the firewall turned away, by why.
         goodbyes: Sessions that ended, by who ended them.
         liveness: News of DPD, by what they said.
         octets: Carried ``in`` from clients and ``out`` to them.
@@ -113,6 +117,8 @@ class Projector:
         self.refusals: Counter[str] = Counter()
         self.unrecorded_refusals = 0
         self.dropped: Counter[str] = Counter()
+        self.realm_logins: dict[str, Counter[str]] = {}
+        self.blocked: Counter[str] = Counter()
         self.goodbyes: Counter[str] = Counter()
         self.liveness: Counter[str] = Counter()
         self.octets: Counter[str] = Counter()
@@ -151,6 +157,8 @@ class Projector:
             "refusals": dict(self.refusals),
             "unrecorded_refusals": self.unrecorded_refusals,
             "datagrams_dropped": dict(self.dropped),
+            "realm_logins": {realm: dict(results) for realm, results in self.realm_logins.items()},
+            "packets_blocked": dict(self.blocked),
             "goodbyes": dict(self.goodbyes),
             "liveness": dict(self.liveness),
             "octets": dict(self.octets),
@@ -218,6 +226,23 @@ class Projector:
             self._by_spi.pop(self._gone_children.popleft()[1], None)
         if self._noted.counted:
             self._wake()
+
+    def on_blocked(self, blocked: Blocked) -> None:
+        """Take in what the firewall turned away."""
+        self.blocked["not-reachable"] += sum(blocked.by_source.values())
+        self.blocked["stray"] += blocked.strays
+        if not blocked.by_source:
+            return
+        of_address = {stay.columns["virtual_ip"]: stay for stay in self._live.values()}
+        with_networks = [stay for stay in self._live.values() if stay.columns["networks"]]
+        for source, packets in blocked.by_source.items():
+            stay = of_address.get(str(source)) or next(
+                (stay for stay in with_networks if any(source in each for each in stay.columns["networks"])), None
+            )
+            if stay is not None:
+                stay.columns["packets_blocked"] += packets
+                self._noted.changed[stay] = None
+        self._wake()
 
     def command_finished(self, key: int, outcome: object, message: str, result: dict[str, Any] | None = None) -> None:
         """Tell whoever gave the command what became of it, in the transaction that tells the rest."""
@@ -348,6 +373,7 @@ class Projector:
         for observer in self._observers:
             observer.began(stay)
         self.logins += 1
+        self._judged(stay.columns["realm"], "began")
         self.login_seconds.observe(event.login_seconds)
         if stay.account is not None:
             self._noted.logins[stay.account] = at
@@ -400,6 +426,8 @@ class Projector:
 
     def _on_refused(self, event: PeerRefused) -> None:
         self.refusals[event.stage.value] += 1
+        realm = name(event.claim.realm) if isinstance(event.claim, Claim) else ""
+        self._judged(realm, "refused")
         if not self._may_record_refusal():
             self.unrecorded_refusals += 1
             return
@@ -418,6 +446,7 @@ class Projector:
                 "profile": name(event.profile),
                 "identity": line(event.identity),
                 "username": line(event.username),
+                "realm": realm,
                 "offered": _lines(event.offered),
                 "accepted": _lines(event.accepted),
                 "vendor_ids": _lines(event.vendor_ids),
@@ -435,9 +464,14 @@ class Projector:
             profile=event.profile,
             identity=line(event.identity),
             user=line(event.username),
+            realm=realm,
             offered=_lines(event.offered),
             accepted=_lines(event.accepted),
         )
+
+    def _judged(self, realm: str, result: str) -> None:
+        if realm:
+            self.realm_logins.setdefault(realm, Counter())[result] += 1
 
     def _may_record_refusal(self) -> bool:
         now = self._clock()

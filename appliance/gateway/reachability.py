@@ -1,4 +1,4 @@
-"""Has the keeper's firewall let each virtual IP reach what its user may reach, and nothing else.
+"""Has the keeper's firewall let each client reach what its user may reach, and nothing else.
 
 Who may reach everything costs nothing. For the others a login waits until the firewall knows: all
 that came together meanwhile is one operation. Where no firewall can be had the Child SAs are
@@ -17,7 +17,7 @@ from ike_engine.runtime.operations import MOST_ADDRESSES, LetReach, OperationFai
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from ipaddress import IPv4Address, IPv4Network
+    from ipaddress import IPv4Network
 
     from ike_engine.runtime.operations import Operation
 
@@ -40,9 +40,9 @@ class Reachability:
     def __init__(self, perform: Callable[[Operation], Awaitable[None]] | None) -> None:
         self.problem = ""
         self._perform = perform
-        self._told: dict[IPv4Address, Networks | None] = {}
+        self._told: dict[IPv4Network, Networks | None] = {}
         self._otherwise: object = _UNKNOWN
-        self._changes: dict[IPv4Address, Networks | None] = {}
+        self._changes: dict[IPv4Network, Networks | None] = {}
         self._waiting: list[asyncio.Future[bool]] = []
         self._teller: asyncio.Task[None] | None = None
 
@@ -50,8 +50,8 @@ class Reachability:
         """Know where to start from: a gateway that crashed may have left limits behind.
 
         Args:
-            orphans: Its Child SAs carry on. Their limits must as well, so each address is told of before
-                somebody else gets it.
+            orphans: Its Child SAs carry on. Their limits must as well, so each client is told of before
+                somebody else gets its address.
         """
         if self._perform is None or orphans:
             return
@@ -62,43 +62,48 @@ class Reachability:
         else:
             self._otherwise = None
 
-    async def let(self, address: IPv4Address, networks: Networks) -> bool:
-        """Let this address reach these networks and nothing else; ``False``: there is no firewall to see to it."""
+    async def let(self, sources: Networks, networks: Networks) -> bool:
+        """Let a client reach these networks and nothing else; ``False``: there is no firewall to see to it.
+
+        Args:
+            sources: Its address, and the networks behind it.
+            networks: What it may reach.
+        """
         if self._perform is None:
             return False
-        if not self._note(address, networks):
+        if not self._note(sources, networks):
             return True
         outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append(outcome)
         return await outcome
 
-    def change(self, address: IPv4Address, networks: Networks) -> None:
+    def change(self, sources: Networks, networks: Networks) -> None:
         """The same for a session that goes on; nobody waits."""
         if self._perform is not None:
-            self._note(address, networks)
+            self._note(sources, networks)
 
-    def forget(self, address: IPv4Address) -> None:
-        """Nobody has this address any more."""
-        self.change(address, EVERYTHING)
+    def forget(self, sources: Networks) -> None:
+        """Nobody has these any more."""
+        self.change(sources, EVERYTHING)
 
-    def _note(self, address: IPv4Address, networks: Networks) -> bool:
+    def _note(self, sources: Networks, networks: Networks) -> bool:
         """Have it told; whether there is something to tell."""
         wanted = None if networks == EVERYTHING else networks
-        present = self._changes.get(address, self._told.get(address, self._otherwise))
-        if present == wanted and address not in self._changes:
-            return False
-        self._changes[address] = wanted
-        if self._teller is None:
+        news = [
+            source for source in sources if source in self._changes or self._told.get(source, self._otherwise) != wanted
+        ]
+        self._changes |= dict.fromkeys(news, wanted)
+        if news and self._teller is None:
             self._teller = asyncio.create_task(self._tell())
-        return True
+        return bool(news)
 
     async def _tell(self) -> None:
         try:
             while self._changes:
                 changes = dict(list(self._changes.items())[:MOST_ADDRESSES])
                 whole = len(changes) == len(self._changes)
-                for address in changes:
-                    del self._changes[address]
+                for source in changes:
+                    del self._changes[source]
                 waiting = self._waiting if whole else []
                 self._waiting = [] if whole else self._waiting
                 done = await self._try(changes)
@@ -108,29 +113,29 @@ class Reachability:
         finally:
             self._teller = None
 
-    async def _try(self, changes: dict[IPv4Address, Networks | None]) -> bool:
-        by_networks: dict[Networks, list[IPv4Address]] = {}
-        for address, networks in changes.items():
+    async def _try(self, changes: dict[IPv4Network, Networks | None]) -> bool:
+        by_networks: dict[Networks, list[IPv4Network]] = {}
+        for source, networks in changes.items():
             if networks is not None:
-                by_networks.setdefault(networks, []).append(address)
+                by_networks.setdefault(networks, []).append(source)
         order = LetReach(
-            tuple(Reach(networks, tuple(addresses)) for networks, addresses in by_networks.items()),
-            tuple(address for address, networks in changes.items() if networks is None),
+            tuple(Reach(networks, tuple(sources)) for networks, sources in by_networks.items()),
+            tuple(source for source, networks in changes.items() if networks is None),
         )
         try:
             if self._perform is not None:
                 await self._perform(order)
         except OperationFailed as failure:
             self._failed(failure)
-            for address in changes:
-                self._told.pop(address, None)
+            for source in changes:
+                self._told.pop(source, None)
             self._otherwise = _UNKNOWN
             return False
         self.problem = ""
-        for address, networks in changes.items():
-            self._told[address] = networks
+        for source, networks in changes.items():
+            self._told[source] = networks
             if networks is None and self._otherwise is None:
-                del self._told[address]
+                del self._told[source]
         return True
 
     def _failed(self, failure: OperationFailed) -> None:

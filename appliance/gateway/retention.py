@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from sqlalchemy import delete, func, select
 
 from appliance import models
+from appliance.accounting import service as accounting
 from appliance.commands.repository import wipe_secrets
 from appliance.commands.service import SECRET_KEPT
+from appliance.installation import Actor
 from appliance.models import CommandOutcome, Verb
+from appliance.runtime_settings import service as runtime_settings
 from appliance.samples import repository as samples
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from appliance.installation import Installation
     from appliance.runtime_settings.schemas import RuntimeSettings
+
+logger = structlog.get_logger(__name__)
 
 _MOST_REFUSALS: Final = 20_000
 _COMMAND_DAYS: Final = 30
 _TRANSCRIPT_SECONDS: Final = 600
 _SAMPLE_DAYS: Final = 31
 _STORED_DAYS: Final = 30  # of a gateway that was taken away: a live session is stored anew with each rekeying
+
+
+async def sweep(installation: Installation, by: str, at: datetime) -> None:
+    """Forget what is old, and what nobody waits for any more; ``by`` is for the audit log."""
+    async with installation.database.transaction() as session:
+        await forget_old(session, await runtime_settings.current(session), at)
+    async with installation.transaction(Actor(by)) as work:
+        dropped = await accounting.drop_of_removed_realms(work)
+    for realm, records in dropped.items():
+        logger.warning("accounting records of a realm that was removed are dropped", realm=realm, records=records)
 
 
 async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datetime) -> None:

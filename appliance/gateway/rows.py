@@ -44,6 +44,7 @@ CHANGING: Final = (
     "group",
     "ends_at",
     "liveness",
+    "packets_blocked",
     "dpd_probe",
     "dpd_probes",
     "round_trip_seconds",

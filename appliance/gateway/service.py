@@ -35,6 +35,7 @@ from appliance.gateway.group_commit import GroupCommit
 from appliance.gateway.leases import Leases
 from appliance.gateway.limits import Limits
 from appliance.gateway.logins import Logins
+from appliance.gateway.networks_behind import NetworksBehind
 from appliance.gateway.orphans import Orphans
 from appliance.gateway.portal_logins import PortalLogins
 from appliance.gateway.projector import Projector, Status
@@ -42,18 +43,18 @@ from appliance.gateway.radius import Radius
 from appliance.gateway.reachability import Reachability
 from appliance.gateway.realms import Realms, RealmTools
 from appliance.gateway.resumption import go_on
-from appliance.gateway.retention import forget_old
+from appliance.gateway.retention import sweep
 from appliance.gateway.rows import read_leases
 from appliance.gateway.sampler import Sampler
+from appliance.gateway.simultaneous_sessions import SimultaneousSessions
 from appliance.gateway.stored_stays import StoredStays
 from appliance.gateway.takeover import take_over
 from appliance.gateway.transcripts import Transcripts
-from appliance.gateway.transfers import Transfers, forget_old_transfers, read_transfers
+from appliance.gateway.transfers import Transfers, forget_old_transfers
 from appliance.logs import level
 from appliance.models.columns import now as utc_now
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.repository import of_accounts
-from appliance.runtime_settings import service as runtime_settings
 from ike_engine.actions import Disconnect, Reconfigure
 from ike_engine.dataplane.interface import QueryCounters
 from ike_engine.endpoint import Endpoint
@@ -63,7 +64,7 @@ from ike_engine.runtime.operations import OperationFailed, ServeNetworks, Virtua
 from ike_engine.runtime.shard import Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from appliance.auth.verdicts import Claim
     from appliance.gateway.observers import SessionObserver
@@ -85,6 +86,8 @@ _INVENTORY_SECONDS: Final = 30.0
 _LAST_WRITES_AFTER_SECONDS: Final = (0.0, 0.5, 1.0)
 _BEATS_BETWEEN_SWEEPS: Final = 1800
 _BEATS_BETWEEN_READS: Final = 15
+_BEATS_BETWEEN_SHARED_READS: Final = 2
+_BEATS_BETWEEN_BLOCKED: Final = 5
 _BETWEEN_REVOCATIONS_SECONDS: Final = 300.0
 _CERTIFICATES: Final = frozenset({"certificates", "authorities"})
 _CONFIGURATION: Final = frozenset({"profiles", "pools", "realms", "groups", "base_policies"}) | _CERTIFICATES
@@ -118,8 +121,20 @@ class Gateway:
         self._command_key = CommandKey(self._node, installation.master_key)
         keeper = surroundings.keeper
         self._reachability = Reachability(keeper.perform if keeper is not None else None)
+        self._networks = NetworksBehind(keeper.perform if keeper is not None else None)
         self._transfers = Transfers(utc_now, postgresql_dialect=not installation.database.is_sqlite)
-        self._admission = Admission(self._leases, self._reachability, self._transfers, disconnect=self.disconnect)
+        self._shares = not installation.database.is_sqlite  # with other gateways
+        self._sessions = SimultaneousSessions(self._writer if self._shares else None, disconnect=self.disconnect)
+        self._admission = Admission(
+            self._node,
+            self._leases,
+            self._reachability,
+            self._networks,
+            self._sessions,
+            self._transfers,
+            disconnect=self.disconnect,
+            catch_up=(lambda user: self._try(partial(self._read_transfers, {user}))) if self._shares else None,
+        )
         self._limits = Limits(self._transfers, self.disconnect)
         noted = asyncio.Event()
         self._logins = Logins(
@@ -159,6 +174,7 @@ class Gateway:
         )
         self._observers: list[SessionObserver] = [
             self._transfers,
+            self._sessions,
             self._limits,
             Sampler(self._node),
             Transcripts(self._node),
@@ -215,6 +231,7 @@ class Gateway:
             await self._logins.start()
             await self._reload()
             await self._reachability.begin(orphans=bool(held))
+            await self._networks.begin(orphans=bool(held))
             await self._go_on(found, held)
             await self._read_transfers()
             self._shard.start()
@@ -314,8 +331,14 @@ class Gateway:
             self._surroundings.data_plane.submit(QueryCounters())
             self._projector.beat()
             self._limits.look(utc_now())
+            if not len(self._orphans):
+                await self._networks.forget_others()
+            if number % _BEATS_BETWEEN_BLOCKED == 0:
+                await self._try(self._count_blocked)
             if number % _BEATS_BETWEEN_READS == 0:
                 await self._try(self._read_transfers)
+            elif self._shares and number % _BEATS_BETWEEN_SHARED_READS == 0 and (users := self._limits.with_quotas()):
+                await self._try(partial(self._read_transfers, users))
             if number % _BEATS_BETWEEN_SWEEPS == 0:
                 await self._try(self._forget_old)
                 await self._try(self._logins.forget)
@@ -388,15 +411,20 @@ class Gateway:
                     self._look_at_users_again = True
 
     async def _forget_old(self) -> None:
-        async with self._database.transaction() as session:
-            await forget_old(session, await runtime_settings.current(session), utc_now())
+        await sweep(self._installation, f"gateway {self._node}", utc_now())
         await self._writer.run(partial(forget_old_transfers, today=utc_now().date()))
 
-    async def _read_transfers(self) -> None:
-        if not await self._group_commit.flush():
+    async def _count_blocked(self) -> None:
+        if self._surroundings.keeper is None or self._keeper_problem is not None:
             return
-        self._transfers.about_to_read()
-        self._transfers.read(await self._reader.run(partial(read_transfers, today=utc_now().date())))
+        try:
+            self._projector.on_blocked(await self._surroundings.keeper.blocked())
+        except OperationFailed as failure:
+            logger.debug("what was turned away cannot be counted", why=str(failure))
+
+    async def _read_transfers(self, users: Collection[str] | None = None) -> None:
+        if await self._group_commit.flush():  # else what is not known now is known before long
+            await self._transfers.catch_up(self._reader, users)
 
     async def _reload(self, topics: frozenset[str] = _CONFIGURATION) -> None:
         """Work by what is configured now; sessions keep what they were given."""
@@ -427,6 +455,8 @@ class Gateway:
         for problem in compiled.problems:
             logger.warning(problem.what, remedy=problem.remedy)
         logger.info("configured", profiles=[profile.name for profile in compiled.policy.profiles])
+        for holder, why in self._networks.reconfigure(compiled.networks):
+            self.disconnect(holder.peer_id, f"a network behind the client cannot be there any more: {why}")
         await self._serve_networks(compiled.networks)
         self._projector.beat()
 

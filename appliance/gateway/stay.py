@@ -114,6 +114,8 @@ class Stay:
                 "identity": line(event.identity),
                 "behind_nat": event.behind_nat,
                 "virtual_ip": str(event.virtual_ip) if event.virtual_ip is not None else None,
+                "networks": terms.networks if terms is not None else (),
+                "packets_blocked": 0,
                 "hostname": line(hostname),
                 "client_software": _software(event),
                 "vendor_ids": tuple(name(vendor) for vendor in event.vendor_ids),

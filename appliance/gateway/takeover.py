@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from sqlalchemy import CursorResult, and_, case, exists, func, insert, literal, select, update
+from sqlalchemy import CursorResult, and_, case, delete, exists, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from appliance import models
@@ -55,6 +55,7 @@ async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> i
         .where(models.Lease.node == node.name, models.Lease.free_since.is_(None))
         .values(free_since=at, node=None)
     )
+    await session.execute(delete(models.AdmittedSession).where(models.AdmittedSession.node == node.name))
     await close_unclosed(session, node.name, at)
     await session.merge(node)
     return cast("CursorResult[tuple[()]]", ended).rowcount

@@ -1,13 +1,15 @@
 """How much users with a quota transferred: counted by the day, shared by all gateways through the database.
 
 The table says what was written; what was counted here since it was read is added in memory. So a
-login waits for no query, and two gateways know of each other's octets half a minute later.
+login waits for no query where one gateway is alone. Where several share the database, whoever has a quota
+is read anew at the login, and every few seconds while a session of theirs is live.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, bindparam, delete, select
@@ -18,11 +20,12 @@ from appliance.gateway.observers import Bystander, Written
 from appliance.policy.attributes import QuotaPeriod
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Table
 
+    from appliance.gateway.database_thread import DatabaseThread
     from appliance.gateway.stay import Stay
     from appliance.policy.attributes import AccessPolicy
 
@@ -43,14 +46,14 @@ def first_day(period: QuotaPeriod, today: date) -> date:
             return today.replace(day=1)
 
 
-def read_transfers(connection: Connection, today: date) -> Transferred:
-    """Read what was transferred in the longest period that is not over."""
+def read_transfers(connection: Connection, today: date, users: Collection[str] | None = None) -> Transferred:
+    """Read what was transferred in the longest period that is not over, by these users or (``None``) by all."""
     since = min(first_day(period, today) for period in QuotaPeriod)
+    wanted = select(_TRANSFERS.c.user, _TRANSFERS.c.day, _TRANSFERS.c.octets).where(_TRANSFERS.c.day >= since)
+    if users is not None:
+        wanted = wanted.where(_TRANSFERS.c.user.in_(users))
     found: Transferred = {}
-    rows = connection.execute(
-        select(_TRANSFERS.c.user, _TRANSFERS.c.day, _TRANSFERS.c.octets).where(_TRANSFERS.c.day >= since)
-    )
-    for user, day, octets in rows:
+    for user, day, octets in connection.execute(wanted):
         found.setdefault(user, {})[day] = octets
     return found
 
@@ -89,13 +92,24 @@ class Transfers(Bystander):
             octets for (whose, day), octets in self._since_read.items() if whose == user and day >= since
         )
 
-    def about_to_read(self) -> None:
+    def about_to_read(self, users: Collection[str] | None = None) -> None:
         """What is counted from now on is not in what will be read; all before has been written."""
-        self._since_read.clear()
+        for whose, day in list(self._since_read):
+            if users is None or whose in users:
+                del self._since_read[whose, day]
 
-    def read(self, transferred: Transferred) -> None:
-        """This is what the table says."""
-        self._known = transferred
+    def read(self, transferred: Transferred, users: Collection[str] | None = None) -> None:
+        """This is what the table says, of these users or (``None``) of all."""
+        if users is None:
+            self._known = transferred
+        else:
+            self._known |= {user: transferred.get(user, {}) for user in users}
+
+    async def catch_up(self, reader: DatabaseThread, users: Collection[str] | None = None) -> None:
+        """Read what these users transferred, or (``None``) all; what was counted here must have been written."""
+        self.about_to_read(users)
+        today = self._wall_clock().astimezone(UTC).date()
+        self.read(await reader.run(partial(read_transfers, today=today, users=users)), users)
 
     # ---- SessionObserver ----
 

@@ -148,6 +148,8 @@ class _Readings(Collector):
         yield self._numbers(CounterMetricFamily, "coati_sessions_ended", about, "goodbye", "goodbyes")
         about = "Clients that were turned away, by how far they came."
         yield self._numbers(CounterMetricFamily, "coati_refusals", about, "stage", "refusals")
+        about = "Packets from clients that the firewall turned away, by why."
+        yield self._numbers(CounterMetricFamily, "coati_packets_blocked", about, "reason", "packets_blocked")
         about = "What was carried for clients: in is from them."
         yield self._numbers(CounterMetricFamily, "coati_traffic_octets", about, "direction", "octets")
         about = "News of dead peer detection (RFC 3706)."
@@ -186,6 +188,14 @@ class _Readings(Collector):
         }
         about = "Rounds of logins that a realm judged."
         yield _family(CounterMetricFamily, "coati_logins", about, ("node", "realm", "result"), answers)
+        became = {
+            (node.name, realm, result): number
+            for node, realms in self._counted("realm_logins")
+            for realm, results in realms.items()
+            for result, number in results.items()
+        }
+        about = "Logins by the realm that judged them, and whether they began a session or were refused."
+        yield _family(CounterMetricFamily, "coati_realm_logins", about, ("node", "realm", "result"), became)
         durations = {
             (node.name, realm): counted["seconds"]
             for node, realms in self._counted("realm_answers")

@@ -6,6 +6,7 @@ else. Tables are made and changed only by ``migrations/``; a test holds the two 
 
 from appliance.models.accounting import AccountingRecord, AccountingStatus
 from appliance.models.administrators import Administrator, Ceremony, Passkey, Role, SignIn
+from appliance.models.admitted_sessions import AdmittedSession
 from appliance.models.audit import AuditEntry
 from appliance.models.certificates import (
     Authority,
@@ -41,6 +42,7 @@ __all__ = [
     "AccountingRecord",
     "AccountingStatus",
     "Administrator",
+    "AdmittedSession",
     "AuditEntry",
     "Authority",
     "Base",

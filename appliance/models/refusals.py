@@ -14,6 +14,7 @@ class Refusal(Base):
 
     Attributes:
         stage: ``events.Stage`` value.
+        realm: Which realm refused, or had accepted before; empty: none was asked, or none said anything.
         offered: What the client offered, one line each.
         accepted: What the profile accepts, one line each.
         remedy: Which setting would let it in; empty when none would.
@@ -35,6 +36,7 @@ class Refusal(Base):
     profile: Mapped[Name] = mapped_column(default="")
     identity: Mapped[Line] = mapped_column(default="")
     username: Mapped[Line] = mapped_column(default="")
+    realm: Mapped[Name] = mapped_column(default="")
     offered: Mapped[tuple[str, ...]] = mapped_column(default=())
     accepted: Mapped[tuple[str, ...]] = mapped_column(default=())
     vendor_ids: Mapped[tuple[str, ...]] = mapped_column(default=())

@@ -1,6 +1,7 @@
 """Sessions: one user's stay, live or ended. The gateway writes, everybody reads."""
 
 from datetime import datetime
+from ipaddress import IPv4Network
 from typing import Any
 
 from sqlalchemy import JSON, Index, Text
@@ -18,6 +19,7 @@ class Session(Base):
         realm: Which realm let the user in.
         group: The group whose policy holds; empty: none.
         ends_at: When a limit will end it; ``None``: none will.
+        networks: What is behind the client.
         authentication: ``policy.Authentication`` value.
         mode: ``policy.Phase1Mode`` value.
         identity: The client's phase 1 identity in words.
@@ -26,6 +28,7 @@ class Session(Base):
         liveness: ``events.Liveness`` value; probe n of m is ``dpd_probe`` of ``dpd_probes``.
         octets_in: Inner octets from the client, over all its Child SAs.
         octets_out: Inner octets to the client.
+        packets_blocked: Packets from the client to where it may not go.
         rate_in: Octets a second from the client, when it was last counted.
         rate_out: Octets a second to the client.
         ended_at: ``None`` while it lives.
@@ -59,6 +62,7 @@ class Session(Base):
     local_address: Mapped[Name] = mapped_column(default="")
     behind_nat: Mapped[bool] = mapped_column(default=False)
     virtual_ip: Mapped[Name | None] = mapped_column(index=True)
+    networks: Mapped[tuple[IPv4Network, ...]] = mapped_column(default=())
     hostname: Mapped[Line] = mapped_column(default="")
     client_software: Mapped[Line] = mapped_column(default="")
     vendor_ids: Mapped[tuple[str, ...]] = mapped_column(default=())
@@ -73,6 +77,7 @@ class Session(Base):
     octets_out: Mapped[int] = mapped_column(BigNumber, default=0)
     packets_in: Mapped[int] = mapped_column(BigNumber, default=0)
     packets_out: Mapped[int] = mapped_column(BigNumber, default=0)
+    packets_blocked: Mapped[int] = mapped_column(BigNumber, default=0)
     rate_in: Mapped[float] = mapped_column(default=0.0)
     rate_out: Mapped[float] = mapped_column(default=0.0)
     started_at: Mapped[datetime] = mapped_column(default=now)

@@ -99,7 +99,7 @@ class AccessPolicy(Schema):
         Annotated[Networks, Field(min_length=1)] | None, Field(description="Networks that the client may reach.")
     ] = None
     routes: Annotated[
-        Networks | None, Field(description="Networks behind the client, as a realm may say them; not carried yet.")
+        Networks | None, Field(description="Networks behind the client, that it may carry besides its own address.")
     ] = None
     reauthenticate_on_rekey: Annotated[
         bool | None, Field(description="A new phase 1 of a live client must log in again.")

@@ -98,18 +98,20 @@ async def check(work: Transaction, said: AccessPolicy, *, of_user: str | None = 
         of_user: Name of the user that it is said for; ``None``: for several.
 
     Raises:
-        Invalid: an address for several users, in no pool, or that another user has; networks behind a client.
+        Invalid: an address for several users, in no pool, or that another user has; a network behind clients where
+            virtual IPs are.
         NotFound: there is no such pool.
     """
     pools = await repository.pools(work.session)
     if said.pool is not None and said.pool not in [pool.name for pool in pools]:
         raise NotFound(f"there is no pool {said.pool}", field="policy.pool")
-    if said.routes:
-        raise Invalid(
-            "networks behind a client are not carried yet",
-            field="policy.routes",
-            remedy="leave routes out; the client's own virtual IP is carried",
-        )
+    for network in said.routes or ():
+        for taken in (taken for pool in pools for taken in pool.networks if taken.overlaps(network)):
+            raise Invalid(
+                f"{network} cannot be behind a client: virtual IPs are taken from {taken}",
+                field="policy.routes",
+                remedy="name the networks as they are behind the client; its own virtual IP is carried without it",
+            )
     if said.address is None:
         return
     if of_user is None:

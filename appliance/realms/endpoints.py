@@ -63,7 +63,7 @@ async def change_realm(work: Owning, name: str, change: RealmChange) -> RealmVie
 
 @router.delete("/{name}", status_code=204)
 async def remove_realm(work: Owning, name: str) -> None:
-    """Remove a realm that no profile names."""
+    """Remove a realm that no profile names. Accounting records that wait for its servers are dropped, and audited."""
     await service.remove(work, name)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
+from appliance.accounting import service as accounting
 from appliance.audit import service as audit
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
@@ -116,7 +117,7 @@ async def define(work: Transaction, name: str, wanted: RealmDefinition) -> tuple
 
 
 async def remove(work: Transaction, name: str) -> None:
-    """Remove a realm; sessions of its users stay.
+    """Remove a realm; sessions of its users stay. Accounting records that wait for its servers are dropped.
 
     Raises:
         NotFound: there is no such realm.
@@ -134,6 +135,7 @@ async def remove(work: Transaction, name: str) -> None:
         )
     await work.session.delete(realm)
     audit.record(work, "realm.remove", realm.name, before=view)
+    await accounting.drop_waiting(work, realm.name)
 
 
 async def order(work: Transaction, wanted: RealmOrder) -> Page[RealmView]:

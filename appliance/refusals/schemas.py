@@ -34,6 +34,7 @@ class RefusalView(Schema):
     profile: str
     identity: str
     username: str
+    realm: Annotated[str, Field(description="Which realm refused, or had accepted; empty: none said anything.")]
     offered: tuple[str, ...]
     accepted: tuple[str, ...]
     vendor_ids: tuple[str, ...]

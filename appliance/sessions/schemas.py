@@ -2,6 +2,7 @@
 
 import enum
 from datetime import datetime
+from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -59,6 +60,7 @@ class SessionView(Schema):
     local_address: str
     behind_nat: bool
     virtual_ip: str | None
+    networks: Annotated[tuple[IPv4Network, ...], Field(description="Networks behind the client.")]
     hostname: str
     client_software: str
     vendor_ids: tuple[str, ...]
@@ -73,6 +75,7 @@ class SessionView(Schema):
     octets_out: Annotated[int, Field(description="Inner octets to the client.")]
     packets_in: int
     packets_out: int
+    packets_blocked: Annotated[int, Field(description="Packets from the client to where it may not go.")]
     rate_in: Annotated[float, Field(description="Octets a second from the client, when it was last counted.")]
     rate_out: Annotated[float, Field(description="Octets a second to the client.")]
     started_at: datetime

@@ -1,49 +1,64 @@
 """What the host must do around the data plane: forward, route, clamp TCP's MSS, masquerade.
 
 Everything is one nftables table of ours, replaced in one transaction, and one route for each network of
-virtual addresses. The route leads into the TUN device also when the kernel does ESP: its policies
-take packets for connected clients elsewhere, and what is for nobody ends there rather than leaves in
-clear by the default route.
+virtual addresses and each network behind a client. The route leads into the TUN device also when the
+kernel does ESP: its policies take packets for connected clients elsewhere, and what is for nobody ends
+there rather than leaves in clear by the default route.
 
-    forward      TCP SYN of or to virtual addresses: MSS no larger than the tunnel carries
-                 from virtual addresses by another way than the tunnel: dropped
-                 from virtual addresses that may not go everywhere: what each may reach (``map reach``), to a chain
-                 for each set of networks; what is not among these is counted and answered by ICMP
-                 "administratively prohibited" (RFC 1812 section 5.2.7.1)
+    forward      TCP SYN of or to clients (``set clients``): MSS no larger than the tunnel carries
+                 from clients by another way than the tunnel: dropped
+                 from clients that may not go everywhere: what each may reach (``map reach`` by address, ``map
+                 reach-behind`` for networks behind them), to a chain for each set of networks; what is not among
+                 these is counted by sender (``set blocked``) and answered by ICMP "administratively prohibited"
+                 (RFC 1812 section 5.2.7.1)
     input        the same for what is meant for this host
-    postrouting  from virtual addresses that ask for it to elsewhere: masqueraded
+    postrouting  from clients that ask for it (``set hidden``) to elsewhere: masqueraded
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
-from collections import Counter
-from ipaddress import collapse_addresses
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyroute2 import AsyncIPRoute, NetlinkError
 
+from ike_engine.dataplane import nftables as nft
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-    from ipaddress import IPv4Address, IPv4Network
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
 _LOG = logging.getLogger(__name__)
 
-TABLE = "coati"
-"""Name of our table (family ``ip``). It is deleted whole when we stop, and by the next start after a crash."""
-
 _IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _IP_AND_TCP_HEADERS = 40
-_NFT_SECONDS = 10.0
 _ROUTE_PROTOCOL = 67  # "C"; see rt_protos in /etc/iproute2: marks routes as ours for those who look
 
-_Rule = list[dict[str, Any]]
-_REACH: dict[str, Any] = {"family": "ip", "table": TABLE, "name": "reach"}
+_RTN_UNICAST, _RTN_LOCAL = 1, 2
+_MOST_TOLD = 500
+
+_CONNECTED = "is connected to"
+_ALL_BITS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Packets that were turned away since the last time that somebody asked.
+
+    Attributes:
+        by_source: Those to where their sender may not go; not of every sender when there are very many, which are told
+            the next time.
+        strays: Those that came by another way than the tunnel under an address of a client.
+    """
+
+    by_source: Mapping[IPv4Address, int]
+    strays: int
 
 
 class Forwarding:
@@ -60,8 +75,11 @@ class Forwarding:
         self._interface = interface
         self._mtu = mtu
         self._kernel_esp = kernel_esp
+        self._networks: frozenset[IPv4Network] = frozenset()
         self._served: tuple[frozenset[IPv4Network], frozenset[IPv4Network]] | None = None
-        self._reach = Reachable()
+        self._behind: dict[IPv4Network, bool] = {}  # whether to hide them
+        self._blocked: dict[str, int] = {}  # as they were last counted
+        self._reach = nft.Reachable()
         self._changing = asyncio.Lock()
         self._routed: frozenset[IPv4Network] = frozenset()
         self._forwarding_before: str | None = None
@@ -79,46 +97,141 @@ class Forwarding:
         wanted = frozenset(networks)
         async with self._changing:
             self._forward()
+            self._networks = wanted
+            lost = {behind for behind in self._behind if _overlapping(behind, wanted)}
+            self._forget(lost)
             # Routes first: where nftables is missing, traffic flows all the same, if less smoothly.
-            await self._route(wanted)
+            await self._route(wanted | self._behind.keys())
             self._served = None
-            await _nft(_replace_table() + self._rules(wanted, frozenset(masqueraded)))
+            await nft.carry_out(nft.replace_table() + self._rules(wanted, frozenset(masqueraded)))
             self._served = wanted, frozenset(masqueraded)
 
-    async def let_reach(
-        self, changes: Mapping[IPv4Address, tuple[IPv4Network, ...] | None], *, afresh: bool = False
+    async def route_behind(
+        self, added: Mapping[IPv4Network, bool], removed: Collection[IPv4Network], *, afresh: bool = False
     ) -> None:
-        """Let virtual addresses reach these networks and nothing else, from now on.
+        """Serve networks behind clients like virtual addresses; of two that overlap, the later one has it.
+
+        Args:
+            added: From now on these as well, and whether to hide them behind the host's own addresses.
+            removed: From now on no more.
+            afresh: None of those before counts.
+
+        Raises:
+            ValueError: a network is not a client's: virtual addresses are taken from it, or this host is in it.
+            OSError: the host refused, in words.
+        """
+        async with self._changing:
+            after = {} if afresh else {one: hide for one, hide in self._behind.items() if one not in removed}
+            for network, hide in added.items():
+                after = {one: kept for one, kept in after.items() if not one.overlaps(network)} | {network: hide}
+            before, reach = dict(self._behind), self._reach.copy()
+            await self._see_that_they_are_free(after.keys() - before.keys())
+            try:
+                await self._go_over_to(after)
+            except OSError:
+                self._behind, self._reach = before, reach
+                await self._route(self._networks | before.keys())
+                raise
+
+    async def _go_over_to(self, after: dict[IPv4Network, bool]) -> None:
+        commands = self._forget({one for one, hide in self._behind.items() if after.get(one) != hide})
+        new = {one: hide for one, hide in after.items() if one not in self._behind}
+        await self._route(self._networks | after.keys())
+        self._behind = after
+        commands += nft.elements("add", "clients", new)
+        if self._served is not None and self._served[1]:
+            commands += nft.elements("add", "hidden", [one for one, hide in new.items() if hide])
+        if commands and self._served is not None:
+            await nft.carry_out(commands)
+
+    def _forget(self, lost: Collection[IPv4Network]) -> list[nft.Command]:
+        """Let go of networks behind clients; give the commands that do it in the table."""
+        hidden = [one for one in lost if self._behind[one]]
+        commands = self._reach.change(dict.fromkeys(lost))
+        for one in lost:
+            del self._behind[one]
+        commands += nft.elements("delete", "clients", lost)
+        return commands + (nft.elements("delete", "hidden", hidden) if self._served and self._served[1] else [])
+
+    async def _see_that_they_are_free(self, networks: Collection[IPv4Network]) -> None:
+        if networks and not self._networks:
+            raise ValueError("no networks are served, so none can be behind a client")
+        for network in networks:
+            if (pool := _overlapping(network, self._networks)) is not None:
+                raise ValueError(f"{network} overlaps {pool}, where virtual addresses are taken from")
+        if not networks:
+            return
+        async with AsyncIPRoute() as routes:
+            (index,) = await routes.link_lookup(ifname=self._interface)
+            async for present, why in _taken(routes, index):
+                for network in networks:
+                    # What is routed elsewhere may be wider: a client's part of it is found by its longer prefix.
+                    if present.subnet_of(network) or (why == _CONNECTED and network.overlaps(present)):
+                        raise ValueError(f"{network} cannot be behind a client: the gateway {why} {present}")
+
+    async def blocked(self) -> Blocked:
+        """Count what was turned away since the last time.
+
+        Raises:
+            OSError: nftables cannot be asked.
+        """
+        async with self._changing:
+            if self._served is None or not self._served[0]:
+                return Blocked({}, 0)
+            told = await nft.look_at({"set": nft.in_table("blocked")}, {"counter": nft.in_table("strays")})
+        counted = {"": 0}
+        for entry in told:
+            if "counter" in entry:
+                counted[""] = entry["counter"]["packets"]
+            for element in entry.get("set", {}).get("elem", ()):
+                counted[element["elem"]["val"]] = element["elem"]["counter"]["packets"]
+        # Less than before: it was counted anew meanwhile.
+        news = {
+            source: packets - (before if packets >= (before := self._blocked.get(source, 0)) else 0)
+            for source, packets in counted.items()
+        }
+        strays = news.pop("")
+        most = sorted((packets, source) for source, packets in news.items() if packets)[-_MOST_TOLD:]
+        self._blocked = {source: self._blocked.get(source, 0) for source in counted} | {"": counted[""]}
+        for _, source in most:
+            self._blocked[source] = counted[source]
+        return Blocked({IPv4Address(source): packets for packets, source in most}, strays)
+
+    async def let_reach(
+        self, changes: Mapping[IPv4Network, tuple[IPv4Network, ...] | None], *, afresh: bool = False
+    ) -> None:
+        """Let clients reach these networks and nothing else, from now on.
 
         It outlasts another ``serve``: Child SAs of a gateway that crashed carry on for a while.
 
         Args:
-            changes: By address; ``None``: anything again.
-            afresh: Whatever was said before of any address counts no more.
+            changes: By virtual address or network behind a client; ``None``: anything again.
+            afresh: Whatever was said before of any of them counts no more.
 
         Raises:
-            ValueError: an address is in no network that is served.
+            ValueError: it is in no network that is served.
             OSError: the host refused, in words; nothing is changed.
         """
         async with self._changing:
             if self._served is None:
                 raise ValueError("no networks are served, so nothing can be reached")
             served, masqueraded = self._served
-            for address, networks in changes.items():
-                if networks is not None and not any(address in network for network in served):
-                    raise ValueError(f"{address} is not in a network that is served")
-            after = Reachable() if afresh else self._reach.copy()
+            for source, networks in changes.items():
+                if networks is not None and source not in self._behind and not _is_one_of(source, served):
+                    raise ValueError(f"{source} is not in a network that is served")
+            after = nft.Reachable() if afresh else self._reach.copy()
             commands = after.change(changes)
             if afresh:
-                commands = _replace_table() + self._rules(served, masqueraded, after)
+                commands = nft.replace_table() + self._rules(served, masqueraded, after)
             if commands:
-                await _nft(commands)
+                await nft.carry_out(commands)
             self._reach = after
 
     async def close(self) -> None:
         """Remove rules and routes, and stop forwarding if the host did not forward before."""
+        self._behind.clear()
         await self._route(frozenset())
-        await _nft(_remove_table())
+        await nft.carry_out(nft.remove_table())
         self._forward_as_before()
 
     def _forward(self) -> None:
@@ -148,102 +261,42 @@ class Forwarding:
         self,
         networks: frozenset[IPv4Network],
         masqueraded: frozenset[IPv4Network],
-        reach: Reachable | None = None,
-    ) -> list[dict[str, Any]]:
-        virtual = _membership(networks)
+        reach: nft.Reachable | None = None,
+    ) -> list[nft.Command]:
         clamp = self._mtu - _IP_AND_TCP_HEADERS
-        rules = [_chain("forward", {"type": "filter", "hook": "forward", "prio": -150, "policy": "accept"})]
+        rules = [nft.chain("forward", {"type": "filter", "hook": "forward", "prio": -150, "policy": "accept"})]
         if not networks:
             return rules
+        rules += [
+            nft.network_set("clients", networks | self._behind.keys()),
+            nft.named("counter", "strays"),
+        ]
         if not self._kernel_esp:
             stray = [
-                _match("!=", {"meta": {"key": "iifname"}}, self._interface),
-                _match("==", _address("saddr"), virtual),
+                nft.match("!=", {"meta": {"key": "iifname"}}, self._interface),
+                nft.match("==", nft.address("saddr"), "@clients"),
             ]
-            rules.append(_rule("forward", [*stray, {"counter": None}, {"drop": None}]))
+            rules.append(nft.rule("forward", [*stray, {"counter": "strays"}, {"drop": None}]))
         rules += (reach or self._reach).rules()
-        rules.append(_chain("input", {"type": "filter", "hook": "input", "prio": -150, "policy": "accept"}))
+        rules.append(nft.chain("input", {"type": "filter", "hook": "input", "prio": -150, "policy": "accept"}))
         rules += [
-            _rule(chain, [{"vmap": {"key": _address("saddr"), "data": "@reach"}}]) for chain in ("forward", "input")
+            nft.rule(chain, [{"vmap": {"key": nft.address("saddr"), "data": f"@{name}"}}])
+            for chain in ("forward", "input")
+            for name in ("reach", "reach-behind")
         ]
-        rules += [_rule("forward", _clamped(end, virtual, clamp)) for end in ("saddr", "daddr")]
+        rules += [nft.rule("forward", nft.clamped(end, clamp)) for end in ("saddr", "daddr")]
         if masqueraded:
+            rules.append(nft.network_set("hidden", masqueraded | {one for one, hide in self._behind.items() if hide}))
             hidden = [
-                _match("==", _address("saddr"), _membership(masqueraded)),
-                _match("!=", _address("daddr"), virtual),
+                nft.match("==", nft.address("saddr"), "@hidden"),
+                nft.match("!=", nft.address("daddr"), "@clients"),
             ]
             # Only where it is needed: not every kernel's nftables can translate addresses.
             rules += [
-                _chain("postrouting", {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"}),
-                _rule("postrouting", [*hidden, {"counter": None}, {"masquerade": None}]),
+                nft.chain("postrouting", {"type": "nat", "hook": "postrouting", "prio": 100, "policy": "accept"}),
+                nft.rule("postrouting", [*hidden, {"counter": None}, {"masquerade": None}]),
             ]
         return rules
-
-
-class Reachable:
-    """What virtual addresses may reach, as a map of nftables and a chain for each set of networks in use."""
-
-    def __init__(self) -> None:
-        self._networks: dict[IPv4Address, tuple[IPv4Network, ...]] = {}
-        self._users: Counter[tuple[IPv4Network, ...]] = Counter()
-
-    def copy(self) -> Reachable:
-        """Give another one that says the same."""
-        other = Reachable()
-        other._networks, other._users = dict(self._networks), Counter(self._users)
-        return other
-
-    def rules(self) -> list[dict[str, Any]]:
-        """Give the commands that make all of it in a new table."""
-        chains = [command for networks in self._users for command in _reach_chain(networks)]
-        pairs = [_reach_pair(address, networks) for address, networks in self._networks.items()]
-        made = {"add": {"map": _REACH | {"type": "ipv4_addr", "map": "verdict"}}}
-        return [*chains, made, *([{"add": {"element": _REACH | {"elem": pairs}}}] if pairs else [])]
-
-    def change(self, changes: Mapping[IPv4Address, tuple[IPv4Network, ...] | None]) -> list[dict[str, Any]]:
-        """Take these changes in; give the commands that make them where ``rules`` were made."""
-        chains = set(+self._users)
-        gone, new = [], []
-        for address, networks in changes.items():
-            if (before := self._networks.pop(address, None)) is not None:
-                self._users[before] -= 1
-                gone.append(_reach_entry("delete", address, before))
-            if networks is not None:
-                self._networks[address] = networks
-                self._users[networks] += 1
-                new.append(_reach_entry("add", address, networks))
-        self._users = +self._users
-        made = [command for networks in self._users.keys() - chains for command in _reach_chain(networks)]
-        ended = [
-            {verb: {"chain": {"family": "ip", "table": TABLE, "name": _reach_chain_name(networks)}}}
-            for networks in chains - self._users.keys()
-            for verb in ("flush", "delete")
-        ]
-        return [*made, *gone, *new, *ended]
-
-
-def _reach_chain_name(networks: tuple[IPv4Network, ...]) -> str:
-    return f"reach-{hashlib.sha256(' '.join(map(str, networks)).encode()).hexdigest()[:16]}"
-
-
-def _reach_chain(networks: tuple[IPv4Network, ...]) -> list[dict[str, Any]]:
-    """Go on with what is for one of these networks; count the rest and say that it is not allowed."""
-    name = _reach_chain_name(networks)
-    allowed = _match("==", _address("daddr"), _membership(collapse_addresses(networks)))
-    prohibited = {"reject": {"type": "icmp", "expr": "admin-prohibited"}}
-    return [
-        {"add": {"chain": {"family": "ip", "table": TABLE, "name": name}}},
-        _rule(name, [allowed, {"return": None}]),
-        _rule(name, [{"counter": None}, prohibited]),
-    ]
-
-
-def _reach_entry(verb: str, address: IPv4Address, networks: tuple[IPv4Network, ...]) -> dict[str, Any]:
-    return {verb: {"element": _REACH | {"elem": [_reach_pair(address, networks)]}}}
-
-
-def _reach_pair(address: IPv4Address, networks: tuple[IPv4Network, ...]) -> list[Any]:
-    return [str(address), {"jump": {"target": _reach_chain_name(networks)}}]
 
 
 async def hindrances() -> list[str]:
@@ -256,7 +309,7 @@ async def hindrances() -> list[str]:
     if not os.access(_IP_FORWARD, os.W_OK) and _IP_FORWARD.read_text().strip() != "1":  # noqa: ASYNC240 (procfs)
         found.append(f"forwarding is off and may not be switched on ({_IP_FORWARD})")
     try:
-        listings = [json.loads(await _run("nft", "-j", "list", "chains", family)) for family in ("ip", "inet")]
+        listings = [json.loads(await nft.run("nft", "-j", "list", "chains", family)) for family in ("ip", "inet")]
     except OSError as error:
         return [*found, f"nftables cannot be used: {error}"]
     chains = [entry["chain"] for listing in listings for entry in listing["nftables"] if "chain" in entry]
@@ -267,50 +320,29 @@ async def hindrances() -> list[str]:
     ]
 
 
-def _replace_table() -> list[dict[str, Any]]:
-    return [*_remove_table(), {"add": {"table": {"family": "ip", "name": TABLE}}}]
+def _overlapping(network: IPv4Network, others: Iterable[IPv4Network]) -> IPv4Network | None:
+    return next((other for other in others if other.overlaps(network)), None)
 
 
-def _remove_table() -> list[dict[str, Any]]:
-    """Deleting what does not exist would fail the transaction: it is added first."""
-    table = {"table": {"family": "ip", "name": TABLE}}
-    return [{"add": table}, {"delete": table}]
+def _is_one_of(source: IPv4Network, served: Iterable[IPv4Network]) -> bool:
+    """Whether it is a virtual address."""
+    return source.prefixlen == _ALL_BITS and any(source.subnet_of(network) for network in served)
 
 
-def _chain(name: str, hook: dict[str, Any]) -> dict[str, Any]:
-    return {"add": {"chain": {"family": "ip", "table": TABLE, "name": name, **hook}}}
-
-
-def _rule(chain: str, expressions: _Rule) -> dict[str, Any]:
-    return {"add": {"rule": {"family": "ip", "table": TABLE, "chain": chain, "expr": expressions}}}
-
-
-def _match(operator: str, left: dict[str, Any], right: object) -> dict[str, Any]:
-    return {"match": {"op": operator, "left": left, "right": right}}
-
-
-def _address(end: str) -> dict[str, Any]:
-    return {"payload": {"protocol": "ip", "field": end}}
-
-
-def _membership(networks: Iterable[IPv4Network]) -> dict[str, Any]:
-    return {
-        "set": [
-            {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}} for network in sorted(networks)
-        ]
-    }
-
-
-def _clamped(end: str, virtual: dict[str, Any], octets: int) -> _Rule:
-    """Lower the MSS that a SYN announces; never raise it."""
-    size = {"tcp option": {"name": "maxseg", "field": "size"}}
-    flags = {"payload": {"protocol": "tcp", "field": "flags"}}
-    return [
-        _match("==", _address(end), virtual),
-        _match("in", flags, "syn"),
-        _match(">", size, octets),
-        {"mangle": {"key": size, "value": octets}},
-    ]
+async def _taken(routes: AsyncIPRoute, ours: int) -> AsyncIterator[tuple[IPv4Network, str]]:
+    """Give where this host itself is or already has a route to, but by default, and how."""
+    async for route in await routes.route("dump", family=socket.AF_INET):
+        destination = route.get_attr("RTA_DST")
+        if destination is None or route.get_attr("RTA_OIF") == ours:
+            continue
+        network = IPv4Network((destination, route["dst_len"]))
+        if route["type"] == _RTN_LOCAL:
+            if not network.is_loopback:
+                yield network, "has the address"
+        elif route["type"] == _RTN_UNICAST and route.get_attr("RTA_GATEWAY") is None:
+            yield network, _CONNECTED
+        elif route["type"] == _RTN_UNICAST:
+            yield network, "has a route to"
 
 
 async def _route(routes: AsyncIPRoute, verb: str, network: IPv4Network, index: int) -> None:
@@ -318,27 +350,3 @@ async def _route(routes: AsyncIPRoute, verb: str, network: IPv4Network, index: i
         await routes.route(verb, dst=str(network), oif=index, proto=_ROUTE_PROTOCOL)
     except NetlinkError as error:
         raise OSError(error.code, f"cannot {verb} the route to {network}: {error}") from error
-
-
-async def _nft(commands: Sequence[dict[str, Any]]) -> None:
-    """Have nftables carry out commands in one transaction: all of them or, with an ``OSError``, none."""
-    await _run("nft", "-j", "-f", "-", standard_input=json.dumps({"nftables": list(commands)}).encode())
-
-
-async def _run(*command: str, standard_input: bytes = b"") -> str:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(_NFT_SECONDS):
-            output, errors = await process.communicate(standard_input)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise OSError(f"{command[0]} did not end within {_NFT_SECONDS:.0f} s") from None
-    if process.returncode != 0:
-        raise OSError(f"{' '.join(command)}: {errors.decode(errors='replace').strip()}")
-    return output.decode()

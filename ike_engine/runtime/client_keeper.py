@@ -71,6 +71,7 @@ class Wishes:
             wanted; then no privilege is needed.
         local_port, local_nat_t_port: Our UDP ports; 0: any.
         routes: Set routes.
+        forward: Forward packets, for the networks behind us.
         dns: Tell the resolver about the gateway's name servers.
         mtu: Octets of the largest inner packet.
         once: Do not connect anew when the gateway is lost.
@@ -80,6 +81,7 @@ class Wishes:
     local_port: int = 0
     local_nat_t_port: int = 0
     routes: bool = True
+    forward: bool = False
     dns: bool = True
     mtu: int = DEFAULT_MTU
     once: bool = False
@@ -330,6 +332,8 @@ class _Stay:
         if self._network is None:
             return
         self._held.push_async_callback(self._network.restore)
+        if self._wishes.forward:
+            self._network.forward()
         networks = connected.networks if self._wishes.routes else ()
         for hindrance in await self._network.set_up(connected.address, networks, connected.excluded):
             self._terminal.say(hindrance)

@@ -7,6 +7,8 @@ the device. Ours to take away are the routes that keep something *outside*:
     gateway/32      by the way that led there before, or the tunnel's own packets would enter the tunnel
     excluded        the same, where everything else goes through
 
+Who has networks behind it forwards packets as long as the tunnel is there.
+
 "Everything" is 0.0.0.0/1 and 128.0.0.0/1: they prevail over the default route and leave it alone, so that
 whoever manages it (DHCP, NetworkManager) does not notice, and networks this machine is in stay reachable.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 import errno
 import logging
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pyroute2 import AsyncIPRoute, NetlinkError
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_IP_FORWARD: Final = Path("/proc/sys/net/ipv4/ip_forward")
 _PROTOCOL: Final = 67  # "C"; marks routes as ours, as those of ``dataplane.firewall``
 _UNICAST: Final = 1  # linux/rtnetlink.h: RTN_UNICAST
 _GLOBAL, _LINK = 0, 253  # RT_SCOPE_UNIVERSE, RT_SCOPE_LINK
@@ -43,6 +47,7 @@ class ClientNetwork:
         self._interface = interface
         self._gateway = IPv4Network(gateway)
         self._outside: list[dict[str, Any]] = []
+        self._forwarding_before: str | None = None
 
     async def forget_earlier_life(self) -> None:
         """Remove the route to the gateway that a client left behind which was killed: it may lead nowhere now."""
@@ -86,6 +91,17 @@ class ClientNetwork:
                 if not await _add(kernel, {"dst": str(network), "oif": index, "prefsrc": str(address)})
             ]
 
+    def forward(self) -> None:
+        """Forward packets between networks until ``restore``.
+
+        Raises:
+            OSError: the host refused.
+        """
+        before = _IP_FORWARD.read_text()
+        if before.strip() != "1":
+            _IP_FORWARD.write_text("1\n")
+            self._forwarding_before = before
+
     async def _keep_outside(self, kernel: AsyncIPRoute, network: IPv4Network, way: dict[str, Any] | None) -> None:
         if way is None:
             return
@@ -95,6 +111,9 @@ class ClientNetwork:
 
     async def restore(self) -> None:
         """Take away what does not go with the TUN device."""
+        if self._forwarding_before is not None:
+            _IP_FORWARD.write_text(self._forwarding_before)
+            self._forwarding_before = None
         async with AsyncIPRoute() as kernel:
             while self._outside:
                 route = self._outside.pop()

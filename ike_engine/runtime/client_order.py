@@ -81,6 +81,7 @@ class ClientOrder:
         ike_proposals, esp_proposals: In words, the preferred first.
         pfs: Diffie-Hellman group of quick mode in words; empty: none.
         networks: Destinations to ask for, where the gateway names none.
+        behind: Networks behind us that the gateway shall reach, in words.
         encapsulate: Have ESP in UDP also where there is no NAT.
         hostname: What we call ourselves.
         verbose: Log what the engine does.
@@ -103,6 +104,7 @@ class ClientOrder:
     esp_proposals: tuple[str, ...] = MODERN_ESP
     pfs: str = ""
     networks: tuple[str, ...] = ("0.0.0.0/0",)
+    behind: tuple[str, ...] = ()
     isakmp_lifetime_seconds: int = 28_800
     child_lifetime_seconds: int = 3_600
     dpd_interval_seconds: int = 30
@@ -214,6 +216,7 @@ class ClientOrder:
             nat_t_path=Path(nat_t, Address(self.gateway, self.nat_t_port), nat_t=True),
             gateway_name=self.gateway_name,
             networks=tuple(map(IPv4Network, self.networks)),
+            behind=tuple(map(IPv4Network, self.behind)),
             hostname=self.hostname,
         )
 

@@ -23,7 +23,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from ike_engine.dataplane import channel, xfrm, xfrm_probe
-from ike_engine.dataplane.firewall import Forwarding
+from ike_engine.dataplane.firewall import Blocked, Forwarding
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.path import Address
 from ike_engine.runtime import operations, steering, udp
@@ -167,18 +167,24 @@ class Keeper:
             self._server = operations.OperationsServer(asked, self._perform)
             self._held = held.pop_all()
 
-    async def _perform(self, operation: operations.Operation) -> None:
+    async def _perform(self, operation: operations.Operation) -> Blocked | None:
         if self._forwarding is None:
-            return
+            return None
         match operation:
             case operations.ServeNetworks(networks):
                 served = [virtual.network for virtual in networks]
                 await self._forwarding.serve(served, [virtual.network for virtual in networks if virtual.masquerade])
             case operations.LetReach(limited, unlimited, afresh):
                 changes = dict.fromkeys(unlimited) | {
-                    address: reach.networks for reach in limited for address in reach.addresses
+                    source: reach.networks for reach in limited for source in reach.sources
                 }
                 await self._forwarding.let_reach(changes, afresh=afresh)
+            case operations.RouteBehind(added, removed, afresh):
+                hidden = {virtual.network: virtual.masquerade for virtual in added}
+                await self._forwarding.route_behind(hidden, removed, afresh=afresh)
+            case operations.CountBlocked():
+                return await self._forwarding.blocked()
+        return None
 
     def gateway_descriptors(self) -> dict[str, int]:
         """Give what the gateway is to inherit, by name.

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
+from ike_engine.dataplane.firewall import Blocked
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -53,33 +55,53 @@ class ServeNetworks:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What some virtual addresses may reach, and nothing else.
+    """What some clients may reach, and nothing else.
 
     Attributes:
-        networks: Where packets from these addresses may go.
-        addresses: Within the networks that are served.
+        networks: Where packets from these may go.
+        sources: Virtual addresses within the networks that are served, or networks behind clients.
     """
 
     networks: tuple[IPv4Network, ...]
-    addresses: tuple[IPv4Address, ...]
+    sources: tuple[IPv4Network, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LetReach:
-    """Let virtual addresses reach certain networks only; others stay as they are.
+    """Let clients reach certain networks only; others stay as they are.
 
     Attributes:
         limited: From now on these.
         unlimited: These may go anywhere again.
-        afresh: Forget what was said before of any address.
+        afresh: Forget what was said before of any of them.
     """
 
     limited: tuple[Reach, ...] = ()
-    unlimited: tuple[IPv4Address, ...] = ()
+    unlimited: tuple[IPv4Network, ...] = ()
     afresh: bool = False
 
 
-Operation = ServeNetworks | LetReach
+@dataclass(frozen=True, slots=True)
+class RouteBehind:
+    """Route networks behind clients to the data plane and forward for them, like those of virtual IPs.
+
+    Attributes:
+        added: From now on these as well; of two that overlap, the later one has it.
+        removed: From now on no more.
+        afresh: None of those before counts.
+    """
+
+    added: tuple[VirtualNetwork, ...] = ()
+    removed: tuple[IPv4Network, ...] = ()
+    afresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CountBlocked:
+    """Tell which packets were turned away since the last time: the outcome is ``Blocked``."""
+
+
+Operation = ServeNetworks | LetReach | RouteBehind | CountBlocked
 """All there is."""
 
 
@@ -96,12 +118,21 @@ def encode(number: int, operation: Operation) -> bytes:
         case LetReach():
             told = {
                 "limited": [
-                    [list(map(str, reach.networks)), list(map(str, reach.addresses))] for reach in operation.limited
+                    [list(map(str, reach.networks)), list(map(str, reach.sources))] for reach in operation.limited
                 ],
                 "unlimited": list(map(str, operation.unlimited)),
                 "afresh": operation.afresh,
             }
             return json.dumps({"number": number, "let-reach": told}).encode()
+        case RouteBehind():
+            told = {
+                "added": [[str(virtual.network), virtual.masquerade] for virtual in operation.added],
+                "removed": list(map(str, operation.removed)),
+                "afresh": operation.afresh,
+            }
+            return json.dumps({"number": number, "route-behind": told}).encode()
+        case CountBlocked():
+            return json.dumps({"number": number, "count-blocked": None}).encode()
 
 
 def decode(datagram: bytes) -> tuple[int, Operation]:
@@ -117,6 +148,10 @@ def decode(datagram: bytes) -> tuple[int, Operation]:
             return number, ServeNetworks(tuple(map(_virtual_network, networks)))
         case {"number": int(number), "let-reach": dict(told), **others} if not others:
             return number, _let_reach(told)
+        case {"number": int(number), "route-behind": dict(told), **others} if not others:
+            return number, _route_behind(told)
+        case {"number": int(number), "count-blocked": None, **others} if not others:
+            return number, CountBlocked()
         case _:
             raise ValueError("not an operation")
 
@@ -124,25 +159,35 @@ def decode(datagram: bytes) -> tuple[int, Operation]:
 def _let_reach(told: dict[str, Any]) -> LetReach:
     match told:
         case {"limited": list(limited), "unlimited": list(unlimited), "afresh": bool(afresh), **others} if not others:
-            order = LetReach(tuple(map(_reach, limited)), _addresses(unlimited), afresh)
+            order = LetReach(tuple(map(_reach, limited)), _networks(unlimited), afresh)
         case _:
             raise ValueError("not an order about what is reachable")
-    count = len(order.unlimited) + sum(len(reach.addresses) for reach in order.limited)
+    count = len(order.unlimited) + sum(len(reach.sources) for reach in order.limited)
     if count > MOST_ADDRESSES:
         raise ValueError(f"{count} addresses; {MOST_ADDRESSES} is the most")
     return order
 
 
+def _route_behind(told: dict[str, Any]) -> RouteBehind:
+    match told:
+        case {"added": list(added), "removed": list(removed), "afresh": bool(afresh), **others} if not others:
+            if len(added) + len(removed) > _MOST_NETWORKS:
+                raise ValueError(f"{len(added) + len(removed)} networks; {_MOST_NETWORKS} is the most")
+            return RouteBehind(tuple(map(_virtual_network, added)), _networks(removed), afresh)
+        case _:
+            raise ValueError("not an order about networks behind clients")
+
+
 def _reach(value: object) -> Reach:
     match value:
-        case [list(networks), list(addresses)] if 0 < len(networks) <= _MOST_REACHABLE:
-            return Reach(tuple(IPv4Network(text) for text in map(_text, networks)), _addresses(addresses))
+        case [list(networks), list(sources)] if 0 < len(networks) <= _MOST_REACHABLE:
+            return Reach(_networks(networks), _networks(sources))
         case _:
-            raise ValueError("not what addresses may reach")
+            raise ValueError("not what clients may reach")
 
 
-def _addresses(values: list[object]) -> tuple[IPv4Address, ...]:
-    return tuple(IPv4Address(_text(value)) for value in values)
+def _networks(values: list[object]) -> tuple[IPv4Network, ...]:
+    return tuple(IPv4Network(_text(value)) for value in values)
 
 
 def _text(value: object) -> str:
@@ -178,10 +223,11 @@ class OperationsServer:
 
     Args:
         end: From ``open_pair``.
-        perform: Does one operation; an ``OSError`` or ``ValueError`` becomes the gateway's answer.
+        perform: Does one operation, and gives what it found out if it was to find out something; an ``OSError`` or
+            ``ValueError`` becomes the gateway's answer.
     """
 
-    def __init__(self, end: socket.socket, perform: Callable[[Operation], Awaitable[None]]) -> None:
+    def __init__(self, end: socket.socket, perform: Callable[[Operation], Awaitable[Blocked | None]]) -> None:
         self._end = end
         self._perform = perform
         self._task = asyncio.get_running_loop().create_task(self._serve())
@@ -199,22 +245,25 @@ class OperationsServer:
             except ValueError as error:  # no number, no answer: nobody who asks properly waits for it
                 logger.error("refused what is not an operation: %s", error)  # noqa: TRY400  the words say it all
                 continue
-            failure = await self._try(operation)
+            outcome = {"number": number} | await self._try(operation)
             try:
-                self._end.send(json.dumps({"number": number, "failed": failure}).encode())
+                self._end.send(json.dumps(outcome).encode())
             except BlockingIOError:
                 logger.warning("the gateway does not read the outcomes of its operations")
 
-    async def _try(self, operation: Operation) -> str | None:
+    async def _try(self, operation: Operation) -> dict[str, Any]:
         try:
-            await self._perform(operation)
+            found = await self._perform(operation)
         except (OSError, ValueError) as error:
             logger.error("cannot do the gateway's %s: %s", type(operation).__name__, error)  # noqa: TRY400  as above
-            return str(error)
+            return {"failed": str(error)}
         except Exception as error:
             logger.exception("doing the gateway's %s", type(operation).__name__)
-            return f"unexpected {type(error).__name__} in the keeper"
-        return None
+            return {"failed": f"unexpected {type(error).__name__} in the keeper"}
+        if found is None:
+            return {"failed": None}
+        by_source = {str(source): packets for source, packets in found.by_source.items()}
+        return {"failed": None, "blocked": by_source, "strays": found.strays}
 
 
 class Keeper:
@@ -229,7 +278,7 @@ class Keeper:
         end.setblocking(False)
         self._end = end
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[int, asyncio.Future[str | None]] = {}
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._loop.add_reader(end, self._receive)
 
     async def perform(self, operation: Operation) -> None:
@@ -238,18 +287,32 @@ class Keeper:
         Raises:
             OperationFailed: it was not done.
         """
+        await self._outcome(operation)
+
+    async def blocked(self) -> Blocked:
+        """Learn which packets were turned away since the last time.
+
+        Raises:
+            OperationFailed: they cannot be counted.
+        """
+        found = await self._outcome(CountBlocked())
+        by_source = {IPv4Address(source): packets for source, packets in found.get("blocked", {}).items()}
+        return Blocked(by_source, found.get("strays", 0))
+
+    async def _outcome(self, operation: Operation) -> dict[str, Any]:
         number = secrets.randbits(48)
-        outcome: asyncio.Future[str | None] = self._loop.create_future()
+        outcome: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._waiting[number] = outcome
         try:
             self._end.send(encode(number, operation))
-            failure = await outcome
+            found = await outcome
         except OSError as error:
             raise OperationFailed(f"the keeper cannot be reached: {error.strerror}") from error
         finally:
             self._waiting.pop(number, None)
-        if failure is not None:
-            raise OperationFailed(failure)
+        if found["failed"] is not None:
+            raise OperationFailed(found["failed"])
+        return found
 
     def close(self) -> None:
         """Leave; who still waits gets ``OperationFailed``."""
@@ -259,7 +322,7 @@ class Keeper:
         self._end.close()
         for outcome in self._waiting.values():
             if not outcome.done():
-                outcome.set_result("the keeper is gone")
+                outcome.set_result({"failed": "the keeper is gone"})
 
     def _receive(self) -> None:
         try:
@@ -274,4 +337,4 @@ class Keeper:
         answer: dict[str, Any] = json.loads(datagram)
         outcome = self._waiting.get(answer["number"])
         if outcome is not None and not outcome.done():
-            outcome.set_result(answer["failed"])
+            outcome.set_result(answer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.office import User
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
+from tests.interop.test_policy_is_enforced import answer, prohibited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,8 @@ pytestmark = pytest.mark.appliance
 
 RUTH = User("ruth@corp", "ruth's password")
 TARA = User("tara@corp", "tara's password")
+DORA = User("dora@corp", "4711")
+NINA = User("nina@corp", "nina's password")
 USERS = """
 ruth Cleartext-Password := "ruth's password"
     Framed-IP-Address = 10.88.0.77,
@@ -98,6 +103,92 @@ def test_vpnc_answers_a_challenge_of_two_rounds(
     assert "enter the next passcode" in client.log()
     client.disconnect()
     assert eventually(lambda: told(radius, "tara", "Stop"), within=15, what="the Stop is accounted")
+
+
+def test_vpnc_has_its_user_choose_a_new_pin_in_two_rounds(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    """vpnc 0.5.3 asks its user for NEXT_PIN under the name of a passcode."""
+    assert radius
+    gateway.coati("realm", "server", "set", "corp", lab.SERVER, "--method", "pap")
+    client = clients.vpnc(network.home_b)
+    client.start(NINA, gateway.authority, dh="dh14", on_terminal=True)
+    client.type("Passcode for VPN", "4711")
+    client.type("Passcode for VPN", "4711")
+    client.connect()
+    expect_sessions(gateway, Session("nina", client.virtual_ip))
+    assert client.log().index("Choose a new PIN") < client.log().index("Enter the new PIN again")
+    client.disconnect()
+
+
+def test_new_pins_that_differ_are_refused_in_the_servers_words(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    assert radius
+    client = clients.coati(network.home_b)
+    client.start(Login(NINA), gateway.authority, "--once", on_terminal=True)
+    client.type("Password of nina@corp", NINA.password)
+    client.type("Choose a new PIN of 4 digits", "4711")
+    client.type("Enter the new PIN again", "4712")
+    assert client.wait() != 0
+    refused = eventually(
+        lambda: [refusal for refusal in gateway.refusals() if refusal.user == NINA.name],
+        within=15,
+        what="the refusal is recorded",
+    )
+    assert "The two PINs differ" in refused[-1].reason
+    failure = next(event for event in gateway.events(NINA.name) if event.kind == "failure")
+    assert failure.realm == "corp"
+
+
+def test_strongswan_answers_each_round_with_its_password_or_not_at_all(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    """strongSwan 5.9.8 has nobody to ask: it looks into its secrets, where there is no PIN."""
+    assert radius
+    gateway.coati("realm", "server", "set", "corp", lab.SERVER, "--method", "pap")
+    client = clients.strongswan(network.home_a)
+    client.start(Login(DORA), gateway.authority)
+    assert client.try_connect().returncode != 0
+    assert "no XAuth PIN found for 'dora@corp'" in client.log()
+
+    gateway.coati("realm", "set", "corp", "--setting", "prompt=password")
+    try:
+        client.connect()
+        expect_sessions(gateway, Session("dora", client.virtual_ip))
+        assert len(re.findall(r"parsed TRANSACTION request \d+ \[ HASH CPRQ\(X_MSG X_PWD\)", client.log())) == 2
+        client.disconnect()
+    finally:
+        gateway.coati("realm", "set", "corp", "--setting", "prompt=auto")
+
+
+def test_a_change_of_authorization_changes_what_a_live_session_reaches(
+    clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
+) -> None:
+    assert radius
+    gateway.coati("group", "add", "staff", f"reachable={lab.SERVER}/32")
+    gateway.coati("group", "add", "inside", f"reachable={lab.INNER_GATEWAY}/32")
+    try:
+        place = network.home_a
+        client = clients.strongswan(place)
+        client.start(Login(RUTH), gateway.authority, remote_networks="0.0.0.0/0")
+        client.connect()
+        assert answer(place, lab.SERVER) == "a reply"
+        prohibited(place, lab.INNER_GATEWAY)
+        made = client.child_sas_made()
+
+        order = f'User-Name = "ruth", Framed-IP-Address = {client.virtual_ip}, Filter-Id = "inside"\n'
+        said = network.inner.run("radclient", "-x", f"{lab.INNER_GATEWAY}:3799", "coa", SECRET, stdin=order)
+        assert "CoA-ACK" in said.stdout
+        eventually(lambda: answer(place, lab.INNER_GATEWAY) == "a reply", within=10, what="the firewall follows")
+        prohibited(place, lab.SERVER)
+        (session,) = json.loads(gateway.coati("session", "list", "--json"))
+        assert session["group"] == "inside"
+        assert client.child_sas_made() == made, "no rekeying was needed"
+        client.disconnect()
+    finally:
+        for name in ("staff", "inside"):
+            gateway.coati("group", "remove", name, "--yes")
 
 
 def test_a_client_that_cannot_answer_is_refused_in_words(

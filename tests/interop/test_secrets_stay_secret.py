@@ -40,3 +40,11 @@ def test_after_a_login_and_a_refusal(clients: Clients, gateway: CoatiGateway, ne
     for file in (*files, *arguments):
         content = file.read_bytes()
         assert not [secret for secret in secrets if secret in content], file
+    # Who hears passwords leaves no core, whatever the kernel does with cores: its memory is root's alone.
+    hear = [pid for pid in gateway.pids()[1:] if _runs(pid, b"appliance.gateway") or _runs(pid, b"webui")]
+    assert len(hear) == 2
+    assert {Path(f"/proc/{pid}/mem").stat().st_uid for pid in hear} == {0}
+
+
+def _runs(pid: int, words: bytes) -> bool:
+    return words in Path(f"/proc/{pid}/cmdline").read_bytes()

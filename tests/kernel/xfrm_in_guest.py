@@ -88,28 +88,30 @@ class Client:
         )
         return replace(child, **changed)  # type: ignore[arg-type]
 
-    def install(self, child: ChildSa) -> None:
-        """The mirror image of ``child``; policies as well the first time."""
+    def install(self, child: ChildSa, *, reqid: int = 1, own: str = "") -> None:
+        """The mirror image of ``child``, and policies for it; ``own`` is our side when that is not the virtual IP."""
+        own = own or self.virtual_ip
         out, in_ = (f"src {self.address} dst {GATEWAY.ip}", f"src {GATEWAY.ip} dst {self.address}")
         for ends, spi, keys in (
             (out, child.inbound_spi, child.inbound_keys),
             (in_, child.outbound_spi, child.outbound_keys),
         ):
             run(
-                f"ip xfrm state add {ends} proto esp spi {spi:#x} reqid 1 mode tunnel replay-window 64 "
+                f"ip xfrm state add {ends} proto esp spi {spi:#x} reqid {reqid} mode tunnel replay-window 64 "
                 f"encap espinudp 4500 4500 0.0.0.0 {self._algorithms(keys)}",
                 self.name,
             )
-        template = "proto esp reqid 1 mode tunnel"
-        run(f"ip xfrm policy update src {self.virtual_ip} dst {LAN} dir out tmpl {out} {template}", self.name)
-        run(f"ip xfrm policy update src {LAN} dst {self.virtual_ip} dir in tmpl {in_} {template}", self.name)
+        template = f"proto esp reqid {reqid} mode tunnel"
+        run(f"ip xfrm policy update src {own} dst {LAN} dir out tmpl {out} {template}", self.name)
+        run(f"ip xfrm policy update src {LAN} dst {own} dir in tmpl {in_} {template}", self.name)
 
     def forget(self, child: ChildSa) -> None:
         run(f"ip xfrm state delete src {self.address} dst {GATEWAY.ip} proto esp spi {child.inbound_spi:#x}", self.name)
 
-    def ping(self, count: int = 3, *, octets: int = 56) -> int:
+    def ping(self, count: int = 3, *, octets: int = 56, source: str = "") -> int:
         """How many of so many pings to the server were answered."""
-        words = f"ip netns exec {self.name} ping -q -i 0.1 -W 1 -c {count} -s {octets} 10.77.0.2".split()
+        own = f"-I {source}" if source else ""
+        words = f"ip netns exec {self.name} ping -q -i 0.1 -W 1 -c {count} -s {octets} {own} 10.77.0.2".split()
         done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
         answered = re.search(r"(\d+) received", done.stdout)
         assert answered, done.stdout + done.stderr
@@ -420,6 +422,36 @@ def test_the_subnets_of_one_client_take_their_own_sas(gateway: Gateway, first: C
     assert first.ping() == 3
     assert gateway.counters(near).packets_out == 3
     assert gateway.counters(far).packets_out == 0
+
+
+def test_a_network_behind_a_client_takes_the_sa_that_was_made_for_it_and_no_other(
+    gateway: Gateway, first: Client
+) -> None:
+    branch, host = IPv4Network("172.20.1.0/24"), "172.20.1.9"
+    own, behind = first.child(0), first.child(1, remote_networks=(branch,))
+    first.install(own)
+    first.install(behind, reqid=2, own=str(branch))
+    run(f"ip address add {host}/32 dev lo", first.name)
+    run(f"ip route add {branch} dev coati0")  # as the keeper does
+    try:
+        gateway.plane.apply(Install(own, Installing.BOTH))
+        assert first.ping(2, source=host) == 0, "nobody has installed anything for it"
+        gateway.plane.apply(Install(behind, Installing.BOTH))
+        assert first.ping(source=host) == 3
+        assert first.ping() == 3
+        assert (gateway.counters(own).packets_in, gateway.counters(own).packets_out) == (3, 3)
+        assert gateway.counters(behind).packets_out == 3
+        before = gateway.counters(own).packets_out
+        run(f"ip xfrm policy delete src {branch} dst {LAN} dir out", first.name)
+        first.install(first.child(2), own=str(branch))  # through an SA that is not for it
+        gateway.plane.apply(Install(first.child(2), Installing.BOTH))
+        assert first.ping(2, source=host) == 0
+        assert gateway.counters(own).packets_out == before
+        gateway.plane.apply(Remove((behind.inbound_spi,)))
+        assert str(branch) not in gateway.policies()
+    finally:
+        run(f"ip address delete {host}/32 dev lo", first.name)
+        run(f"ip route delete {branch} dev coati0")
 
 
 def test_nothing_leaves_in_clear_before_the_outbound_half_or_after_the_end(gateway: Gateway, first: Client) -> None:

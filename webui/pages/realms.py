@@ -8,6 +8,8 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
 from starlette.datastructures import FormData
 
+from appliance.accounting import service as accounting
+from appliance.accounting.schemas import AccountingFilter
 from appliance.commands.schemas import CommandView
 from appliance.dependencies import installation
 from appliance.installation import Actor, Transaction
@@ -16,6 +18,7 @@ from appliance.radius_servers import service as radius_servers
 from appliance.realms import service as realms
 from appliance.realms.kinds import SETTINGS
 from appliance.realms.schemas import NewRealm, RealmChange, RealmOrder, RealmTrial, RealmView
+from appliance.schema import Paging
 from webui.forms import Form, Refused, read
 from webui.orders import outcome
 from webui.rendering import back, confirmation, page
@@ -115,7 +118,7 @@ async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLRes
         request,
         actor,
         title=f"Remove realm {name}?",
-        text="Its users cannot log in any more. Who is connected stays.",
+        text=await _what_goes_with_it(request, actor, name),
         button="Remove",
         back_to=_page_of(name),
         typed=name,
@@ -130,7 +133,7 @@ async def remove(request: Request, actor: Ruling, name: str) -> Response:
             request,
             actor,
             title=f"Remove realm {name}?",
-            text="Its users cannot log in any more. Who is connected stays.",
+            text=await _what_goes_with_it(request, actor, name),
             button="Remove",
             back_to=_page_of(name),
             typed=name,
@@ -139,6 +142,13 @@ async def remove(request: Request, actor: Ruling, name: str) -> Response:
     async with installation(request).transaction(actor) as work:
         await realms.remove(work, name)
     return back("/realms", f"Realm {name} was removed.")
+
+
+async def _what_goes_with_it(request: Request, actor: Actor, name: str) -> str:
+    text = "Its users cannot log in any more. Who is connected stays."
+    async with installation(request).snapshot(actor) as work:
+        waiting = (await accounting.page(work, AccountingFilter(realm=name, waiting=True), Paging(limit=1))).total
+    return f"{text} {waiting} accounting records wait for its servers and will be dropped." if waiting else text
 
 
 async def _show(

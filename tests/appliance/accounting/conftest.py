@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -55,7 +55,9 @@ class Books:
     servers: list[Server] = field(default_factory=list)
     groups: list[ServerGroup] = field(default_factory=list)
 
-    def connect(self, peer_id: int, user: str = "alice", *, interim_seconds: int | None = None) -> None:
+    def connect(
+        self, peer_id: int, user: str = "alice", *, interim_seconds: int | None = None, behind: tuple[str, ...] = ()
+    ) -> None:
         accounted = Accounted(session_id=f"session{peer_id}", user=user, classes=(b"OU=staff;", b"\xff\0"))
         attributes = AccessPolicy(interim_interval_seconds=interim_seconds)
         claim = Claim(realm="corp", accounting=accounted, attributes=attributes)
@@ -64,6 +66,7 @@ class Books:
         for event in coming_in(peer_id, user, IPv4Address(f"10.9.0.{peer_id}"), claim=claim):
             self.projector.on_event(event)
         self.projector.altered(peer_id, terms)
+        self.projector.live[peer_id].columns["networks"] = tuple(map(IPv4Network, behind))
 
     def disconnect(self, peer_id: int, goodbye: Goodbye | None = None) -> None:
         for event in leaving(peer_id):

@@ -30,6 +30,7 @@ async def test_start_and_stop_with_totals(books: Books) -> None:
         "client": "198.51.100.7",
         "gateway": "192.0.2.1",
         "port": 1,
+        "networks": [],
         "classes": [b"OU=staff;".hex(), "ff00"],
     }
     assert stop.content == start.content | {

@@ -80,6 +80,17 @@ async def test_a_record_on_the_wire(books: Books, server: FakeServer) -> None:
     assert (await books.records())[0].server == f"127.0.0.1:{server.port}"
 
 
+async def test_networks_behind_a_client_are_told_as_framed_routes(books: Books, server: FakeServer) -> None:
+    sender = books.sender(server.server())
+    books.connect(1, behind=("172.20.7.0/24", "172.20.9.0/24"))
+    books.disconnect(1)
+    await books.flush()
+    books.time.pass_by(7)
+    await sender.send_due()
+    _, stop = server.requests
+    assert stop["Framed-Route"] == ["172.20.7.0/24 10.9.0.1 1", "172.20.9.0/24 10.9.0.1 1"]
+
+
 async def test_what_was_taken_is_not_sent_again(books: Books, server: FakeServer) -> None:
     sender = books.sender(server.server())
     books.connect(1)

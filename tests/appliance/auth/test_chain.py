@@ -66,9 +66,9 @@ def chain(realms: Sequence[Scripted], time: Time | None = None) -> Chain:
 ATTEMPT = Attempt(username="alice", password=Secret(b"s3cret"), source="198.51.100.7", profile="p")
 
 
-async def test_a_rejection_stops_the_chain() -> None:
+async def test_a_rejection_stops_the_chain_and_says_whose_it_is() -> None:
     first, second = Scripted("first", OUT), Scripted("second", IN)
-    assert await chain([first, second]).authenticate(ATTEMPT) == OUT
+    assert await chain([first, second]).authenticate(ATTEMPT) == replace(OUT, realm="first")
     assert second.asked == []
 
 
@@ -79,7 +79,7 @@ async def test_a_realm_that_is_down_is_passed_over() -> None:
 
 async def test_when_all_are_down_the_administrator_reads_why() -> None:
     verdict = await chain([Scripted("first", DOWN), Scripted("second", DOWN)]).authenticate(ATTEMPT)
-    assert verdict == Rejected("the server does not answer; the server does not answer", "start it")
+    assert verdict == Rejected("the server does not answer; the server does not answer", "start it", "second")
 
 
 async def test_no_realm_at_all_is_a_refusal() -> None:
@@ -91,7 +91,7 @@ async def test_no_realm_at_all_is_a_refusal() -> None:
 async def test_a_user_who_names_a_realm_is_judged_by_it_alone(login: str) -> None:
     first, corp = Scripted("first", IN), Scripted("corp", DOWN)
     verdict = await chain([first, corp]).authenticate(replace(ATTEMPT, username=login))
-    assert verdict == Rejected("the server does not answer", "start it")
+    assert verdict == Rejected("the server does not answer", "start it", "corp")
     assert first.asked == []
     (asked,) = corp.asked
     assert (asked.username, asked.login) == ("alice", login)

@@ -120,7 +120,7 @@ async def test_guessing_codes_is_slowed_down_although_the_password_is_right() ->
 
 async def test_a_wrong_password_is_told_before_any_code_is_asked_for() -> None:
     refused = await chain(InMemory("alice")).authenticate(replace(ATTEMPT, password=Secret(b"wrong")))
-    assert refused == Rejected("wrong password")
+    assert refused == Rejected("wrong password", realm="local")
 
 
 @pytest.mark.parametrize("prompts", [True, False])
@@ -145,7 +145,7 @@ async def test_where_nothing_may_be_asked_a_password_alone_is_not_enough() -> No
 async def test_a_password_that_ends_in_digits_is_a_password() -> None:
     asked = chain(InMemory("alice"))
     refused = await asked.authenticate(replace(ATTEMPT, password=behind("000000")))
-    assert refused == Rejected("wrong password")
+    assert refused == Rejected("wrong password", realm="local")
 
 
 async def test_who_is_not_enrolled_gets_in_unless_it_is_required() -> None:

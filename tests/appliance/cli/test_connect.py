@@ -180,8 +180,9 @@ def test_the_passphrase_of_a_key_is_asked_for_and_the_key_crosses_without(
 def test_everything_else_that_can_be_typed(connect: Connect, keeper: Keeper, ca: str) -> None:
     words = "--legacy --pfs modp2048 --network 10.1.0.0/16 --network 10.2.0.0/16 --data-plane xfrm --no-routes --no-dns"
     ports = "--mtu 1300 --port 1500 --natt-port 14500 --local-port 2500 --local-natt-port 24500 --once"
+    branch = "--behind 172.20.7.0/24 --behind 172.20.9.0/24"
     staying = "--ike-lifetime 3600 --child-lifetime 600 --dpd-interval 5 --dpd-timeout 15 --mode aggressive"
-    assert connect("--ca", ca, "--password-stdin", *f"{words} {ports} {staying}".split()) == (0, "")
+    assert connect("--ca", ca, "--password-stdin", *f"{words} {ports} {staying} {branch}".split()) == (0, "")
     order, wishes = keeper.order, keeper.wishes
     assert order is not None
     assert wishes == Wishes(
@@ -189,12 +190,14 @@ def test_everything_else_that_can_be_typed(connect: Connect, keeper: Keeper, ca:
         local_port=2500,
         local_nat_t_port=24500,
         routes=False,
+        forward=True,
         dns=False,
         mtu=1300,
         once=True,
     )
     assert (order.ike_proposals, order.pfs, order.mode) == (LEGACY_IKE, "modp2048", "aggressive")
     assert (order.networks, order.port, order.nat_t_port) == (("10.1.0.0/16", "10.2.0.0/16"), 1500, 14500)
+    assert order.behind == ("172.20.7.0/24", "172.20.9.0/24")
     assert (order.isakmp_lifetime_seconds, order.child_lifetime_seconds) == (3600, 600)
     assert (order.dpd_interval_seconds, order.dpd_timeout_seconds) == (5, 15)
 

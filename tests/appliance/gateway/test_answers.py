@@ -21,7 +21,9 @@ from appliance.gateway.answers import Answers
 from appliance.gateway.client_certificates import ClientCertificates
 from appliance.gateway.compile import Compiled, compile_rows, read
 from appliance.gateway.leases import Leases
+from appliance.gateway.networks_behind import NetworksBehind
 from appliance.gateway.reachability import Reachability
+from appliance.gateway.simultaneous_sessions import SimultaneousSessions
 from appliance.gateway.transfers import Transfers
 from appliance.installation import Actor, Installation
 from appliance.models.columns import now as utc_now
@@ -102,7 +104,15 @@ async def asked(installation: Installation) -> Asked:
         await pools.change(work, "default", PoolChange(networks=(IPv4Network("10.9.0.0/30"),)))
     realm, leases = Scripted(), Leases()
     transfers = Transfers(utc_now, postgresql_dialect=False)
-    admission = Admission(leases, Reachability(None), transfers, disconnect=lambda *_: None)
+    admission = Admission(
+        "gw1",
+        leases,
+        Reachability(None),
+        NetworksBehind(None),
+        SimultaneousSessions(None, disconnect=lambda *_: None),
+        transfers,
+        disconnect=lambda *_: None,
+    )
     answers = Answers(Chain([realm], Throttle()), admission, ClientCertificates(RevocationService()))
     asked = Asked(answers, admission, realm, leases, installation)
     await asked.reload()
@@ -125,7 +135,7 @@ async def test_a_login_reaches_the_realm_with_all_that_is_known(asked: Asked) ->
 async def test_a_rejection_goes_back_in_words(asked: Asked) -> None:
     asked.realm.verdict = Rejected("user 'alice' is disabled", "coati user enable alice")
     answer = await asked.answers.answer(authenticate())
-    assert answer == actions.Rejected("user 'alice' is disabled", "coati user enable alice")
+    assert answer == actions.Rejected("user 'alice' is disabled", "coati user enable alice", Claim(realm="scripted"))
 
 
 async def test_a_challenge_and_its_answer_find_each_other(asked: Asked) -> None:

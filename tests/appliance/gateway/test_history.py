@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from appliance import models
+from appliance.auth.verdicts import Claim
 from appliance.gateway.history import History
 from appliance.gateway.takeover import take_over
 from appliance.models import EventKind
@@ -67,7 +68,7 @@ def carried(peer_id: int, octets_in: int, octets_out: int) -> Counters:
     )
 
 
-def refusal(username: str) -> PeerRefused:
+def refusal(username: str, claim: Any = None) -> PeerRefused:
     return PeerRefused(
         path=PATH,
         stage=Stage.XAUTH,
@@ -79,6 +80,7 @@ def refusal(username: str) -> PeerRefused:
         offered=(),
         accepted=(),
         vendor_ids=(),
+        claim=claim,
     )
 
 
@@ -162,3 +164,10 @@ async def test_a_gateway_that_crashed_is_made_up_for_by_the_next_one(recorder: R
     ]
     assert (logouts[1].octets_in, logouts[1].octets_out) == (10, 20)
     assert logouts[1].began_at is not None
+
+
+async def test_a_failure_says_which_realm_refused(recorder: Recorder, history: History) -> None:
+    assert history
+    recorder.tell(refusal("alice", Claim(realm="corp")), refusal("alice"))
+    await recorder.flush()
+    assert [row.realm for row in await recorder.rows(models.Event)] == ["corp", ""]

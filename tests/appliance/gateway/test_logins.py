@@ -92,6 +92,22 @@ async def test_a_stay_and_a_failure_are_history_and_told_to_the_hook(appliance: 
     ]
 
 
+async def test_a_hook_that_hangs_keeps_nobody_out(appliance: Installation, tmp_path: Path) -> None:
+    hook = tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\necho begun >>{tmp_path}/told\nsleep 600\n")
+    hook.chmod(0o755)
+    settings = appliance.settings.model_copy(update={"hook": str(hook)})
+    async with (
+        serving(replace(appliance, settings=settings)) as gateway,
+        Client(gateway, await authority(appliance)) as client,
+    ):
+        for _ in range(3):
+            connected = await client.log_in("alice", PASSWORD)
+            await eventually((tmp_path / "told").exists)  # it has been told, and does not come back
+            client.log_out(connected)
+        await eventually(lambda: _number_of_events(appliance, 6))
+
+
 async def _number_of_events(installation: Installation, number: int) -> bool:
     return len(await events(installation)) == number
 

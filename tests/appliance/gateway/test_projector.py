@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +13,15 @@ from structlog.testing import capture_logs
 
 from appliance import models
 from appliance.auth.verdicts import Claim
+from appliance.gateway.admission import Terms
 from appliance.gateway.compile import Problem
 from appliance.gateway.observers import Written
 from appliance.gateway.projector import Status
 from appliance.models import CommandOutcome, Verb
 from appliance.models.columns import NEVER
 from appliance.models.columns import now as utc_now
+from appliance.policy.effective import Policies
+from ike_engine.dataplane.firewall import Blocked
 from ike_engine.dataplane.interface import ChildCounters, Counters
 from ike_engine.events import (
     ChildSaRemoved,
@@ -503,3 +506,40 @@ async def test_observers_are_told_in_order_and_what_they_write_survives_a_databa
     await recorder.flush()
     assert [row.deed for row in await recorder.rows(models.AuditEntry)] == told
     assert recorder.projector.collect() is None
+
+
+# ---- which realm it was, and what was turned away ------------------------------------------------
+
+
+async def test_a_refusal_says_which_realm_refused(recorder: Recorder) -> None:
+    recorder.tell(refused(claim=Claim(realm="corp")), refused(), refused(claim="of somebody else"))
+    recorder.connect(1)
+    recorder.projector.beat()
+    await recorder.flush()
+    assert [refusal.realm for refusal in await recorder.rows(models.Refusal)] == ["corp", "", ""]
+    assert recorder.projector.counters()["realm_logins"] == {"corp": {"refused": 1}, "local": {"began": 1}}
+
+
+def behind(*networks: str) -> Terms:
+    effective = Policies().resolve("default")
+    return Terms(
+        profile="default",
+        claim=Claim(realm="local"),
+        effective=effective,
+        networks=tuple(map(IPv4Network, networks)),
+        end=None,
+    )
+
+
+async def test_what_was_turned_away_is_counted_for_the_session_that_it_came_from(recorder: Recorder) -> None:
+    recorder.connect(1)
+    recorder.connect(2, "bob", terms=behind("172.20.7.0/24"))
+    await recorder.flush()
+    senders = {"10.9.0.1": 3, "172.20.7.9": 5, "10.9.0.2": 1, "10.9.0.77": 8}
+    for _ in range(2):
+        recorder.projector.on_blocked(Blocked({IPv4Address(sender): count for sender, count in senders.items()}, 4))
+    await recorder.flush()
+    alice, bob = await recorder.live()
+    assert (alice.packets_blocked, bob.packets_blocked) == (6, 12)
+    assert bob.networks == (IPv4Network("172.20.7.0/24"),)
+    assert recorder.projector.counters()["packets_blocked"] == {"not-reachable": 34, "stray": 8}

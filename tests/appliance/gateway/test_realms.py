@@ -148,7 +148,7 @@ async def test_a_realm_that_cannot_be_made_says_why_and_hides_no_other(
     named = await chain.authenticate(
         Attempt(username="alice@corp", password=Secret(b"x"), source="198.51.100.7", profile="default")
     )
-    assert named == Rejected("realm 'corp': it has no server", "coati realm set corp --setting server=ADDRESS")
+    assert named == Rejected("realm 'corp': it has no server", "coati realm set corp --setting server=ADDRESS", "corp")
 
 
 @pytest.mark.usefixtures("made")

@@ -9,8 +9,18 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import select
 
+from appliance.accounting import service as accounting
 from appliance.errors import AlreadyExists, Invalid, NotFound
-from appliance.models import AuditEntry, MessageAuthenticator, PasswordMethod, RadiusServer, RealmKind
+from appliance.models import (
+    AccountingRecord,
+    AccountingStatus,
+    AuditEntry,
+    MessageAuthenticator,
+    PasswordMethod,
+    RadiusServer,
+    RealmKind,
+)
+from appliance.models.columns import now
 from appliance.radius_servers import service
 from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange, RadiusServerDefinition
 from appliance.realms import service as realms
@@ -106,6 +116,27 @@ async def test_what_is_refused(work: Transaction) -> None:
         new(secret="short")
     with pytest.raises(ValidationError, match="not a domain name"):
         new(address="no such thing!")
+
+
+def waiting(realm: str, session: str) -> AccountingRecord:
+    return AccountingRecord(node="gw", realm=realm, session=session, status=AccountingStatus.STOP)
+
+
+@pytest.mark.usefixtures("corp")
+async def test_what_waits_for_a_realm_that_goes_is_dropped_and_audited(work: Transaction) -> None:
+    await service.add(work, "corp", new())
+    sent = waiting("corp", "1")
+    sent.sent_at = now()
+    work.session.add_all([sent, waiting("corp", "2"), waiting("corp", "3"), waiting("other", "4")])
+    await realms.remove(work, "corp")
+    await work.session.flush()
+    assert set(await work.session.scalars(select(AccountingRecord.session))) == {"1", "4"}
+    entries = (await work.session.scalars(select(AuditEntry).where(AuditEntry.deed == "accounting.drop"))).all()
+    assert [(entry.target, entry.before) for entry in entries] == [("corp", {"records": 2})]
+    # A session that outlives its realm: what it leaves behind goes with the next sweep.
+    assert await accounting.drop_of_removed_realms(work) == {"other": 1}
+    assert await accounting.drop_of_removed_realms(work) == {}
+    assert set(await work.session.scalars(select(AccountingRecord.session))) == {"1"}
 
 
 @pytest.mark.usefixtures("corp")

@@ -158,3 +158,20 @@ async def test_an_address_that_the_host_has_already_is_an_error_in_words(tunnel:
     await network.set_up(VIRTUAL_IP, ())
     with pytest.raises(OSError, match=f"cannot take {VIRTUAL_IP}"):
         await network.set_up(VIRTUAL_IP, ())
+
+
+async def test_who_has_networks_behind_it_forwards_as_long_as_the_tunnel_is_there(tunnel: str) -> None:
+    def forwards() -> str:
+        return run("sysctl", "-n", "net.ipv4.ip_forward").strip()
+
+    run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+    network = ClientNetwork(tunnel, GATEWAY)
+    network.forward()
+    assert forwards() == "1"
+    network.forward()  # once more, after the gateway was lost
+    await network.restore()
+    assert forwards() == "0"
+    run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    network.forward()
+    await network.restore()
+    assert forwards() == "1"

@@ -54,7 +54,13 @@ PSK = ClientOrder(user="ada", password=Secret(b"p"), authentication="xauth-psk",
 
 
 def test_an_order_crosses_to_the_other_process_whole(certified: ClientOrder) -> None:
-    every = replace(certified, pre_shared_key=Secret(b"\x80"), networks=("10.0.0.0/8", "192.0.2.0/24"), pfs="modp2048")
+    every = replace(
+        certified,
+        pre_shared_key=Secret(b"\x80"),
+        networks=("10.0.0.0/8", "192.0.2.0/24"),
+        behind=("172.20.7.0/24",),
+        pfs="modp2048",
+    )
     read = ClientOrder.decode(every.encode())
     assert read == every
     assert all(type(getattr(read, field.name)) is type(getattr(every, field.name)) for field in fields(every))
@@ -77,7 +83,7 @@ def test_what_is_offered_by_default_is_known_and_fits_into_one_datagram(hybrid: 
 
 def test_a_hybrid_login_is_made_of_it(hybrid: ClientOrder) -> None:
     connect = (
-        replace(hybrid, gateway_name="vpn.example.net", networks=("10.1.0.0/16",))
+        replace(hybrid, gateway_name="vpn.example.net", networks=("10.1.0.0/16",), behind=("172.20.7.0/24",))
         .at("192.0.2.1", encapsulate=True)
         .connect(PLAIN, NAT_T)
     )
@@ -89,6 +95,7 @@ def test_a_hybrid_login_is_made_of_it(hybrid: ClientOrder) -> None:
     assert (connect.path.nat_t, connect.nat_t_path.nat_t) == (False, True)
     assert connect.gateway_name == "vpn.example.net"
     assert connect.networks == (IPv4Network("10.1.0.0/16"),)
+    assert connect.behind == (IPv4Network("172.20.7.0/24"),)
     assert connect.credentials.password == b"\xff\x00secret"
 
 

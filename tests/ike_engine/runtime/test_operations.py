@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ike_engine.runtime.operations import (
     MOST_ADDRESSES,
+    CountBlocked,
     Keeper,
     LetReach,
     Operation,
     OperationFailed,
     OperationsServer,
     Reach,
+    RouteBehind,
     ServeNetworks,
     VirtualNetwork,
     decode,
@@ -34,11 +36,13 @@ SERVE = ServeNetworks(
 
 LET_REACH = LetReach(
     (
-        Reach((IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.7/32")), (IPv4Address("10.9.0.1"),)),
-        Reach((IPv4Network("10.3.0.0/16"),), (IPv4Address("10.9.0.2"), IPv4Address("10.9.0.3"))),
+        Reach((IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.7/32")), (IPv4Network("10.9.0.1"),)),
+        Reach((IPv4Network("10.3.0.0/16"),), (IPv4Network("10.9.0.2"), IPv4Network("172.20.1.0/24"))),
     ),
-    (IPv4Address("10.9.0.4"),),
+    (IPv4Network("10.9.0.4"),),
 )
+
+ROUTE_BEHIND = RouteBehind((VirtualNetwork(IPv4Network("172.20.1.0/24"), False),), (IPv4Network("172.20.2.0/24"),))
 
 
 @asynccontextmanager
@@ -54,17 +58,17 @@ async def served(perform: Callable[[Operation], Awaitable[None]]) -> AsyncIterat
 def test_an_operation_survives_the_channel() -> None:
     assert decode(encode(7, SERVE)) == (7, SERVE)
     assert decode(encode(0, ServeNetworks(()))) == (0, ServeNetworks(()))
-    for order in (LET_REACH, LetReach(), LetReach(afresh=True)):
+    for order in (LET_REACH, LetReach(), LetReach(afresh=True), ROUTE_BEHIND, RouteBehind(afresh=True), CountBlocked()):
         assert decode(encode(3, order)) == (3, order)
 
 
 def test_the_list_of_addresses_and_of_what_they_reach_is_bounded() -> None:
-    many = tuple(IPv4Address(0x0A09_0000 + number) for number in range(MOST_ADDRESSES))
+    many = tuple(IPv4Network(0x0A09_0000 + number) for number in range(MOST_ADDRESSES))
     decode(encode(1, LetReach((), many)))
     with pytest.raises(ValueError, match="1000 is the most"):
         decode(encode(1, LetReach((Reach((IPv4Network("10.1.0.0/16"),), many),), many[:1])))
     networks = tuple(IPv4Network((0x0A00_0000 + number, 32)) for number in range(257))
-    with pytest.raises(ValueError, match="not what addresses may reach"):
+    with pytest.raises(ValueError, match="not what clients may reach"):
         decode(encode(1, LetReach((Reach(networks, many[:1]),))))
 
 
@@ -85,7 +89,13 @@ def test_the_list_of_addresses_and_of_what_they_reach_is_bounded() -> None:
         b'{"number": 1, "let-reach": {"limited": [], "unlimited": []}}',
         b'{"number": 1, "let-reach": {"limited": [], "unlimited": [], "afresh": 1}}',
         b'{"number": 1, "let-reach": {"limited": [], "unlimited": [], "afresh": false, "more": 1}}',
-        b'{"number": 1, "let-reach": {"limited": [], "unlimited": ["10.9.0.0/24"], "afresh": false}}',
+        b'{"number": 1, "let-reach": {"limited": [], "unlimited": ["10.9.0.1/24"], "afresh": false}}',
+        b'{"number": 1, "route-behind": {"added": [], "removed": []}}',
+        b'{"number": 1, "route-behind": {"added": ["172.20.1.0/24"], "removed": [], "afresh": false}}',
+        b'{"number": 1, "route-behind": {"added": [["0.0.0.0/0", false]], "removed": [], "afresh": false}}',
+        b'{"number": 1, "route-behind": {"added": [["127.0.0.0/24", false]], "removed": [], "afresh": false}}',
+        b'{"number": 1, "route-behind": {"added": [], "removed": [2886729728], "afresh": false}}',
+        b'{"number": 1, "count-blocked": {}}',
         b'{"number": 1, "let-reach": {"limited": [], "unlimited": [168361985], "afresh": false}}',
         b'{"number": 1, "let-reach": {"limited": [[[], ["10.9.0.1"]]], "unlimited": [], "afresh": false}}',
         b'{"number": 1, "let-reach": {"limited": [[["10.1.0.1/16"], []]], "unlimited": [], "afresh": false}}',

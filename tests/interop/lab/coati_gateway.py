@@ -84,7 +84,7 @@ class CoatiGateway:
             log=self.directory / "log",
             env=self._environment,
         )
-        self._daemon.wait_for(lambda: "serving" in self.log(), within=120, what="serves")
+        self._daemon.wait_for(lambda: "serving" in self.log(), within=300, what="serves")
         for user in (*office.USERS, *office.DISABLED_USERS):
             self.coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
         for user in office.DISABLED_USERS:
@@ -134,7 +134,7 @@ class CoatiGateway:
             Failed: it failed, with what it said.
         """
         command = [sys.executable, "-m", "appliance.cli", *words]
-        return self.place.run(*command, stdin=stdin, timeout=30, env=self._environment).stdout
+        return self.place.run(*command, stdin=stdin, timeout=120, env=self._environment).stdout
 
     def _ask(self, work: Callable[[Transaction], Awaitable[Found]]) -> Found:
         async def ask() -> Found:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 GATEWAY = "203.0.113.1"
 NAT = "203.0.113.20"
 PUBLIC = "203.0.113.11"
+BRANCH_NETWORK, BRANCH_ROUTER, BRANCH_HOST = "172.20.7.0/24", "172.20.7.1", "172.20.7.2"
 INNER_NETWORK = "10.77.0.0/24"
 INNER_GATEWAY = "10.77.0.1"
 SERVER = "10.77.0.2"
@@ -268,6 +269,19 @@ class Network:
         run(["ip", "-n", place.name, "address", "add", near_address, "dev", near])
         run(["ip", "-n", other.name, "link", "set", far, "up"])
         run(["ip", "-n", place.name, "link", "set", near, "up"])
+
+    @contextlib.contextmanager
+    def branch(self, router: Place) -> Iterator[Place]:
+        """A host in a network of its own behind a client, for a while; ``router`` is where the client stands."""
+        host = Place(f"{router.name}-branch", BRANCH_HOST)
+        run(["ip", "netns", "add", host.name])
+        try:
+            run(["ip", "-n", host.name, "link", "set", "lo", "up"])
+            self._wire(host, "lan", f"{BRANCH_HOST}/24", router, "branch", far_address=f"{BRANCH_ROUTER}/24")
+            run(["ip", "-n", host.name, "route", "add", "default", "via", BRANCH_ROUTER])
+            yield host
+        finally:
+            run(["ip", "netns", "delete", host.name], check=False)
 
     def seen_at_gateway(self) -> dict[str, int]:
         """Packets that reached the gateway from outside: ``esp_in_udp``, ``raw_esp``, and inner ones in ``clear``."""

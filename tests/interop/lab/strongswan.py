@@ -67,6 +67,7 @@ class StrongSwanClient:
         fragment_octets: int = office.FRAGMENT_OCTETS,
         remote_networks: str = network.INNER_NETWORK,
         dpd_seconds: int = 2,
+        behind: str = "",
     ) -> None:
         """Start charon, ready to connect.
 
@@ -76,6 +77,7 @@ class StrongSwanClient:
             fragment_octets: Largest IP datagram before it fragments IKE messages.
             remote_networks: What it asks for in quick mode.
             dpd_seconds: How often it probes the gateway; 0: never.
+            behind: A network behind it, for a Child SA of its own (``connect_branch``).
         """
         local, remote = _rounds(login, authority)
         connection: Section = {
@@ -92,6 +94,9 @@ class StrongSwanClient:
             "remote": remote,
             "children": {"net": {"remote_ts": remote_networks, "esp_proposals": login.esp, "rekey_time": 0}},
         }
+        if behind:
+            child: Section = {"remote_ts": remote_networks, "esp_proposals": login.esp, "rekey_time": 0}
+            connection["children"] |= {"branch": child | {"local_ts": behind}}
         secrets: Section = {"xauth": {"id": login.user.name, "secret": f'"{login.user.password}"'}}
         if login.method == "psk":
             secrets["ike"] = {"secret": f'"{office.GROUP_KEY}"'}
@@ -128,6 +133,10 @@ class StrongSwanClient:
         return self._charon.swanctl(
             "--initiate", "--child", "net", "--timeout", str(int(within)), timeout=within + 5, check=False
         )
+
+    def connect_branch(self) -> subprocess.CompletedProcess[str]:
+        """Have the network behind it carried as well; give what swanctl said and its exit code."""
+        return self._charon.swanctl("--initiate", "--child", "branch", "--timeout", "10", timeout=15, check=False)
 
     def disconnect(self) -> None:
         """Say goodbye: DELETE for the ESP SAs, then for the ISAKMP SA."""
