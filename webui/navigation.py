@@ -30,11 +30,13 @@ SECTIONS: Final = {
         Link("/history", "History", "y"),
         Link("/refusals", "Refused clients", "r"),
         Link("/lockouts", "Lockouts", "l"),
+        Link("/accounting", "RADIUS accounting", "n"),
         Link("/gateways", "Gateways", "w"),
         Link("/logs", "Log", "g"),
     ),
     "Access": (
         Link("/users", "Users", "u"),
+        Link("/second-factors", "Second factors", "f"),
         Link("/groups", "Groups and policy", "i"),
         Link("/realms", "Realms", "m"),
         Link("/profiles", "Profiles", "p"),

@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from pydantic import SecretStr
 
-from tests.e2e.appliance import PASSWORD
+from appliance.groups import service as groups
+from appliance.groups.schemas import NewGroup
+from appliance.pools import service as pools
+from appliance.pools.schemas import NewPool
+from appliance.profiles import service as profiles
+from appliance.profiles.schemas import NewProfile
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
+from tests.e2e.appliance import PASSWORD, session
 from tests.e2e.conftest import ARTEFACTS
 
 if TYPE_CHECKING:
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from appliance.installation import Transaction
     from tests.e2e.appliance import Appliance
 
 SCREENS = ARTEFACTS / "screens"
@@ -56,6 +66,9 @@ PAGES = {
     "lockouts": "/lockouts?all=true",
     "gateways": "/gateways",
     "gateway": "/gateways/gw-1",
+    "gateway-orders": "/gateways/gw-1/orders",
+    "second-factors": "/second-factors",
+    "accounting": "/accounting",
     "gateway-policies": "/gateways/gw-1/policies",
     "setup-password": "/setup/password",
     "setup-name": "/setup/name",
@@ -89,6 +102,11 @@ PAGES = {
     "changes": "/audit",
     "search": "/search?text=a",
 }
+
+LONG = (
+    *("/", "/sessions", "/users", "/users/{login}", "/groups", "/groups/{word}", "/profiles", "/profiles/{word}"),
+    *("/pools", "/pools/{word}", "/client-profiles?user={login}&profile={word}", "/configuration", "/audit"),
+)
 
 
 def _addresses(page: Page) -> dict[str, str]:
@@ -145,6 +163,39 @@ def test_every_page_on_a_phone(furnished: Appliance, open_page: Callable[..., Pa
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             too_wide.append(name)
     assert too_wide == []
+
+
+@pytest.mark.timeout(300)
+def test_names_of_any_length_stay_in_the_window(furnished: Appliance, open_page: Callable[..., Page]) -> None:
+    login, word = "maximilian.von-und-zu-hohenlohe-waldenburg-schillingsfuerst-1234", "w" * 63
+
+    async def put(work: Transaction) -> None:
+        await groups.add(work, NewGroup(name=word, description="d" * 200))
+        await users.add(work, NewUser(name=login, full_name="F" * 80, password=SecretStr(PASSWORD), group=word))
+        await profiles.add(work, NewProfile(name=word))
+        networks = [f"10.{number}.0.0/16" for number in range(40)]
+        new = {
+            "name": word,
+            "networks": ["10.77.0.0/24"],
+            "reachable": networks,
+            "dns": [f"10.0.0.{n}" for n in range(8)],
+        }
+        await pools.add(work, NewPool.model_validate(new))
+        work.session.add(session(9, user=login, profile=word, client_software="C" * 120))
+
+    furnished.do(put)
+    try:
+        too_wide = []
+        for viewport in (WORKSTATION, PHONE):
+            page = open_page(viewport=viewport)
+            for path in LONG:
+                page.goto(path.format(login=login, word=word))
+                if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                    too_wide.append((path, viewport["width"]))
+        assert too_wide == []
+    finally:
+        furnished.do(lambda work: profiles.remove(work, word))
+        furnished.do(lambda work: pools.remove(work, word))
 
 
 def test_empty_pages_say_the_next_step(bare: Appliance, open_page: Callable[..., Page]) -> None:  # noqa: ARG001

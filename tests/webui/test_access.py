@@ -75,14 +75,14 @@ async def test_the_life_of_a_realm(browser: httpx2.AsyncClient) -> None:
 async def test_a_second_factor_is_enrolled_confirmed_and_taken_away(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     await browser.post("/users", data={"name": "alice", "password": "correct horse battery"})
-    page = (await browser.post("/users/alice/second-factor")).text
+    page = (await browser.post("/second-factors/local/alice")).text
     assert "<svg" in page
     seed = re.search(r"<code>([A-Z2-7]{32,})</code>", page)[1]
-    assert (await browser.post("/users/alice/second-factor/confirm", data={"code": "000000"})).status_code == 422
+    assert (await browser.post("/second-factors/local/alice/confirm", data={"code": "000000"})).status_code == 422
     code = pyotp.TOTP(seed).now()
-    assert "recovery codes" in (await browser.post("/users/alice/second-factor/confirm", data={"code": code})).text
+    assert "recovery codes" in (await browser.post("/second-factors/local/alice/confirm", data={"code": code})).text
     assert "enrolled" in (await browser.get("/users/alice")).text
-    assert (await browser.post("/users/alice/second-factor/reset")).status_code == 303
+    assert (await browser.post("/second-factors/local/alice/reset")).status_code == 303
     assert "None: a password is enough" in (await browser.get("/users/alice")).text
 
 

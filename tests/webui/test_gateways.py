@@ -59,6 +59,9 @@ async def test_a_gateway_is_asked_and_one_that_is_away_is_not(
         order = (await work.session.scalars(select(models.Command))).one()
     assert (order.verb, order.node) == (models.Verb.DUMP_SAD, "gw-1")
     assert (await browser.post("/gateways/gw-1/reload")).status_code == 303
+    orders_page = (await browser.get("/gateways/gw-1/orders")).text
+    assert orders_page.index("reload") < orders_page.index("dump-sad")
+    assert '<span class="state warn">pending</span>' in orders_page
     async with browser.installation.transaction(Actor("a test")) as work:
         (await work.session.get_one(models.Node, "gw-1")).heartbeat_at = now() - timedelta(hours=1)
     away = await browser.post("/gateways/gw-1/ask")

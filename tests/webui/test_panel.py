@@ -50,8 +50,8 @@ PAGES = (
         "/search?text=a",
     ),
     *("/groups", "/groups/add", "/policy", "/realms", "/realms/local", "/realms/add/pam", "/history", "/lockouts"),
-    "/gateways",
     *("/logs", "/logs?level=warning&process=web&text=x", "/logs/lines?user=alice", "/logs?format=json"),
+    *("/gateways", "/second-factors", "/accounting", "/second-factors/local/alice/reset"),
     *(
         "/administrators",
         "/administrators/add",

@@ -7,6 +7,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
+from appliance.commands import service as commands
+from appliance.commands.schemas import CommandFilter
 from appliance.dependencies import installation
 from appliance.errors import NotFound
 from appliance.gateways import service
@@ -14,7 +16,7 @@ from appliance.gateways.schemas import HeldState, SecurityAssociationFilter, Sec
 from appliance.installation import Transaction
 from appliance.models import CommandOutcome, Verb
 from appliance.schema import Paging
-from webui.listing import Listing, listing
+from webui.listing import Everything, Listing, listing
 from webui.orders import outcome
 from webui.rendering import back, page
 from webui.security import Operating, SignedIn
@@ -91,6 +93,26 @@ async def show_policies(
         part=listed.part,
         states=list(HeldState),
         api=f"/gateways/{name}/security-policies{listed.query}" if held else f"/gateways/{name}",
+    )
+
+
+@router.get("/{name}/orders")
+async def show_orders(
+    request: Request, actor: SignedIn, name: str, listed: Annotated[Listing[Everything], Depends(listing(Everything))]
+) -> HTMLResponse:
+    """Show what a gateway was told to do, and what became of it."""
+    async with installation(request).snapshot(actor) as work:
+        node = await service.show(work, name)
+        found = await commands.page(work, CommandFilter(node=name), listed.part)
+    return page(
+        request,
+        "gateways/orders.html",
+        actor,
+        node=node,
+        orders=found,
+        counts={},
+        part=listed.part,
+        api=f"/commands?node={quote(name)}",
     )
 
 

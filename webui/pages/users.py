@@ -5,7 +5,6 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
-from fastapi import Form as FormField
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import installation
@@ -20,7 +19,7 @@ from appliance.sessions.schemas import SessionFilter, Which
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange, UserFilter
 from webui.access_policy import parts_of, read_policy, said
-from webui.forms import Form, Refused, read, wrong
+from webui.forms import Form, Refused, read
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
@@ -195,52 +194,6 @@ async def _policy_form(request: Request, actor: Actor, name: str, form: Form, *,
     async with installation(request).snapshot(actor) as work:
         parts = await parts_of(work, unsaid="as for the group")
     return page(request, "users/policy.html", actor, code=code, name=name, form=form, parts=parts)
-
-
-# ---- the second factor ------------------------------------------------------------------------------
-
-
-@router.post("/{name}/second-factor")
-async def enrol(request: Request, actor: Operating, name: str) -> Response:
-    """Make a seed for the user's app, shown this once."""
-    async with installation(request).transaction(actor) as work:
-        enrolment = await second_factors.enrol(work, _LOCAL, name)
-    return page(request, "users/second_factor.html", actor, name=name, enrolment=enrolment, codes=None)
-
-
-@router.post("/{name}/second-factor/confirm")
-async def confirm(request: Request, actor: Operating, name: str, code: Annotated[str, FormField()] = "") -> Response:
-    """Have the second factor count, its first code being right."""
-    try:
-        async with installation(request).transaction(actor) as work:
-            codes = await second_factors.confirm(work, _LOCAL, name, code.strip())
-    except Refused as error:
-        form = Form({}, {"code": next(iter(wrong(error).values()))})
-        return page(
-            request, "users/second_factor.html", actor, code=422, name=name, enrolment=None, codes=None, form=form
-        )
-    return page(request, "users/second_factor.html", actor, name=name, enrolment=None, codes=codes.recovery_codes)
-
-
-@router.get("/{name}/second-factor/reset")
-async def ask_to_reset(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
-    """Ask before a second factor is taken away."""
-    return confirmation(
-        request,
-        actor,
-        title=f"Take the second factor of {name} away?",
-        text="For a lost telephone: the app and the recovery codes count no more, and another can be enrolled.",
-        button="Take away",
-        back_to=_page_of(name),
-    )
-
-
-@router.post("/{name}/second-factor/reset")
-async def reset(request: Request, actor: Operating, name: str) -> Response:
-    """Take a second factor away."""
-    async with installation(request).transaction(actor) as work:
-        await second_factors.reset(work, _LOCAL, name)
-    return back(_page_of(name), "The second factor counts no more.")
 
 
 async def _show(
