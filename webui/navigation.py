@@ -30,7 +30,7 @@ SECTIONS: Final = {
         Link("/history", "History", "y"),
         Link("/refusals", "Refused clients", "r"),
         Link("/lockouts", "Lockouts", "l"),
-        Link("/accounting", "RADIUS accounting", "n"),
+        Link("/accounting", "Accounting", "n"),
         Link("/gateways", "Gateways", "w"),
         Link("/logs", "Log", "g"),
     ),

@@ -42,11 +42,12 @@ def since(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(moment.isoformat(), text(moment), words)
 
 
-def moment(at: datetime | None) -> Markup:
+def moment(at: datetime | None, *, brief: bool = False) -> Markup:
     """Give a point in time; a script turns it into the reader's zone."""
     if at is None:
         return Markup("-")
-    return Markup('<time datetime="{}" data-local>{} UTC</time>').format(at.isoformat(), text(at))
+    form = "brief" if brief else "whole"
+    return Markup('<time datetime="{}" data-local="{}">{} UTC</time>').format(at.isoformat(), form, text(at))
 
 
 def as_moment(text: str) -> datetime:

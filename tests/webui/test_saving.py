@@ -119,6 +119,7 @@ FORMS = {
     "/groups/staff": (groups.change, "staff", GroupChange(description="B")),
     "/profiles/default/change": (profiles.change, "default", ProfileChange(xauth_timeout_seconds=77)),
     "/pools/default/change": (pools.change, "default", PoolChange(domain="b.net")),
+    "/setup/pool": (pools.change, "default", PoolChange.model_validate({"dns": ["10.0.0.53"]})),
     "/realms/corp": (realms.change, "corp", RealmChange(enabled=True)),
     "/realms/corp/servers/one": (radius_servers.change, "corp", "one", RadiusServerChange(enabled=False)),
     "/settings": (settings.define, "panel_notice", SettingDefinition(value="Hello")),

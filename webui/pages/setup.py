@@ -1,15 +1,15 @@
 """The first steps: each can be taken again, left out and finished later."""
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from appliance.dependencies import installation
 from appliance.errors import NotFound
-from appliance.installation import Actor
+from appliance.installation import Actor, Transaction
 from appliance.pools import service as pools
-from appliance.pools.schemas import PoolChange
+from appliance.pools.schemas import PoolChange, PoolView
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
 from appliance.system import first_steps
@@ -18,6 +18,7 @@ from appliance.users import service as users
 from appliance.users.schemas import NewUser
 from webui.forms import Form, Refused, read
 from webui.rendering import back, page
+from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/setup")
@@ -48,14 +49,17 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 @router.post("/pool")
 async def set_pool(request: Request, actor: Operating) -> Response:
     """Say which addresses clients get."""
-    sent = await request.form()
+    sent = await sent_form(request)
+    async with installation(request).snapshot(actor) as work:
+        first = (await pools.page(work)).items[0].name
+
+    async def change_it(work: Transaction) -> object:
+        return await pools.change(work, first, read(sent, PoolChange, "networks", "reachable", "dns", "masquerade"))
+
     try:
-        async with installation(request).transaction(actor) as work:
-            first = (await pools.page(work)).items[0]
-            wanted = read(sent, PoolChange, "networks", "reachable", "dns", "masquerade")
-            await pools.change(work, first.name, wanted)
-    except Refused as error:
-        return await _step(request, actor, "pool", Form.refused(sent, error), code=422)
+        await save(request, actor, sent, _pool(first), change_it)
+    except NotSaved as refused:
+        return await _step(request, actor, "pool", refused.form, code=refused.code)
     return back("/setup/user", "Saved.")
 
 
@@ -71,6 +75,14 @@ async def add_user(request: Request, actor: Operating) -> Response:
     return back("/setup/connect", f"{user.name} was added.")
 
 
+def _shown(pool: PoolView | None, seen: str) -> dict[str, Any]:
+    return {name: getattr(pool, name) for name in PoolChange.model_fields} | {"seen": seen} if pool else {}
+
+
+def _pool(name: str) -> Thing:
+    return Thing("pool", name, lambda work: pools.show(work, name))
+
+
 async def _step(
     request: Request, actor: Actor, name: str, form: Form | None = None, *, code: int = 200
 ) -> HTMLResponse:
@@ -81,6 +93,7 @@ async def _step(
         status = await system.status(work)
         first = next(iter((await pools.page(work)).items), None)
         live = (await sessions.page(work, SessionFilter())).items[:5]
+        seen = await _pool(first.name).seen(work) if first else ""
     order = list(TITLES)
     place = order.index(name)
     return page(
@@ -98,5 +111,5 @@ async def _step(
         serving=any(node.serving for node in status.nodes),
         pool=first,
         live=live,
-        form=form or Form({name: getattr(first, name) for name in PoolChange.model_fields} if first else {}),
+        form=form or Form(_shown(first, seen)),
     )

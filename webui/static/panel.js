@@ -145,11 +145,13 @@ window.addEventListener("beforeunload", (event) => {
 // ---- times in the reader's zone ----
 
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const brief = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
 function localise() {
   for (const time of all("time[datetime]")) {
     const words = local.format(new Date(time.dateTime));
-    if ("local" in time.dataset) time.textContent = words;
+    if (time.dataset.local === "brief") time.textContent = brief.format(new Date(time.dateTime));
+    else if (time.dataset.local) time.textContent = words;
     else time.title = words;
   }
 }
