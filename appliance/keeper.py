@@ -79,14 +79,12 @@ async def serve(settings: Settings) -> None:
     if account is not None:
         _refuse_another_directory(settings)
         give(settings.data_dir, account)
-        logs.keep(settings.data_dir, "keeper")
         settings = settings.model_copy(update={"user": str(account.uid)})
         _compile()
     stop = stop_wanted()
     with closing(_listen(settings.listen)) as panel:
         if account is None:
             password = await _prepare(settings, account)
-            logs.keep(settings.data_dir, "keeper")
             again = f"sudo ./coati --data-dir {settings.data_dir} serve"
             _announce(settings, password, f"off: it needs root. To switch it on with this data: {again}")
             async with informed(stop):
@@ -171,6 +169,8 @@ async def _prepare(settings: Settings, account: Account | None) -> str | None:
         if status != 0:
             raise CannotServe("the data could not be prepared", "mend what is said above")
         password: str | None = json.load(told)["administrator_password"]
+    # Not before: a directory with something in it and no key is not taken for ours by the next start.
+    logs.keep(settings.data_dir, "keeper")
     return password
 
 

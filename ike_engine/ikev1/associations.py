@@ -233,7 +233,7 @@ class Associations:
                 self._drop(path, f"no exchange of type {header.exchange_type}", sa)
                 return
             if not sa.takes_message_id(header.message_id):
-                self._drop(path, "message id used before, or too many", sa)
+                self._repeated(sa, header, path)
                 return
             role = self._role(sa)
             transport = Phase2Transport(sa, header.exchange_type, header.message_id) if sa.established else None
@@ -280,7 +280,7 @@ class Associations:
             self._clear_informational(sa, header, data, path)
             return
         if not sa.takes_message_id(header.message_id):
-            self._drop(path, "message id used before, or too many", sa)
+            self._repeated(sa, header, path)
             return
         opened = Phase2Transport(sa, ExchangeType.INFORMATIONAL, header.message_id).open(data, path)
         message = Informational.match(opened.payloads)
@@ -326,6 +326,15 @@ class Associations:
         if sa is not None:
             sa.transcript.happened(Incident.DROPPED, reason)
         self.host.emit(DatagramDropped(path, reason))
+
+    def _repeated(self, sa: IsakmpSa, header: Header, path: Path) -> None:
+        """A message id that was used: brought twice by the network, or replayed by somebody. Or there were too many."""
+        reason = "message id used before, or too many"
+        if header.message_id not in sa.used_message_ids:
+            self._drop(path, reason, sa)
+            return
+        sa.transcript.happened(Incident.DUPLICATE)
+        self._drop(path, reason)
 
     def drop_exchange(self, path: Path, exchange: Exchange) -> None:
         """Report what an exchange dropped."""

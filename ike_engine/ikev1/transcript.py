@@ -186,9 +186,12 @@ class Transcript:
 
     def _probe(self, sent: bool, says: int) -> None:
         entries, now = self._entries, self._clock.now
-        if not entries or entries[-3] is not _Mark.PROBES:
+        # A probe that came twice, or could not be read, stands behind the probes: they are counted on in front of it.
+        place = -2 * _SLOTS if len(entries) >= 2 * _SLOTS and isinstance(entries[-3], Incident) else -_SLOTS
+        if not entries or entries[place + 1] is not _Mark.PROBES:
             self._add(now, _Mark.PROBES, [0, 0, 0, 0, now], None)
-        counts = entries[-2]
+            place = -_SLOTS
+        counts = entries[place + 2]
         counts[2 * (not sent) + _PROBES.index(says)] += 1
         counts[4] = now
 

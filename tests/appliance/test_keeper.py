@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -127,6 +128,10 @@ def test_everything_runs_without_privilege_comes_back_and_leaves_nothing(tmp_pat
         os.kill(web, signal.SIGKILL)
         served.wait_for("Application startup complete", times=2)
         assert served.child("web") != web
+        record = data / "log" / "lines.jsonl"
+        assert (record.stat().st_uid, record.stat().st_mode & 0o777) == (STRANGER, 0o640)
+        told = {(line["process"], line["event"]) for line in map(json.loads, record.read_text("utf-8").splitlines())}
+        assert {("gateway", "serving"), ("web", "panel"), ("keeper", "gateway ended (killed by SIGKILL)")} <= told
 
         namespace = f"--net=/proc/{served.process.pid}/ns/net"
         with open(namespace.removeprefix("--net=")) as kept:  # noqa: PTH123  the namespace lives while this is open
@@ -192,7 +197,8 @@ def test_a_port_in_use_is_told_with_the_remedy(tmp_path: Path) -> None:
     assert served.process.returncode == 1
     assert f"cannot bind UDP 127.0.0.1:{taken}: Address already in use; stop the other IKE daemon" in output
     # The password of the first administrator is shown once: a start that fails must not have used it up.
-    assert not (tmp_path / "data" / "coati.db").exists()
+    # And nothing else: a directory with something in it and no key would not be taken for ours the next time.
+    assert list((tmp_path / "data").iterdir()) == []
 
 
 @pytest.mark.root

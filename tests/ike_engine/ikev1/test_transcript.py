@@ -158,6 +158,15 @@ def test_probes_are_counted() -> None:
     assert probes.says == f"we probed {count} times, the peer answered {count}"
 
 
+def test_probes_that_the_network_brings_twice_are_counted_on() -> None:
+    lab = pair(seed=3, weather=Weather(duplication=0.5), gateway={"dpd_interval_seconds": 30.0})
+    lab.connect(3_000)
+    after = transcript(lab)[-4:]
+    assert [line.what for line in after].count(What.PROBES) == 1
+    assert [line.what for line in after].count(What.DUPLICATE) >= 1
+    assert next(line for line in after if line.what is What.PROBES).times > 100
+
+
 def test_what_is_sent_again_is_told() -> None:
     lab = pair(seed=5, weather=Weather(loss=0.35, duplication=0.2))
     lab.connect(120)
