@@ -46,6 +46,7 @@ PAGES = {
     "users": "/users",
     "user": "/users/alice",
     "user-add": "/users/add",
+    "user-import": "/users/import",
     "user-remove": "/users/alice/remove",
     "profiles": "/profiles",
     "profile": "/profiles/default",

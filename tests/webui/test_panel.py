@@ -51,6 +51,7 @@ PAGES = (
     ),
     *("/groups", "/groups/add", "/policy", "/realms", "/realms/local", "/realms/add/pam", "/history", "/lockouts"),
     *("/logs", "/logs?level=warning&process=web&text=x", "/logs/lines?user=alice", "/logs?format=json"),
+    "/users/import",
     *("/gateways", "/second-factors", "/accounting", "/second-factors/local/alice/reset"),
     *(
         "/administrators",

@@ -37,6 +37,7 @@ from webui.pages import (
     setup,
     signing_in,
     tokens,
+    user_import,
     users,
 )
 
@@ -53,6 +54,7 @@ NOUNS: Final = (
     lockouts,
     gateways,
     logs,
+    user_import,
     users,
     second_factors,
     groups,
