@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ike_engine.events import Event, Goodbye
 from ike_engine.secret import Secret
@@ -190,8 +190,7 @@ class Configure(Question["Configuration | Refused"]):
 # ---- outputs --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Transmit:
+class Transmit(NamedTuple):
     """Send a datagram. On a NAT-T path the runtime puts the non-ESP marker in front."""
 
     data: bytes

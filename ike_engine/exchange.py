@@ -24,7 +24,7 @@ import hashlib
 import types
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, cast
 
 from ike_engine.actions import Ask, Output, Question, Transmit, Withdraw
 from ike_engine.errors import IkeError, Malformed, TimedOut
@@ -115,14 +115,12 @@ class _Taken:
     replies: list[Transmit]
 
 
-@dataclass(slots=True, frozen=True)
-class _AwaitMessage:
+class _AwaitMessage(NamedTuple):
     shapes: tuple[type[Message], ...]
     proof: Callable[[Any], None] | None
 
 
-@dataclass(slots=True, frozen=True)
-class _AwaitAnswer:
+class _AwaitAnswer(NamedTuple):
     ask_id: int
 
 

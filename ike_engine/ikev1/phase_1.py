@@ -165,10 +165,12 @@ def initial_contact(sa: IsakmpSa, *, first: bool) -> tuple[Notification, ...]:
 
 def note_peer(sa: IsakmpSa, message: Ikev1Message) -> None:
     """Remember what rides in a message: vendor IDs, INITIAL-CONTACT."""
-    if message.vendor_ids:
-        sa.vendor_ids += message.vendor_ids
-        # quirk: vpnc 0.5.3: this vendor ID comes only from it (and the Cisco client that it copies), in message 3.
-        if any(value == vendor_ids.CISCO_CLIENT_MESSAGE_3 for value in message.vendor_ids):
-            sa.vpnc = True
+    if not message.everywhere:
+        return
+    announced = message.vendor_ids
+    sa.vendor_ids += announced
+    # quirk: vpnc 0.5.3: this vendor ID comes only from it (and the Cisco client that it copies), in message 3.
+    if vendor_ids.CISCO_CLIENT_MESSAGE_3 in announced:
+        sa.vpnc = True
     if any(n.type == NotifyType.INITIAL_CONTACT for n in message.notifications):
         sa.initial_contact = True

@@ -94,6 +94,13 @@ RESERVED_SPIS = 255
 # ---- phase 1 --------------------------------------------------------------------------------------
 
 
+def _chosen(of: Proposal, transform: Transform, spi: bytes = b"") -> SecurityAssociation:
+    """The responder's SA payload: one proposal, one transform as it came, and our SPI."""
+    return SecurityAssociation(
+        proposals=(Proposal(number=of.number, protocol=of.protocol, spi=spi, transforms=(transform,)),)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Phase1Offer:
     """One phase 1 transform as understood; ``suite`` is ``None`` when some of it is unknown to us.
@@ -123,7 +130,7 @@ class Phase1Choice:
     @property
     def answer(self) -> SecurityAssociation:
         """The SA payload that goes back."""
-        return SecurityAssociation(proposals=(replace(self.proposal, spi=b"", transforms=(self.offer.transform,)),))
+        return _chosen(self.proposal, self.offer.transform)
 
 
 @functools.lru_cache(maxsize=512)
@@ -348,9 +355,7 @@ class EspChoice:
 
     def answer(self, spi: int) -> SecurityAssociation:
         """The responder's SA payload: the chosen transform unchanged, under our SPI."""
-        return SecurityAssociation(
-            proposals=(replace(self.proposal, spi=spi.to_bytes(4, "big"), transforms=(self.transform,)),)
-        )
+        return _chosen(self.proposal, self.transform, spi.to_bytes(4, "big"))
 
 
 @functools.lru_cache(maxsize=512)

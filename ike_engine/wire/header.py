@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from ike_engine.errors import Malformed
 
@@ -22,8 +21,7 @@ class Flags(enum.IntFlag):
     AUTHENTICATION_ONLY = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(NamedTuple):
     """One ISAKMP header.
 
     Attributes:
@@ -38,11 +36,11 @@ class Header:
     initiator_spi: bytes
     responder_spi: bytes
     next_payload: int
-    major: int = 1
-    minor: int = 0
     exchange_type: int
     flags: int
     message_id: int
+    major: int = 1
+    minor: int = 0
     length: int = 0
 
     @classmethod
@@ -62,14 +60,14 @@ class Header:
         if not HEADER_OCTETS <= length <= len(datagram):
             raise Malformed(f"a message of {length} octets in a datagram of {len(datagram)}")
         return cls(
-            initiator_spi=initiator_spi,
-            responder_spi=responder_spi,
-            next_payload=next_payload,
+            initiator_spi,
+            responder_spi,
+            next_payload,
+            exchange_type,
+            flags,
+            message_id,
             major=version >> 4,
             minor=version & 15,
-            exchange_type=exchange_type,
-            flags=flags,
-            message_id=message_id,
             length=length,
         )
 

@@ -86,7 +86,11 @@ class Message:
                 if required:
                     raise Malformed(f"{cls.__name__}: {' or '.join(k.__name__ for k in kinds)} is missing")
                 values[name] = None
-        return cls(everywhere=tuple(everywhere), **values)
+        values["everywhere"] = tuple(everywhere)
+        message = object.__new__(cls)
+        # Past the dataclass's own __init__: every field has its value by now.
+        object.__setattr__(message, "__dict__", values)
+        return message
 
     @classmethod
     def _free_place(cls, kind: type[Payload], taken: dict[str, Any]) -> _Place | None:

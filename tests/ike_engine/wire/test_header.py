@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,4 +83,4 @@ def test_length_field_that_cannot_be(claimed: int) -> None:
 )
 def test_header_that_does_not_fit_is_our_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"SPI|version|header"):
-        encode_message(replace(PLAIN, **wrong), b"")
+        encode_message(PLAIN._replace(**wrong), b"")
