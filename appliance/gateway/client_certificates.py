@@ -6,9 +6,10 @@ authorities' by our own table, at once; outside ones' by CRL and OCSP), and whet
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from cryptography import x509
@@ -22,13 +23,15 @@ from appliance.certificates.records import is_issued_by
 from appliance.models import CertificatePurpose, RevocationCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from ike_engine.actions import PeerDescription
 
 logger = structlog.get_logger(__name__)
+
+_BETWEEN_REVOCATIONS_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,18 @@ class ClientCertificates:
             if revoked:
                 found.append((peer_id, _ended(revoked)))
         return found
+
+    def end_revoked(self, peers: Collection[int], disconnect: Callable[[int, str], None]) -> None:
+        """End the sessions of clients whose certificate we revoked."""
+        for peer_id, reason in self.revoked_here(peers):
+            disconnect(peer_id, reason)
+
+    async def watch_outside(self, there: Callable[[], Collection[int]], disconnect: Callable[[int, str], None]) -> None:
+        """End the sessions of clients whose certificate an outside authority revoked, whenever that is."""
+        while True:
+            await asyncio.sleep(_BETWEEN_REVOCATIONS_SECONDS)
+            for peer_id, reason in await self.revoked_outside(there()):
+                disconnect(peer_id, reason)
 
     async def _look_up(self, certificate: x509.Certificate) -> tuple[str, str]:
         """Give how it was revoked, or why nobody can tell although somebody must; both empty: it is good."""

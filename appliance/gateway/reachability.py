@@ -8,15 +8,15 @@ narrowed instead (``Configuration.filtered``), which a change of policy reaches 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
 from appliance.policy.effective import EVERYTHING
+from ike_engine.dataplane.firewall import Blocked
 from ike_engine.runtime.operations import MOST_ADDRESSES, LetReach, OperationFailed, Reach
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from ipaddress import IPv4Network
 
     from ike_engine.runtime.operations import Operation
@@ -27,19 +27,29 @@ Networks = tuple["IPv4Network", ...]
 _UNKNOWN: Final = object()
 
 
+class Firewall(Protocol):
+    """The keeper, as far as it matters here (``runtime.operations.Keeper``)."""
+
+    async def perform(self, operation: Operation, /) -> None:
+        """Have an operation done, or raise ``OperationFailed``."""
+
+    async def blocked(self) -> Blocked:
+        """Count what was turned away, or raise ``OperationFailed``."""
+
+
 class Reachability:
     """What the firewall was told, and what it shall be told.
 
     Args:
-        perform: Has the keeper do an operation; ``None``: nobody does.
+        keeper: Keeps the firewall; ``None``: nobody does.
 
     Attributes:
         problem: Why the firewall cannot be told, in words; empty when it can.
     """
 
-    def __init__(self, perform: Callable[[Operation], Awaitable[None]] | None) -> None:
+    def __init__(self, keeper: Firewall | None) -> None:
         self.problem = ""
-        self._perform = perform
+        self._keeper = keeper
         self._told: dict[IPv4Network, Networks | None] = {}
         self._otherwise: object = _UNKNOWN
         self._changes: dict[IPv4Network, Networks | None] = {}
@@ -53,10 +63,10 @@ class Reachability:
             orphans: Its Child SAs carry on. Their limits must as well, so each client is told of before
                 somebody else gets its address.
         """
-        if self._perform is None or orphans:
+        if self._keeper is None or orphans:
             return
         try:
-            await self._perform(LetReach(afresh=True))
+            await self._keeper.perform(LetReach(afresh=True))
         except OperationFailed as failure:
             self._failed(failure)
         else:
@@ -69,7 +79,7 @@ class Reachability:
             sources: Its address, and the networks behind it.
             networks: What it may reach.
         """
-        if self._perform is None:
+        if self._keeper is None:
             return False
         if not self._note(sources, networks):
             return True
@@ -79,8 +89,17 @@ class Reachability:
 
     def change(self, sources: Networks, networks: Networks) -> None:
         """The same for a session that goes on; nobody waits."""
-        if self._perform is not None:
+        if self._keeper is not None:
             self._note(sources, networks)
+
+    async def blocked(self) -> Blocked:
+        """Learn what the firewall turned away since the last time."""
+        if self._keeper is not None:
+            try:
+                return await self._keeper.blocked()
+            except OperationFailed as failure:
+                logger.debug("what was turned away cannot be counted", why=str(failure))
+        return Blocked({}, 0)
 
     def forget(self, sources: Networks) -> None:
         """Nobody has these any more."""
@@ -123,8 +142,8 @@ class Reachability:
             tuple(source for source, networks in changes.items() if networks is None),
         )
         try:
-            if self._perform is not None:
-                await self._perform(order)
+            if self._keeper is not None:
+                await self._keeper.perform(order)
         except OperationFailed as failure:
             self._failed(failure)
             for source in changes:

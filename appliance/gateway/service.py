@@ -88,7 +88,6 @@ _BEATS_BETWEEN_SWEEPS: Final = 1800
 _BEATS_BETWEEN_READS: Final = 15
 _BEATS_BETWEEN_SHARED_READS: Final = 2
 _BEATS_BETWEEN_BLOCKED: Final = 5
-_BETWEEN_REVOCATIONS_SECONDS: Final = 300.0
 _CERTIFICATES: Final = frozenset({"certificates", "authorities"})
 _CONFIGURATION: Final = frozenset({"profiles", "pools", "realms", "groups", "base_policies"}) | _CERTIFICATES
 _FOLLOWED: Final = _CONFIGURATION | {"users"}  # some have addresses of their own
@@ -120,7 +119,7 @@ class Gateway:
         self._leases = Leases()
         self._command_key = CommandKey(self._node, installation.master_key)
         keeper = surroundings.keeper
-        self._reachability = Reachability(keeper.perform if keeper is not None else None)
+        self._reachability = Reachability(keeper)
         self._networks = NetworksBehind(keeper.perform if keeper is not None else None)
         self._transfers = Transfers(utc_now, postgresql_dialect=not installation.database.is_sqlite)
         self._shares = not installation.database.is_sqlite  # with other gateways
@@ -251,7 +250,7 @@ class Gateway:
                         self._group_commit.run(),
                         self._follow_changes(),
                         self._live(),
-                        self._watch_outside_authorities(),
+                        self._certificates.watch_outside(self._there, self.disconnect),
                         self._radius.run(),
                     )
                 ]
@@ -334,7 +333,7 @@ class Gateway:
             if not len(self._orphans):
                 await self._networks.forget_others()
             if number % _BEATS_BETWEEN_BLOCKED == 0:
-                await self._try(self._count_blocked)
+                self._projector.on_blocked(await self._reachability.blocked())
             if number % _BEATS_BETWEEN_READS == 0:
                 await self._try(self._read_transfers)
             elif self._shares and number % _BEATS_BETWEEN_SHARED_READS == 0 and (users := self._limits.with_quotas()):
@@ -404,7 +403,7 @@ class Gateway:
                 if topics & _FOLLOWED:
                     await self._reload(topics)
                 if topics & _CERTIFICATES:
-                    self._disconnect_revoked()
+                    self._certificates.end_revoked(self._there(), self.disconnect)
                 if "users" in topics:
                     await self._look_at_users()
                     # Who was being let in at this moment will be a session by then.
@@ -413,14 +412,6 @@ class Gateway:
     async def _forget_old(self) -> None:
         await sweep(self._installation, f"gateway {self._node}", utc_now())
         await self._writer.run(partial(forget_old_transfers, today=utc_now().date()))
-
-    async def _count_blocked(self) -> None:
-        if self._surroundings.keeper is None or self._keeper_problem is not None:
-            return
-        try:
-            self._projector.on_blocked(await self._surroundings.keeper.blocked())
-        except OperationFailed as failure:
-            logger.debug("what was turned away cannot be counted", why=str(failure))
 
     async def _read_transfers(self, users: Collection[str] | None = None) -> None:
         if await self._group_commit.flush():  # else what is not known now is known before long
@@ -469,18 +460,6 @@ class Gateway:
         except OperationFailed as failure:
             self._keeper_problem = Problem(f"routes and firewall are not set: {failure}", "coati doctor")
             logger.error(self._keeper_problem.what, remedy=self._keeper_problem.remedy)  # noqa: TRY400
-
-    def _disconnect_revoked(self) -> None:
-        """End the sessions of clients whose certificate we revoked."""
-        for peer_id, reason in self._certificates.revoked_here(self._there()):
-            self._shard.command(Disconnect(peer_id, reason))
-
-    async def _watch_outside_authorities(self) -> None:
-        """End the sessions of clients whose certificate an outside authority revoked."""
-        while True:
-            await asyncio.sleep(_BETWEEN_REVOCATIONS_SECONDS)
-            for peer_id, reason in await self._certificates.revoked_outside(self._there()):
-                self._shard.command(Disconnect(peer_id, reason))
 
     def _there(self) -> set[int]:
         return {*self._projector.live, *self._leases.peers()}

@@ -95,6 +95,31 @@ def test_a_branch_behind_our_own_client(
 
 
 @pytest.mark.usefixtures("allowed")
+def test_a_branch_is_reached_whatever_becomes_of_the_gateways_process(
+    clients: Clients, gateway: CoatiGateway, network: Network, branch: Place
+) -> None:
+    gateway.coati("user", "set", office.ALICE.name, f"reachable={lab.SERVER}/32")
+    try:
+        client = clients.coati(network.home_a)
+        client.connect(Login(office.ALICE), gateway.authority, "--behind", lab.BRANCH_NETWORK)
+        eventually(lambda: answer(network.inner, lab.BRANCH_HOST) == "a reply", within=10, what="the branch is reached")
+        served = gateway.log().count("serving ")
+        gateway.kill_gateway_process()
+        assert answer(network.inner, lab.BRANCH_HOST) == "a reply", "nobody serves IKE, and packets go on"
+        eventually(lambda: gateway.log().count("serving ") > served, within=60, what="another process serves")
+        assert routed(gateway)
+        assert answer(network.inner, lab.BRANCH_HOST) == "a reply"
+        gateway.rekey(office.ALICE.name)
+        assert answer(branch, lab.SERVER) == "a reply"
+        prohibited(branch, lab.INNER_GATEWAY)
+        assert shown(gateway)["networks"] == [lab.BRANCH_NETWORK]
+        client.disconnect()
+        eventually(lambda: not routed(gateway), within=10, what="nothing leads to the branch any more")
+    finally:
+        gateway.coati("user", "set", office.ALICE.name, "reachable=inherit")
+
+
+@pytest.mark.usefixtures("allowed")
 def test_a_branch_reaches_what_its_user_may_and_what_is_turned_away_is_counted(
     clients: Clients, gateway: CoatiGateway, network: Network, branch: Place
 ) -> None:

@@ -22,6 +22,7 @@ from appliance.models.columns import NEVER
 from appliance.policy.attributes import AccessPolicy, QuotaPeriod, WhenTooMany
 from appliance.policy.effective import EVERYTHING, Policies
 from ike_engine.actions import Configuration, Configure, PeerDescription, Refused, Rejected
+from ike_engine.dataplane.firewall import Blocked
 from ike_engine.events import Goodbye
 from ike_engine.ikev1.storage import CannotResume
 from ike_engine.policy import Authentication
@@ -52,7 +53,7 @@ class Gate:
             for number, address in enumerate(IPv4Network(network).hosts())
         )
         self.transfers = Transfers(lambda: self.now, postgresql_dialect=False)
-        self.reachability = Reachability(self.perform)
+        self.reachability = Reachability(self)
         self.networks = NetworksBehind(self.perform)
         self.networks.reconfigure(POOLS)
         self.admission = Admission(
@@ -77,6 +78,11 @@ class Gate:
         if self.broken:
             raise OperationFailed(self.broken)
         self.told.append(operation)
+
+    async def blocked(self) -> Blocked:
+        if self.broken:
+            raise OperationFailed(self.broken)
+        return Blocked({IPv4Address("10.9.0.1"): 3}, 1)
 
     def disconnect(self, peer_id: int, reason: str, goodbye: Goodbye) -> None:
         self.disconnected.append((peer_id, reason, goodbye))
@@ -343,6 +349,13 @@ async def test_logins_that_come_together_are_told_together(gate: Gate) -> None:
     gate.say(base=AccessPolicy(reachable=(OFFICE,)))
     await asyncio.gather(*(gate.come_in(number, f"user{number}") for number in range(5)))
     assert len(gate.told) <= 2
+
+
+async def test_what_the_firewall_turned_away_is_asked_of_it(gate: Gate) -> None:
+    assert await gate.reachability.blocked() == Blocked({IPv4Address("10.9.0.1"): 3}, 1)
+    gate.broken = "nft: not found"
+    assert await gate.reachability.blocked() == Blocked({}, 0)
+    assert await Reachability(None).blocked() == Blocked({}, 0)
 
 
 # ---- networks behind clients ----
