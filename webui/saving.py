@@ -11,7 +11,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
@@ -31,8 +31,6 @@ from webui.forms import Form, Meanwhile, Refused
 from webui.rendering import page
 
 T = TypeVar("T")
-
-_PURPOSE: Final = "panel.form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ async def sent_form(request: Request) -> FormData:
         return sent
     try:
         sealed = Sealed(b64decode(str(sent["sealed"]), validate=True))
-        opened = installation(request).master_key.open(sealed, _PURPOSE)
+        opened = installation(request).master_key.open(sealed, _purpose(request))
     except (Unsealable, binascii.Error):
         raise Invalid("this page is of another time", remedy="open the form again") from None
     typed = parse_qsl(bytes(opened).decode(), keep_blank_values=True)
@@ -177,12 +175,17 @@ async def _overtaken(request: Request, sent: FormData, thing: Thing, last_seen: 
     return replace(form, values={**form.values, "seen": seen}, wrong={} if told else form.wrong, meanwhile=told)
 
 
+def _purpose(request: Request) -> str:
+    """What was typed into one form is good for no other."""
+    return f"panel.form {request.url.path}"
+
+
 def show_preview(request: Request, error: Exception) -> Response:
     """Show what a save does, with buttons to do it and to type more."""
     if not isinstance(error, ToBeConfirmed):
         raise error
     typed = [(name, value) for name, value in error.sent.multi_items() if isinstance(value, str)]
-    sealed = installation(request).master_key.seal(urlencode(typed).encode(), _PURPOSE)
+    sealed = installation(request).master_key.seal(urlencode(typed).encode(), _purpose(request))
     return page(
         request,
         "preview.html",

@@ -182,6 +182,10 @@ async def test_a_save_that_concerns_nobody_is_done_at_once(browser: httpx2.Async
 
 async def test_a_preview_that_is_not_ours_does_nothing(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
-    for sealed in ("rubbish", "AAAA"):
+    await a_session(browser)
+    path = "/profiles/default/change"
+    form = form_of((await browser.get(path)).text, path)
+    preview = await browser.post(path, data=form | {"dpd_interval_seconds": ["11"]})
+    for sealed in ("rubbish", "AAAA", form_of(preview.text, path)["sealed"][0]):
         answer = await browser.post("/pools/default/change", data={"sealed": sealed, "deed": "save"})
         assert (answer.status_code, "this page is of another time" in answer.text) == (422, True)
