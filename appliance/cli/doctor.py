@@ -15,7 +15,7 @@ from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.settings import Settings
 from appliance.wording import octets
-from ike_engine.dataplane import firewall, xfrm_probe
+from ike_engine.dataplane import firewall, xfrm_interface, xfrm_probe
 
 _TUN: Final = Path("/dev/net/tun")
 _SANE_CLOCK: Final = 1_760_000_000  # October 2025: a clock before that makes certificates not yet valid
@@ -81,6 +81,10 @@ def _data_planes() -> Iterator[Finding]:
             f"{kernel}; no access to {_TUN}",
             "load the module tun (modprobe tun), or give the container the device",
         )
+    if why_not is None:
+        lacking = xfrm_interface.probe()
+        words = "before ESP" if lacking is None else f"after ESP only, which some NATs and firewalls drop ({lacking})"
+        yield Finding("fragmentation", True, f"packets that are too large for the tunnel are cut {words}")
 
 
 def _firewall() -> Finding:

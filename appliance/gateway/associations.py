@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ike_engine.dataplane.databases import Databases, SadEntry, SpdEntry
 
 _STATES: Final = {
-    Owner.PLANE: HeldState.GATEWAY,
     Owner.NOBODY: HeldState.ORPHAN,
     Owner.OTHERS: HeldState.FOREIGN,
 }

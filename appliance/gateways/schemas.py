@@ -19,14 +19,12 @@ class HeldState(enum.StrEnum):
         INSTALLED: Held for a live session.
         ORPHAN: Held by us, but of no live session: left by one that ended, or by a gateway that crashed.
         MISSING: Of a live session, but not held: nothing flows by it.
-        GATEWAY: Of the data plane itself, for all sessions.
         FOREIGN: Of another program on that machine.
     """
 
     INSTALLED = "installed"
     ORPHAN = "orphan"
     MISSING = "missing"
-    GATEWAY = "gateway"
     FOREIGN = "foreign"
 
 
@@ -37,7 +35,7 @@ class Holder(Schema):
         HeldState,
         Field(
             description="installed: for a live session; orphan: of none; missing: of a live session, but not held; "
-            "gateway: for all sessions; foreign: of another program on that machine."
+            "foreign: of another program on that machine."
         ),
     ]
     session_id: int | None = None

@@ -25,13 +25,11 @@ class Owner(enum.Enum):
 
     Attributes:
         PEER: A peer's, which the data plane knows.
-        PLANE: The data plane's own, for all its peers.
         NOBODY: Looks like ours, but the data plane knows no peer of it: left behind.
         OTHERS: Of another program on this host.
     """
 
     PEER = enum.auto()
-    PLANE = enum.auto()
     NOBODY = enum.auto()
     OTHERS = enum.auto()
 

@@ -1,9 +1,9 @@
 """What the host must do around the data plane: forward, route, clamp TCP's MSS, masquerade.
 
 Everything is one nftables table of ours, replaced in one transaction, and one route for each network of
-virtual addresses and each network behind a client. The route leads into the TUN device also when the
-kernel does ESP: its policies take packets for connected clients elsewhere, and what is for nobody ends
-there rather than leaves in clear by the default route.
+virtual addresses and each network behind a client. The route leads into an XFRM interface when the kernel
+does ESP and has such; else into the TUN device also when the kernel does ESP: its policies take packets for
+connected clients elsewhere. What is for nobody ends in either rather than leaves in clear by the default route.
 
     forward      TCP SYN of or to clients (``set clients``): MSS no larger than the tunnel carries
                  from clients by another way than the tunnel: dropped
@@ -65,10 +65,10 @@ class Forwarding:
     """Serves networks of virtual addresses through one interface; ``close`` leaves the host as it was.
 
     Args:
-        interface: The TUN device.
+        interface: The TUN device, or the XFRM interface.
         mtu: Octets of the largest inner packet.
-        kernel_esp: ESP is done by the kernel: clients' packets come in by the outside interface, and the
-            kernel's policies see to it that only those do.
+        kernel_esp: ESP is done by the kernel, whose policies see to it that nothing comes in clear in the name of
+            a client.
     """
 
     def __init__(self, interface: str, mtu: int, *, kernel_esp: bool) -> None:

@@ -37,21 +37,18 @@ class NetlinkError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One message to the kernel: its type, its fixed part and its attributes."""
+    """One message to the kernel: its type, its fixed part, its attributes, and flags of its own."""
 
     kind: int
     body: bytes
     attributes: Sequence[Attribute] = ()
+    flags: int = 0
 
     def encode(self, flags: int, sequence: int) -> bytes:
         """Give the octets of the message, padded to a multiple of 4 as its successor needs."""
-        parts = [b"", _padded(self.body)]
-        for number, value in self.attributes:
-            parts.append(_ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number))
-            parts.append(_padded(value))
-        length = _HEADER.size + sum(map(len, parts))
-        parts[0] = _HEADER.pack(length, self.kind, NLM_F_REQUEST | flags, sequence, 0)
-        return b"".join(parts)
+        rest = _padded(self.body) + nested(*self.attributes)
+        flags |= self.flags | NLM_F_REQUEST
+        return _HEADER.pack(_HEADER.size + len(rest), self.kind, flags, sequence, 0) + rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ class Message:
 
     def attributes(self, fixed_octets: int) -> dict[int, bytes]:
         """Read the attributes that follow a fixed part of so many octets; the last of a kind counts."""
-        return _attributes(self.body[_aligned(fixed_octets) :])
+        return read_attributes(self.body[_aligned(fixed_octets) :])
 
 
 class NetlinkSocket:
@@ -177,6 +174,15 @@ class NetlinkSocket:
         return _split(self._socket.recv(_RECEIVE_OCTETS))
 
 
+def nested(*attributes: Attribute) -> bytes:
+    """Give attributes one after the other, each padded: the value of one that contains others."""
+    parts = []
+    for number, value in attributes:
+        parts.append(_ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number))
+        parts.append(_padded(value))
+    return b"".join(parts)
+
+
 def be16(number: int) -> bytes:
     """Give two octets in network order: netlink is in host order but for ports and SPIs."""
     return number.to_bytes(2, "big")
@@ -204,12 +210,13 @@ def _error(flags: int, body: bytes) -> NetlinkError | None:
         return None
     words = os.strerror(-code)
     if flags & _NLM_F_ACK_TLVS and flags & _NLM_F_CAPPED:
-        said = _attributes(body[_ERROR.size + _HEADER.size :]).get(_NLMSGERR_ATTR_MSG, b"").rstrip(b"\0")
+        said = read_attributes(body[_ERROR.size + _HEADER.size :]).get(_NLMSGERR_ATTR_MSG, b"").rstrip(b"\0")
         words = f"{words} ({said.decode(errors='replace')})" if said else words
     return NetlinkError(-code, words)
 
 
-def _attributes(octets: bytes) -> dict[int, bytes]:
+def read_attributes(octets: bytes) -> dict[int, bytes]:
+    """Read attributes that follow each other; the last of a kind counts."""
     found: dict[int, bytes] = {}
     offset = 0
     while offset + _ATTRIBUTE.size <= len(octets):

@@ -6,6 +6,11 @@ What is installed for a Child SA, all in one batch of messages:
     SA out     us -> peer, its SPI                     policy fwd  the same, forwarded
                                                        policy out  our networks -> peer's
 
+All of them bear the number of an XFRM interface (``xfrm_interface``) where the kernel has such: peers' networks are
+routed to it. Then there is also, for what does not come by it,
+
+                                                       discard in, fwd   peer's networks -> ours, in clear
+
 A *bundle* ties policies to SAs: the Child SAs of one peer with the same selectors share its reqid, so
 after a rekey the kernel takes the newest SA by itself, and another client behind the same NAT address
 has another reqid. All reqids of ours lie in one range, by which leftovers are known and swept away.
@@ -24,6 +29,7 @@ import logging
 import socket
 import time
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from ike_engine.dataplane import xfrm_databases
@@ -49,7 +55,6 @@ from ike_engine.path import Path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from ipaddress import IPv4Network
 
     from ike_engine.child_sa import ChildSa
 
@@ -62,6 +67,9 @@ _SKIPPED_SEQUENCES = 1 << 16  # far more packets than can leave between two mess
 _MAPPING_EVENTS_SECONDS = 1
 _GONE = (errno.ESRCH, errno.ENOENT)
 
+_Packets = tuple[IPv4Network, IPv4Network, xfrm.Direction, int]
+"""What a policy is for: source, destination, direction, XFRM interface."""
+
 
 @dataclass(slots=True)
 class _Bundle:
@@ -72,6 +80,7 @@ class _Bundle:
     local_networks: tuple[IPv4Network, ...]
     remote_networks: tuple[IPv4Network, ...]
     path: Path
+    interface_id: int
     children: set[int] = field(default_factory=set)
 
     def policies(self) -> list[xfrm.PolicyEntry]:
@@ -87,8 +96,24 @@ class _Bundle:
         # From where a peer's packets came does not matter, only that they came through its SA: with the
         # source left open these two stay as they are when the peer moves.
         for direction in (xfrm.Direction.IN, xfrm.Direction.FORWARD):
-            yield _policy(direction, remote, local, self.reqid, ("0.0.0.0", ours))
-        yield _policy(xfrm.Direction.OUT, local, remote, self.reqid, (ours, theirs))
+            inbound = self._policy(direction, remote, local, ("0.0.0.0", ours))
+            yield inbound
+            if self.interface_id:
+                # That says nothing of what comes by another way: who claims to be the peer there is not.
+                yield replace(inbound, discard=True, interface_id=0)
+        yield self._policy(xfrm.Direction.OUT, local, remote, (ours, theirs))
+
+    def _policy(
+        self, direction: xfrm.Direction, source: IPv4Network, destination: IPv4Network, outer: tuple[str, str]
+    ) -> xfrm.PolicyEntry:
+        return xfrm.PolicyEntry(
+            direction=direction,
+            source=source,
+            destination=destination,
+            reqid=self.reqid,
+            outer=outer,
+            interface_id=self.interface_id,
+        )
 
 
 @dataclass(slots=True)
@@ -114,11 +139,16 @@ class XfrmDataPlane:
     Made, it first removes what an earlier run left behind. ``fileno`` becomes readable when the kernel
     has events: call ``take_events`` then.
 
+    Args:
+        interface_id: Of the XFRM interface that peers' networks are routed to; 0: policies take packets wherever
+            they are routed to.
+
     Raises:
         OSError: no XFRM in this kernel.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interface_id: int = 0) -> None:
+        self._interface_id = interface_id
         self._netlink = NetlinkSocket(socket.NETLINK_XFRM)
         self._events = NetlinkSocket(socket.NETLINK_XFRM, xfrm.GROUP_EXPIRE | xfrm.GROUP_MAPPING)
         self._report: Callable[[Told], None] = lambda _: None
@@ -126,7 +156,7 @@ class XfrmDataPlane:
         self._bundles: dict[tuple[object, ...], _Bundle] = {}
         # Which bundles have a policy for the same packets, the one in force last: for a moment two
         # peers may hold one virtual IP, when a user logs in again before the old session is gone.
-        self._claims: dict[tuple[IPv4Network, IPv4Network, xfrm.Direction], list[_Bundle]] = {}
+        self._claims: dict[_Packets, list[_Bundle]] = {}
         self._next_reqid = xfrm.OUR_REQIDS[0]
         self._stock = Stock(self.databases)
         self.sweep()
@@ -234,7 +264,7 @@ class XfrmDataPlane:
         key = (child.peer_id, child.local_networks, child.remote_networks)
         bundle = self._bundles.get(key)
         if bundle is None:
-            bundle = _Bundle(self._reqid(), child.peer_id, child.local_networks, child.remote_networks, child.path)
+            bundle = _Bundle(self._reqid(), *key, child.path, self._interface_id)
             self._bundles[key] = bundle
         # A selector on the SA, where one pair of networks says it all, keeps the kernel from taking
         # another Child SA of the same peer.
@@ -251,6 +281,7 @@ class XfrmDataPlane:
             lifetime=xfrm.lifetime(child, SOFT_SHARE),
             selector=(remote, local) if one_pair else None,
             mapping_events_seconds=_MAPPING_EVENTS_SECONDS if child.encapsulated else 0,
+            interface_id=self._interface_id,
         )
         outbound = replace(
             inbound,
@@ -398,18 +429,12 @@ class XfrmDataPlane:
         return self._next_reqid - 1
 
 
-def _policy(
-    direction: xfrm.Direction, source: IPv4Network, destination: IPv4Network, reqid: int, outer: tuple[str, str]
-) -> xfrm.PolicyEntry:
-    return xfrm.PolicyEntry(direction=direction, source=source, destination=destination, reqid=reqid, outer=outer)
-
-
 def _same_addresses(one: Path, other: Path) -> bool:
     return (one.local.ip, one.remote.ip) == (other.local.ip, other.remote.ip)
 
 
-def _packets(policy: xfrm.PolicyEntry) -> tuple[IPv4Network, IPv4Network, xfrm.Direction]:
-    return policy.source, policy.destination, policy.direction
+def _packets(policy: xfrm.PolicyEntry) -> _Packets:
+    return policy.source, policy.destination, policy.direction, policy.interface_id
 
 
 def _ours(reqid: int) -> bool:

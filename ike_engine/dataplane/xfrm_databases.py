@@ -7,7 +7,6 @@ which can only be of others, are left out.
 from __future__ import annotations
 
 import struct
-import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from socket import AF_INET
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from ike_engine.dataplane.netlink import Message
 
-_ACTION_BLOCK: Final = 1  # linux/xfrm.h: XFRM_POLICY_BLOCK
 _DIRECTIONS: Final = {
     xfrm.Direction.IN: Direction.IN,
     xfrm.Direction.OUT: Direction.OUT,
@@ -79,7 +77,7 @@ def sad_entries(
             encapsulated=encapsulation is not None,
             algorithms=_algorithms(info.attributes),
             reqid=info.reqid,
-            interface_id=_interface_id(info.attributes),
+            interface_id=xfrm.interface_id(info.attributes),
             sequence=max(sent, received),  # an SA does one of the two
             replay_window=0 if owner.direction is Direction.OUT else window,
             octets=info.octets,
@@ -120,12 +118,12 @@ def spd_entries(messages: Iterable[Message], peers: Mapping[int, int]) -> Iterat
             owner=Owner.PEER if peer_id else Owner.NOBODY if reqid in xfrm.OUR_REQIDS else Owner.OTHERS,
             peer_id=peer_id,
             direction=_DIRECTIONS[xfrm.Direction(direction)],
-            action=Action.DISCARD if action == _ACTION_BLOCK else Action.PROTECT if template else Action.BYPASS,
+            action=Action.DISCARD if action == xfrm.ACTION_BLOCK else Action.PROTECT if template else Action.BYPASS,
             source=_network(fields[1], fields[8]),
             destination=_network(fields[0], fields[7]),
             priority=fields[-6],
             reqid=reqid,
-            interface_id=_interface_id(attributes),
+            interface_id=xfrm.interface_id(attributes),
             tunnel_source=near,
             tunnel_destination=far,
         )
@@ -166,10 +164,6 @@ def _replay(attributes: dict[int, bytes]) -> tuple[int, int, int]:
         return 0, 0, 0
     _, sent, received, sent_high, received_high, window = xfrm.REPLAY_STATE.unpack_from(state)
     return sent_high << 32 | sent, received_high << 32 | received, window
-
-
-def _interface_id(attributes: dict[int, bytes]) -> int:
-    return int.from_bytes(attributes.get(xfrm.Number.IF_ID, b""), sys.byteorder)
 
 
 def _network(address: bytes, prefix_length: int) -> IPv4Network:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import socket
 import struct
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
@@ -73,6 +74,8 @@ class Number(enum.IntEnum):
 
 
 _MODE_TUNNEL = 1
+ACTION_BLOCK = 1
+"""Of a policy: XFRM_POLICY_BLOCK."""
 _LIFETIME_CURRENT = "4Q"  # octets, packets, added at, first used at (seconds of the wall clock)
 _LIFETIME_LIMITS = "8Q"  # soft and hard octets, packets, seconds since added, seconds since used
 _SELECTOR_FORMAT = "16s16sHHHHHBBB3xiI"
@@ -136,6 +139,7 @@ class State:
         selector: (source, destination) networks of the inner packets it is for, or ``None`` for all.
         carried_over: Attributes of the SA that this one continues (see ``continued``).
         mapping_events_seconds: Least time between two MAPPING events of one SA; 0: not said.
+        interface_id: Of the XFRM interface whose packets take it, or 0.
     """
 
     spi: int
@@ -149,6 +153,7 @@ class State:
     selector: tuple[IPv4Network, IPv4Network] | None
     carried_over: tuple[Attribute, ...] = ()
     mapping_events_seconds: int = 0
+    interface_id: int = 0
 
     def new(self) -> Request:
         """Add the SA; refused when one of the same SPI, destination and protocol exists."""
@@ -197,6 +202,7 @@ class State:
         )
         if self.mapping_events_seconds:
             attributes.append((Number.MTIMER_THRESH, struct.pack("=I", self.mapping_events_seconds)))
+        attributes += _interface(self.interface_id)
         return Request(kind, body, attributes)
 
 
@@ -291,6 +297,8 @@ class PolicyEntry:
     """One policy: packets between two networks take a tunnel, and come out of no other.
 
     Attributes:
+        discard: They do not pass at all.
+        interface_id: It is for packets of this XFRM interface only; 0: only for those of none.
         outer: (source, destination) addresses of the tunnel; ``0.0.0.0`` leaves an end open, which a
             policy for what arrives may.
     """
@@ -300,6 +308,8 @@ class PolicyEntry:
     destination: IPv4Network
     reqid: int
     outer: tuple[str, str]
+    discard: bool = False
+    interface_id: int = 0
 
     @property
     def priority(self) -> int:
@@ -316,7 +326,8 @@ class PolicyEntry:
 
     def delete(self) -> Request:
         """Delete the policy for these packets."""
-        return Request(Kind.DELPOLICY, POLICY_ID.pack(*_selector(self.source, self.destination), 0, self.direction))
+        body = POLICY_ID.pack(*_selector(self.source, self.destination), 0, self.direction)
+        return Request(Kind.DELPOLICY, body, _interface(self.interface_id))
 
     def _request(self, kind: Kind) -> Request:
         body = POLICY_INFO.pack(
@@ -326,7 +337,7 @@ class PolicyEntry:
             self.priority,
             0,
             self.direction,
-            0,
+            ACTION_BLOCK if self.discard else 0,
             0,
             0,
         )
@@ -337,7 +348,7 @@ class PolicyEntry:
             *(socket.AF_INET, source, self.reqid, _MODE_TUNNEL, 0, 0),
             *(every, every, every),
         )
-        return Request(kind, body, ((Number.TMPL, template),))
+        return Request(kind, body, ((Number.TMPL, template), *_interface(self.interface_id)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,17 +359,20 @@ class PolicyInfo:
     """Of its first template; 0 when it has none."""
     selector: bytes
     direction: int
+    interface_id: int
 
     @classmethod
     def parse(cls, body: bytes) -> PolicyInfo:
         """Read a struct xfrm_userpolicy_info and the attributes after it."""
-        template = Message(Kind.NEWPOLICY, body).attributes(POLICY_INFO.size).get(Number.TMPL)
+        attributes = Message(Kind.NEWPOLICY, body).attributes(POLICY_INFO.size)
+        template = attributes.get(Number.TMPL)
         reqid = TEMPLATE.unpack_from(template)[5] if template else 0
-        return cls(reqid, body[: SELECTOR.size], POLICY_INFO.unpack_from(body)[-4])
+        return cls(reqid, body[: SELECTOR.size], POLICY_INFO.unpack_from(body)[-4], interface_id(attributes))
 
     def delete(self) -> Request:
         """Delete the policy."""
-        return Request(Kind.DELPOLICY, self.selector + struct.pack("=IB3x", 0, self.direction))
+        body = self.selector + struct.pack("=IB3x", 0, self.direction)
+        return Request(Kind.DELPOLICY, body, _interface(self.interface_id))
 
 
 def all_policies() -> Request:
@@ -396,6 +410,15 @@ class MappingEvent:
         """Read a struct xfrm_user_mapping."""
         _, spi, _, _, reqid, _, address, _, port = MAPPING.unpack_from(body)
         return cls(int.from_bytes(spi, "big"), reqid, Address(text(address), int.from_bytes(port, "big")))
+
+
+def interface_id(attributes: dict[int, bytes]) -> int:
+    """Read which XFRM interface an SA or a policy is for; 0: none."""
+    return int.from_bytes(attributes.get(Number.IF_ID, b""), sys.byteorder)
+
+
+def _interface(number: int) -> tuple[Attribute, ...]:
+    return ((Number.IF_ID, struct.pack("=I", number)),) if number else ()
 
 
 def _selector(source: IPv4Network, destination: IPv4Network) -> tuple[bytes | int, ...]:

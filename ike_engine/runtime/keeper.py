@@ -1,7 +1,7 @@
 """The privileged parent: it holds what needs privilege, and parses nothing from the network.
 
     binds UDP 500 and 4500         ports below 1024, and a new gateway must find them bound
-    opens the TUN device           CAP_NET_ADMIN
+    opens the TUN device           CAP_NET_ADMIN; or an XFRM interface, when the kernel does ESP
     speaks XFRM netlink            CAP_NET_ADMIN, which an inherited netlink socket does not keep
     writes routes and nftables     CAP_NET_ADMIN
     starts the others              without any of this (``confine``)
@@ -20,11 +20,12 @@ import logging
 import os
 import signal
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ike_engine.dataplane import channel, xfrm, xfrm_probe
+from ike_engine.dataplane import channel, xfrm, xfrm_interface, xfrm_probe
 from ike_engine.dataplane.firewall import Blocked, Forwarding
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
+from ike_engine.dataplane.xfrm_interface import INTERFACE_ID, XfrmInterface
 from ike_engine.path import Address
 from ike_engine.runtime import operations, steering, udp
 from ike_engine.runtime.children import Child, ChildSpec, python_module
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from ike_engine.runtime.privileges import Account
 
 logger = logging.getLogger(__name__)
+
+_DEVICE: Final = "coati%d"
 
 
 class CannotServe(Exception):
@@ -121,13 +124,16 @@ def choose_data_plane(wanted: DataPlaneKind | None) -> tuple[DataPlaneKind, str]
     if wanted in (DataPlaneKind.USERSPACE, DataPlaneKind.NONE):
         return wanted, "chosen by COATI_DATA_PLANE"
     obstacle = xfrm_probe.probe()
+    if obstacle is None:
+        reason = "the kernel does ESP" if wanted is None else "chosen by COATI_DATA_PLANE"
+        return DataPlaneKind.XFRM, reason + _limits(xfrm_interface.probe())
     if wanted is None:
-        if obstacle is None:
-            return DataPlaneKind.XFRM, "the kernel does ESP"
         return DataPlaneKind.USERSPACE, obstacle
-    if obstacle is not None:
-        raise CannotServe(f"the xfrm data plane is wanted, but {obstacle}", "choose COATI_DATA_PLANE=userspace or auto")
-    return wanted, "chosen by COATI_DATA_PLANE"
+    raise CannotServe(f"the xfrm data plane is wanted, but {obstacle}", "choose COATI_DATA_PLANE=userspace or auto")
+
+
+def _limits(no_interface: str | None) -> str:
+    return "" if no_interface is None else f"; large packets are fragmented after ESP only: {no_interface}"
 
 
 class Keeper:
@@ -153,12 +159,10 @@ class Keeper:
             self._ordering, self._ordered = map(held.enter_context, map(closing, channel.open_pair()))
             self._asking, asked = map(held.enter_context, map(closing, operations.open_pair()))
             if kind is not DataPlaneKind.NONE:
-                # Also when the kernel does ESP: what is for a virtual IP that nobody has must end somewhere.
-                self._tun, interface = _open_tun()
-                held.callback(os.close, self._tun)
-                self._forwarding = Forwarding(interface, DEFAULT_MTU, kernel_esp=kind is DataPlaneKind.XFRM)
+                device, interface_id = self._open_device(held)
+                self._forwarding = Forwarding(device, DEFAULT_MTU, kernel_esp=kind is DataPlaneKind.XFRM)
             if kind is DataPlaneKind.XFRM:
-                plane = _open_xfrm(ports)
+                plane = _open_xfrm(ports, interface_id)
                 held.callback(plane.close)
                 loop = asyncio.get_running_loop()
                 loop.add_reader(plane.fileno(), plane.take_events)
@@ -166,6 +170,21 @@ class Keeper:
                 held.callback(channel.ServedDataPlane(self._ordered, plane).close)
             self._server = operations.OperationsServer(asked, self._perform)
             self._held = held.pop_all()
+
+    def _open_device(self, held: ExitStack) -> tuple[str, int]:
+        """Open what virtual networks are routed to; give its name, and its number if it is an XFRM interface."""
+        if self._kind is DataPlaneKind.XFRM:
+            try:
+                interface = XfrmInterface(_DEVICE, DEFAULT_MTU)
+            except OSError as error:
+                logger.info("policies take packets wherever they are routed to: %s", xfrm_interface.why_not(error))
+            else:
+                held.callback(interface.close)
+                return interface.name, INTERFACE_ID
+        # Also when the kernel does ESP: what is for a virtual IP that nobody has must end somewhere.
+        self._tun, name = _open_tun()
+        held.callback(os.close, self._tun)
+        return name, 0
 
     async def _perform(self, operation: operations.Operation) -> Blocked | None:
         if self._forwarding is None:
@@ -236,7 +255,7 @@ class Keeper:
 
 def _open_tun() -> tuple[int, str]:
     try:
-        return open_tun("coati%d")
+        return open_tun(_DEVICE)
     except FileNotFoundError as error:
         raise CannotServe(
             "there is no /dev/net/tun",
@@ -249,10 +268,10 @@ def _open_tun() -> tuple[int, str]:
         ) from error
 
 
-def _open_xfrm(ports: Ports) -> xfrm.XfrmDataPlane:
+def _open_xfrm(ports: Ports, interface_id: int) -> xfrm.XfrmDataPlane:
     try:
         xfrm_probe.encapsulate(ports.nat_t)
-        return xfrm.XfrmDataPlane()
+        return xfrm.XfrmDataPlane(interface_id)
     except OSError as error:
         raise CannotServe(f"the kernel's ESP: {error.strerror}", "choose COATI_DATA_PLANE=userspace or auto") from error
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ike_engine.dataplane.tun import DEFAULT_MTU
 from tests.interop.lab import network, office
 from tests.interop.lab.authority import Authority
 from tests.interop.lab.coati_client import NAME_SERVERS_BEFORE, CoatiClient
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAT = "203.0.113.20"
+LAN = Place("lan", network.SERVER)
 
 
 def wire(one: Place, near: str, address: str, other: Place, far: str, far_address: str) -> None:
@@ -44,7 +46,7 @@ def run(*command: str) -> None:
 @pytest.fixture(scope="module")
 def homes() -> tuple[Place, Place, Place]:
     """Gateway and two homes, wired."""
-    gateway, inner, nat = Place("gw", network.GATEWAY), Place("lan", network.SERVER), Place("nat", NAT)
+    gateway, inner, nat = Place("gw", network.GATEWAY), LAN, Place("nat", NAT)
     home_a, home_b = Place("home-a", "192.168.7.11"), Place("home-b", "192.168.8.12")
     for place in (gateway, inner, nat, home_a, home_b):
         run("ip", "netns", "add", place.name)
@@ -86,11 +88,16 @@ def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, P
     with StrongSwanClient(home_a, tmp_path) as alice, StrongSwanClient(home_b, tmp_path) as bob:
         for client, user in ((alice, office.ALICE), (bob, office.BOB)):
             client.start(Login(user), gateway.authority)
-            client.connect(within=40)
+            client.connect(within=60)
 
         assert answered(home_a) >= 4, gateway.log()[-3000:] + states(place)
         assert answered(home_b) >= 4
-        assert answered(home_a, 3000) >= 4  # fragmented before ESP
+        assert answered(home_a, 3000) >= 4
+        node = next(line for line in gateway.log().splitlines() if "serving" in line and "data_plane=" in line)
+        assert "fragmented after ESP only" not in node
+        # What is too large and must not be cut is refused before ESP, with the tunnel's MTU.
+        told = place.run("ip", "-d", "link", "show", "type", "xfrm").stdout
+        assert f"mtu {DEFAULT_MTU} " in told
 
         shown = states(place)
         assert shown.count("proto esp") == 4
@@ -110,7 +117,10 @@ def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, P
         assert {each["spi"] for each in held} == {f"{int(spi, 16):08x}" for spi in re.findall(r"spi (0x\w+)", shown)}
         assert all(each["packets"] > 0 for each in held)
         spd = gateway.held("spd", "--user", office.BOB.name)
-        assert sorted(each["direction"] for each in spd) == ["forward", "in", "out"]
+        assert sorted((each["action"], each["direction"]) for each in spd) == [
+            *(("discard", "forward"), ("discard", "in")),  # in clear
+            *(("protect", "forward"), ("protect", "in"), ("protect", "out")),
+        ]
 
         gateway.disconnect(office.BOB.name)
         eventually(lambda: states(place).count("proto esp") == 2, within=20, what="bob's SAs are gone")
@@ -122,15 +132,60 @@ def test_two_clients_behind_one_nat(gateway: CoatiGateway, homes: tuple[Place, P
         eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
 
 
+def test_nftables_keeps_what_is_reachable_on_packets_that_came_out_of_the_kernels_esp(
+    gateway: CoatiGateway, homes: tuple[Place, Place, Place], tmp_path: Path
+) -> None:
+    """The Child SA was made for the whole network: only the firewall can tell what has changed since."""
+    place, home_a, _ = homes
+    with StrongSwanClient(home_a, tmp_path) as alice:
+        alice.start(Login(office.ALICE), gateway.authority)
+        alice.connect(within=60)
+        assert answered(home_a) >= 4, gateway.log()[-3000:] + states(place)
+        gateway.coati("user", "set", office.ALICE.name, f"reachable={network.INNER_GATEWAY}/32")
+        try:
+            eventually(lambda: answered(home_a) == 0, within=60, what="the server is out of reach")
+            assert answered(home_a, address=network.INNER_GATEWAY) >= 4, states(place)
+            assert f"src {alice.virtual_ip}/32 dst {network.INNER_NETWORK}" in place.run("ip", "xfrm", "policy").stdout
+        finally:
+            gateway.coati("user", "set", office.ALICE.name, "reachable=inherit")
+        eventually(lambda: answered(home_a) >= 4, within=60, what="the server may be reached again")
+        alice.disconnect()
+        eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
+
+
+def test_clients_are_masqueraded_and_their_mss_clamped(
+    gateway: CoatiGateway, homes: tuple[Place, Place, Place], tmp_path: Path
+) -> None:
+    place, home_a, _ = homes
+    gateway.coati("pool", "set", office.PROFILE, "--masquerade")
+    LAN.run("ip", "route", "del", "default")  # only who seems to be the gateway gets an answer
+    try:
+        with StrongSwanClient(home_a, tmp_path) as alice:
+            alice.start(Login(office.ALICE), gateway.authority)
+            alice.connect(within=60)
+            eventually(lambda: answered(home_a) >= 4, within=60, what="answers come to the gateway's own address")
+            assert answered(home_a, 3000) >= 4
+            rules = place.run("nft", "list", "table", "ip", "coati").stdout
+            hidden = re.search(r"counter packets (\d+) bytes \d+ masquerade", rules)
+            assert hidden is not None, rules
+            assert int(hidden[1]) > 0
+            assert rules.count(f"maxseg size set {DEFAULT_MTU - 40}") == 2, rules
+            alice.disconnect()
+            eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
+    finally:
+        LAN.run("ip", "route", "add", "default", "via", network.INNER_GATEWAY)
+        gateway.coati("pool", "set", office.PROFILE, "--no-masquerade")
+
+
 def test_without_nftables_the_kernels_policies_keep_what_is_reachable(
     gateway: CoatiGateway, homes: tuple[Place, Place, Place], tmp_path: Path
 ) -> None:
-    """The guest's nftables has no filter chains: the Child SA is narrowed to what the user may reach."""
+    """The plain guest's nftables has no filter chains: the Child SA is narrowed to what the user may reach."""
     place, home_a, _ = homes
     gateway.coati("user", "set", office.ALICE.name, f"reachable={network.INNER_GATEWAY}/32")
     with StrongSwanClient(home_a, tmp_path) as alice:
         alice.start(Login(office.ALICE), gateway.authority)
-        alice.connect(within=40)
+        alice.connect(within=60)
         assert answered(home_a, address=network.INNER_GATEWAY) >= 4, gateway.log()[-3000:] + states(place)
         assert answered(home_a) == 0
         policies = place.run("ip", "xfrm", "policy").stdout

@@ -2,7 +2,8 @@
 
 ``uml(script)`` boots it on this machine's own root file system (read-only), runs the shell script as
 root in it and gives what it printed. A boot takes some seconds, so a test should bring its scenarios
-together. In the guest, ``$PYTHON`` is our interpreter, the working directory is the repository, and
+together. With ``complete=True`` the kernel has what Debian's leaves out (``modules.py``). In the guest,
+``$PYTHON`` is our interpreter, the working directory is the repository, and
 ``/run`` and ``TMPDIR`` are empty and writable, all else is read-only. It has no network but what it makes.
 """
 
@@ -20,11 +21,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.kernel import modules
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 REPOSITORY = Path(__file__).parents[2]
-_MODULES = Path("/usr/lib/uml/modules")
 # Where the guest may write; it must hide nothing of ours. Not in /run: each charon gets a /run of its own.
 _SCRATCH = next(
     place
@@ -42,9 +44,9 @@ for node in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0" "net/tun 
     set -- $node; mknod -m 666 /dev/$1 c $2 $3
 done
 ln -s /proc/self/fd /dev/fd; ln -s /proc/self/fd/0 /dev/stdin; ln -s /proc/self/fd/1 /dev/stdout
-mkdir -p /run/netns /run/modules/lib/modules
+mkdir -p /run/netns /run/modules/lib
 # The guest's modules are not where modprobe looks; the kernel calls it too, for algorithms.
-ln -s {modules}/$(uname -r) /run/modules/lib/modules/$(uname -r)
+ln -s {modules} /run/modules/lib/modules
 printf '#!/bin/sh\\nexec /usr/sbin/modprobe -d /run/modules "$@"\\n' >/run/modprobe; chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
 ip link set lo up
@@ -58,18 +60,27 @@ sync; poweroff -f 2>/dev/null || halt -f -p
 """
 
 ESP_MODULES = ("esp4", "xfrm_user", "veth", "tun", "iptable_nat", "xt_MASQUERADE", "xt_nat", "iptable_filter")
+COMPLETING_MODULES = ("xfrm_interface", "nf_tables", "nft_chain_nat", "nft_masq", "nft_reject_ipv4", "nft_ct")
 
 
 @pytest.fixture(scope="session")
-def uml() -> Callable[..., str]:
-    """Give ``uml(script, seconds=..., modules=...)``; it fails the test when the script does or takes too long."""
+def completed_modules() -> Path:
+    """Build the modules that Debian's kernel lacks, once."""
+    try:
+        return modules.build(REPOSITORY / "build") / "lib/modules"
+    except modules.CannotBuild as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="session")
+def uml(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Give ``uml(script, seconds=..., complete=...)``; it fails the test when the script does or takes too long."""
     kernel = shutil.which("linux.uml")
     if kernel is None:
         pytest.fail("no linux.uml: run tests/apt.sh")
 
-    def boot(
-        script: str, *, seconds: float = 90.0, modules: tuple[str, ...] = ESP_MODULES, megabytes: int = 512
-    ) -> str:
+    def boot(script: str, *, seconds: float = 90.0, complete: bool = False, megabytes: int = 512) -> str:
+        there = request.getfixturevalue("completed_modules") if complete else modules.SHIPPED
         # Not in a place for temporary files: the guest has its own.
         (REPOSITORY / "build").mkdir(exist_ok=True)
         directory = Path(tempfile.mkdtemp(prefix="uml-", dir=REPOSITORY / "build"))
@@ -77,9 +88,9 @@ def uml() -> Callable[..., str]:
         init.write_text(
             _INIT.format(
                 python=sys.executable,
-                modules=_MODULES,
+                modules=there,
                 repository=REPOSITORY,
-                wanted=" ".join(modules),
+                wanted=" ".join((*ESP_MODULES, *(COMPLETING_MODULES if complete else ()))),
                 script=script,
                 scratch=_SCRATCH,
             )

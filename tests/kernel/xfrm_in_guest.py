@@ -8,6 +8,7 @@ The clients' ends are configured by ``ip xfrm`` alone, so that nothing of ours i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -16,13 +17,15 @@ import subprocess
 import time
 from dataclasses import replace
 from ipaddress import IPv4Network
+from pathlib import Path as Files
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ike_engine.child_sa import ChildSa, EspKeys
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
-from ike_engine.dataplane.databases import Direction, Owner
+from ike_engine.dataplane import xfrm_interface
+from ike_engine.dataplane.databases import Action, Direction, Owner
 from ike_engine.dataplane.interface import (
     ChildCounters,
     Counters,
@@ -38,13 +41,15 @@ from ike_engine.dataplane.interface import (
 )
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.dataplane.xfrm import XfrmDataPlane
+from ike_engine.dataplane.xfrm_interface import INTERFACE_ID, XfrmInterface
 from ike_engine.dataplane.xfrm_probe import encapsulate, probe
 from ike_engine.path import Address, Path
 from ike_engine.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+HAS_INTERFACES = xfrm_interface.probe() is None
 GATEWAY = Address("192.0.2.1", 4500)
 NAT = "192.0.2.20"
 GCM = EspSuite(Cipher.AES_GCM_128)
@@ -132,8 +137,8 @@ class Client:
 class Gateway:
     """The data plane under test, its reports, and what the kernel shows of it."""
 
-    def __init__(self) -> None:
-        self.plane = XfrmDataPlane()
+    def __init__(self, interface_id: int) -> None:
+        self.plane = XfrmDataPlane(interface_id)
         self.reports: list[Report] = []
         self.plane.attach(self.reports.append)
 
@@ -161,6 +166,7 @@ class Gateway:
 
 @pytest.fixture(scope="module", autouse=True)
 def network() -> Iterator[None]:
+    """The world, with the clients' addresses routed as the keeper routes them."""
     run("sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1")
     for name in ("cdlan", "cdnat", "cdfirst", "cdsecond"):
         run(f"ip netns add {name}")
@@ -175,25 +181,32 @@ def network() -> Iterator[None]:
         run(f"ip route add default via 192.168.7{number}.1", name)
         run(f"ip address add 10.9.0.{number}/32 dev lo", name)
         run(f"ip route add 10.77.0.0/24 via 192.168.7{number}.1 src 10.9.0.{number}", name)
-    # The address range of the clients leads into a TUN that nobody reads: only a policy takes a packet elsewhere.
-    sink, interface = open_tun("coati%d")
-    run(f"ip route add 10.9.0.0/24 dev {interface}")
-    holders = [
-        subprocess.Popen(
-            ["ip", "netns", "exec", name, "python3", "-c", _HOLD_SOCKET], stdout=subprocess.PIPE, stdin=subprocess.PIPE
-        )
-        for name in ("cdfirst", "cdsecond")
-    ]
-    for holder in holders:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"bound\n"
-    yield
-    for holder in holders:
-        holder.kill()
-        holder.communicate()
-    for udp in sockets:
-        udp.close()
-    os.close(sink)
+    with contextlib.ExitStack() as opened:
+        if HAS_INTERFACES:
+            device = XfrmInterface("coati%d", DEFAULT_MTU)
+            opened.callback(device.close)
+            name = device.name
+        else:  # a TUN that nobody reads: only a policy takes a packet elsewhere
+            sink, name = open_tun("coati%d")
+            opened.callback(os.close, sink)
+        run(f"ip route add 10.9.0.0/24 dev {name}")
+        holders = [
+            subprocess.Popen(
+                ["ip", "netns", "exec", name, "python3", "-c", _HOLD_SOCKET],
+                stdout=subprocess.PIPE,
+                stdin=subprocess.PIPE,
+            )
+            for name in ("cdfirst", "cdsecond")
+        ]
+        for holder in holders:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"bound\n"
+        yield
+        for holder in holders:
+            holder.kill()
+            holder.communicate()
+        for udp in sockets:
+            udp.close()
 
 
 _HOLD_SOCKET = """
@@ -236,7 +249,7 @@ def _map(*clients: Client) -> None:
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    gateway = Gateway()
+    gateway = Gateway(INTERFACE_ID if HAS_INTERFACES else 0)
     yield gateway
     gateway.plane.close()
     assert gateway.states() == ""
@@ -263,6 +276,7 @@ def _client(name: str, number: int, suite: EspSuite) -> Iterator[Client]:
 
 def test_the_kernel_is_found_able() -> None:
     assert probe() is None
+    assert (os.environ["KERNEL"] == "complete") == HAS_INTERFACES
 
 
 def test_two_clients_behind_one_nat_address(gateway: Gateway, first: Client, second: Client) -> None:
@@ -281,8 +295,10 @@ def test_two_clients_behind_one_nat_address(gateway: Gateway, first: Client, sec
     assert "encap type espinudp sport 4500 dport 20002" in states
     assert states.count(f"src {NAT} dst {GATEWAY.ip}") == 2
     policies = gateway.policies()
-    for direction in ("in", "fwd", "out"):
-        assert policies.count(f"dir {direction} ") == 2
+    for direction, count in (
+        (("in", 4), ("fwd", 4), ("out", 2)) if HAS_INTERFACES else (("in", 2), ("fwd", 2), ("out", 2))
+    ):
+        assert policies.count(f"dir {direction} ") == count
     for child, octets in ((children[first], 3 * 84), (children[second], 3 * 1328)):
         counters = gateway.counters(child)
         assert (counters.packets_in, counters.packets_out) == (3, 3)
@@ -332,7 +348,13 @@ def test_the_kernels_databases_are_shown_without_keys(gateway: Gateway, first: C
         assert inbound.lifetime_seconds == child.lifetime_seconds
         assert {entry.peer_id for entry in (inbound, outbound)} == {child.peer_id}
         policies = [entry for entry in held.spd if entry.peer_id == child.peer_id]
-        assert sorted(entry.direction.name for entry in policies) == ["FORWARD", "IN", "OUT"]
+        protecting = [entry for entry in policies if entry.action is Action.PROTECT]
+        assert sorted(entry.direction.name for entry in protecting) == ["FORWARD", "IN", "OUT"]
+        assert {entry.interface_id for entry in (*protecting, inbound, outbound)} == {
+            INTERFACE_ID if HAS_INTERFACES else 0
+        }
+        in_clear = [entry for entry in policies if entry.action is Action.DISCARD]
+        assert len(in_clear) == (2 if HAS_INTERFACES else 0)
         assert {entry.reqid for entry in policies} == {inbound.reqid}
         assert bytes(child.inbound_keys.encryption).hex() not in repr(held)
     (foreign,) = [entry for entry in held.sad if entry.spi == 0x999]
@@ -525,7 +547,7 @@ def test_leftovers_of_a_dead_keeper_are_swept_and_others_sas_stay(gateway: Gatew
         f"aead rfc4106(gcm(aes)) 0x{bytes(20).hex()} 128"
     )
     gateway.plane.apply(Install(first.child(), Installing.BOTH))
-    successor = XfrmDataPlane()
+    successor = XfrmDataPlane(INTERFACE_ID if HAS_INTERFACES else 0)
     assert gateway.policies() == ""
     states = gateway.states()
     assert "0x00000999" in states
@@ -546,4 +568,57 @@ def test_packets_too_large_for_the_tunnel_are_refused_or_cut_and_arrive(gateway:
         check=False,
     )
     assert f"Frag needed and DF set (mtu = {DEFAULT_MTU})" in refused.stdout
-    assert first.ping(octets=4000) == 3
+    with _leaving("cdo") as packets:
+        assert first.ping(octets=4000) == 3
+        fragments = sum(1 for packet in packets() if int.from_bytes(packet[6:8], "big") & 0x3FFF)  # MF, or an offset
+    # An XFRM interface cuts inner packets, so that whole packets of ESP leave; policies alone cut nothing before ESP.
+    assert (fragments == 0) == HAS_INTERFACES
+    assert gateway.counters(child).packets_out >= (9 if HAS_INTERFACES else 3)
+
+
+@contextlib.contextmanager
+def _leaving(device: str) -> Iterator[Callable[[], list[bytes]]]:
+    """Give what collects the IPv4 packets that leave by a device."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003)) as tap:
+        tap.bind((device, 0x0003))
+        tap.setblocking(False)
+
+        def collect() -> list[bytes]:
+            collected = []
+            while True:
+                try:
+                    packet, (_, _, kind, *_) = tap.recvfrom(65535)
+                except BlockingIOError:
+                    return collected
+                if kind == socket.PACKET_OUTGOING and packet[0] >> 4 == 4:
+                    collected.append(packet)
+
+        yield collect
+
+
+def test_nobody_speaks_for_a_client_in_clear(gateway: Gateway, first: Client) -> None:
+    """Not to the network behind the gateway, and not to the gateway itself; from the outside or from beside."""
+    child = first.child()
+    first.install(child)
+    gateway.plane.apply(Install(child, Installing.BOTH))
+    assert first.ping(1) == 1
+    run("sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.cdo.rp_filter=0")
+    run(f"ip address add {first.virtual_ip}/32 dev lo", "cdnat")
+    run("ip route add 10.77.0.0/24 via 192.0.2.1", "cdnat")
+    before = _dropped_by_policy()
+    with _leaving("cdl") as packets:
+        for destination in ("10.77.0.2", "10.77.0.1"):
+            words = f"ip netns exec cdnat ping -c 1 -W 1 -I {first.virtual_ip} {destination}".split()
+            assert subprocess.run(words, capture_output=True, timeout=20, check=False).returncode == 1
+        forwarded = [packet for packet in packets() if socket.inet_ntoa(packet[12:16]) == first.virtual_ip]
+    assert forwarded == []
+    assert _dropped_by_policy() >= before + 2
+    run("ip route del 10.77.0.0/24", "cdnat")
+    run(f"ip address del {first.virtual_ip}/32 dev lo", "cdnat")
+    run("sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.cdo.rp_filter=1")
+
+
+def _dropped_by_policy() -> int:
+    """Packets that came in clear where a policy wants a tunnel, or that it wants not at all."""
+    counted = dict(line.split() for line in Files("/proc/net/xfrm_stat").read_text().splitlines())
+    return sum(int(counted[name]) for name in ("XfrmInTmplMismatch", "XfrmInPolBlock", "XfrmInNoPols"))

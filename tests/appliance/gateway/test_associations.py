@@ -56,13 +56,13 @@ async def test_what_nobody_knows_is_an_orphan_and_what_others_hold_is_foreign(re
         sad_entry(peer_id=1, spi=0xDEAD, inbound_spi=0xDEAD),  # a Child SA that the session has forgotten
         sad_entry(owner=Owner.NOBODY, peer_id=0, inbound_spi=0),
         sad_entry(owner=Owner.OTHERS, peer_id=0, inbound_spi=0, direction=Direction.UNKNOWN, encapsulated=False),
-        policies=(spd_entry(peer_id=99), spd_entry(owner=Owner.PLANE, peer_id=0), spd_entry(owner=Owner.OTHERS)),
+        policies=(spd_entry(peer_id=99), spd_entry(owner=Owner.OTHERS)),
     )
     orphan, foreign = HeldState.ORPHAN, HeldState.FOREIGN
     assert [each.state for each in stock.sad[2:]] == [orphan, orphan, orphan, foreign]
     assert {(each.user, each.session_id) for each in stock.sad[2:]} == {("", None)}
     assert (stock.sad[-1].inbound_spi, stock.sad[-1].source) == ("", "198.51.100.7")
-    assert [each.state for each in stock.spd] == [orphan, HeldState.GATEWAY, foreign]
+    assert [each.state for each in stock.spd] == [orphan, foreign]
 
 
 async def test_what_a_session_should_have_and_has_not_is_missing(recorder: Recorder) -> None:

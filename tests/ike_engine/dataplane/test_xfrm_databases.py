@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import time
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -156,3 +157,39 @@ def test_the_kernel_s_own_spd_is_read(alone: Callable[[Callable[[], list[SpdEntr
             *(0, 0, 0, "0.0.0.0", "0.0.0.0"),
         ),
     }
+
+
+@pytest.mark.root
+def test_policies_of_an_interface_stand_beside_those_of_none(
+    alone: Callable[[Callable[[], None]], None],
+) -> None:
+    """The kernel tells policies for the same packets apart by the interface that they are for."""
+
+    def look() -> None:
+        netlink = NetlinkSocket(socket.NETLINK_XFRM)
+        through = xfrm.PolicyEntry(
+            direction=xfrm.Direction.IN,
+            source=VIRTUAL_IP,
+            destination=EVERYTHING,
+            reqid=REQID,
+            outer=("0.0.0.0", GATEWAY.ip),
+            interface_id=0x43000000,
+        )
+        in_clear = replace(through, discard=True, interface_id=0)
+
+        def shown() -> set[tuple[Action, int]]:
+            messages = netlink.dump(xfrm.all_policies())
+            return {(entry.action, entry.interface_id) for entry in spd_entries(messages, {})}
+
+        netlink.request(through.replace(), in_clear.replace())
+        assert shown() == {(Action.PROTECT, 0x43000000), (Action.DISCARD, 0)}
+        netlink.request(through.delete())
+        assert shown() == {(Action.DISCARD, 0)}
+        netlink.request(through.replace(), in_clear.delete())
+        assert shown() == {(Action.PROTECT, 0x43000000)}
+        swept = [xfrm.PolicyInfo.parse(message.body).delete() for message in netlink.dump(xfrm.all_policies())]
+        netlink.request(*swept)
+        assert shown() == set()
+        netlink.close()
+
+    alone(look)

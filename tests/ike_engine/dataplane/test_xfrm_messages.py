@@ -117,6 +117,11 @@ def test_how_often_a_mapping_is_reported_is_said_to_the_kernel() -> None:
     assert attributes[32] == struct.pack("=I", 1)
 
 
+def test_an_sa_of_an_interface_bears_its_number_also_when_it_is_updated() -> None:
+    for request in (replace(OUTBOUND, interface_id=9).new(), replace(OUTBOUND, interface_id=9).update()):
+        assert dict(request.attributes)[31] == struct.pack("=I", 9)
+
+
 def test_a_state_is_read_back() -> None:
     request = INBOUND.new()
     encoded = request.encode(0, 0)[16:]

@@ -172,13 +172,25 @@ def test_the_administrators_choice_needs_no_probe(kind: DataPlaneKind) -> None:
 
 
 @pytest.mark.parametrize(
-    ("obstacle", "chosen"),
-    [(None, (DataPlaneKind.XFRM, "the kernel does ESP")), ("no esp4", (DataPlaneKind.USERSPACE, "no esp4"))],
+    ("obstacle", "no_interface", "chosen"),
+    [
+        (None, None, (DataPlaneKind.XFRM, "the kernel does ESP")),
+        (
+            None,
+            "no interfaces",
+            (DataPlaneKind.XFRM, "the kernel does ESP; large packets are fragmented after ESP only: no interfaces"),
+        ),
+        ("no esp4", None, (DataPlaneKind.USERSPACE, "no esp4")),
+    ],
 )
 def test_auto_takes_the_kernel_if_it_can_and_says_why(
-    obstacle: str | None, chosen: tuple[DataPlaneKind, str], monkeypatch: pytest.MonkeyPatch
+    obstacle: str | None,
+    no_interface: str | None,
+    chosen: tuple[DataPlaneKind, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ike_engine.dataplane.xfrm_probe.probe", lambda: obstacle)
+    monkeypatch.setattr("ike_engine.dataplane.xfrm_interface.probe", lambda: no_interface)
     assert choose_data_plane(None) == chosen
 
 
