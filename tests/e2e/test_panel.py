@@ -162,6 +162,7 @@ def test_copying_says_so(furnished: Appliance, open_page: Callable[..., Page]) -
 
 
 def test_a_lost_stream_is_said(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
+    page.goto("/settings")  # which asks for nothing by itself: a request that the line cuts off is said on the console
     expect(page.locator("#live-dot")).to_have_text("live")
     page.clock.install(time=now())
     page.context.set_offline(True)
