@@ -68,9 +68,18 @@ def test_a_client_comes_is_probed_and_is_disconnected(
         proofs.ping(network.home_a)
         expect(row).to_contain_text(re.compile(r"\d+ B|kB"))
 
+        row.get_by_role("link", name=office.ALICE.name).first.click()
+        said = page.locator("#transcript .ladder")
+        for exchange in ("main mode", "Xauth", "Mode Config", "quick mode"):
+            expect(said).to_contain_text(exchange)
+        expect(said).to_contain_text(f"traffic between {client.virtual_ip}")
+        expect(page.locator("#policy")).to_contain_text("profile and pool")
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTEFACTS / "real-client-session.png", full_page=True)
+        page.goto("/sessions")
+
         with client.frozen():
             expect(row).to_contain_text(re.compile(r"probing \d+ of \d+"))
-            ARTEFACTS.mkdir(exist_ok=True)
             page.screenshot(path=ARTEFACTS / "real-client-probed.png")
         expect(row).to_contain_text("alive")
 
