@@ -44,6 +44,7 @@ class PeerDescription:
         identity: Its phase 1 identity in words (shared by all when it is a group name).
         vendor_ids: Names of its vendor IDs, unknown ones in hex.
         certificate: DER of its verified certificate (XAUTH_RSA only).
+        issuers: DER of those above it, each by the next, up to the authority that we trust.
     """
 
     isakmp_sa: int
@@ -53,6 +54,7 @@ class PeerDescription:
     identity: str
     vendor_ids: tuple[str, ...] = ()
     certificate: bytes | None = None
+    issuers: tuple[bytes, ...] = ()
 
 
 class Prompt(enum.Enum):

@@ -95,7 +95,7 @@ class ClientCertificates:
     def __init__(self, revocations: RevocationService) -> None:
         self._revocations = revocations
         self._known = Known()
-        self._connected: dict[int, x509.Certificate] = {}
+        self._connected: dict[int, Chain] = {}
 
     def reconfigure(self, known: Known) -> None:
         """Judge from now on by what is configured now."""
@@ -105,16 +105,15 @@ class ClientCertificates:
         """Say why this login must be refused whatever the password is; ``None``: nothing speaks against it."""
         if peer.certificate is None:
             return None
-        certificate = x509.load_der_x509_certificate(peer.certificate)
-        subject = certificate.subject.rfc4514_string()
-        revoked, unknown = await self._look_up(certificate)
-        if revoked:
+        found = await self._look_up(_chain(peer, peer.certificate))
+        if found.revoked:
             return Rejected(
-                f"the certificate of {subject} was revoked {revoked}", "issue another: coati certificate issue"
+                f"the certificate of {found.subject} was revoked {found.revoked}",
+                "issue another: coati certificate issue",
             )
-        if unknown:
+        if found.unknown:
             return Rejected(
-                f"nobody can tell whether the certificate of {subject} was revoked: {unknown}",
+                f"nobody can tell whether the certificate of {found.subject} was revoked: {found.unknown}",
                 "see to it that its authority's CRL or OCSP responder can be reached, "
                 "or let clients in all the same: coati ca set NAME --check soft",
             )
@@ -142,7 +141,7 @@ class ClientCertificates:
     def note(self, peer_id: int, peer: PeerDescription) -> None:
         """Remember by which certificate a client came in."""
         if peer.certificate is not None:
-            self._connected[peer_id] = x509.load_der_x509_certificate(peer.certificate)
+            self._connected[peer_id] = _chain(peer, peer.certificate)
 
     def revoked_here(self, peers: Collection[int]) -> list[tuple[int, str]]:
         """Give those of the connected clients whose certificate our own table says was revoked, and why in words.
@@ -153,8 +152,9 @@ class ClientCertificates:
         for gone in self._connected.keys() - set(peers):
             del self._connected[gone]
         return [
-            (peer_id, _ended(words))
-            for peer_id, certificate in self._connected.items()
+            (peer_id, _ended(certificate, words))
+            for peer_id, chain in self._connected.items()
+            for certificate in chain
             if (words := self._known.revoked.get(_key(certificate))) is not None
         ]
 
@@ -162,10 +162,10 @@ class ClientCertificates:
         """Give those whose authority has revoked their certificate meanwhile; may wait for the network."""
         self.revoked_here(peers)
         found = []
-        for peer_id, certificate in list(self._connected.items()):
-            revoked, _ = await self._look_up(certificate)
-            if revoked:
-                found.append((peer_id, _ended(revoked)))
+        for peer_id, chain in list(self._connected.items()):
+            finding = await self._look_up(chain)
+            if finding.revoked:
+                found.append((peer_id, _ended(finding.certificate, finding.revoked)))
         return found
 
     def end_revoked(self, peers: Collection[int], disconnect: Callable[[int, str], None]) -> None:
@@ -180,25 +180,74 @@ class ClientCertificates:
             for peer_id, reason in await self.revoked_outside(there()):
                 disconnect(peer_id, reason)
 
-    async def _look_up(self, certificate: x509.Certificate) -> tuple[str, str]:
-        """Give how it was revoked, or why nobody can tell although somebody must; both empty: it is good."""
+    async def _look_up(self, chain: Chain) -> _Found:
+        """Look up each certificate of a chain, from the leaf up; whom we trust ourselves is not looked up."""
+        for certificate, above in zip(chain, (*chain[1:], None), strict=True):
+            found = await self._look_up_one(certificate, above, chain[-1])
+            if found.revoked or found.unknown:
+                return found
+            if above is None or self._authority(certificate) is not None:
+                break
+        return _Found(chain[0])
+
+    async def _look_up_one(
+        self, certificate: x509.Certificate, above: x509.Certificate | None, top: x509.Certificate
+    ) -> _Found:
         if (words := self._known.revoked.get(_key(certificate))) is not None:
-            return words, ""
-        issuers = [each for each in self._known.authorities if is_issued_by(certificate, each.certificate)]
-        if not issuers:  # through an intermediate that the client sent along: whom to ask is not known
+            return _Found(certificate, revoked=words)
+        if certificate is top and self._authority(certificate) is not None:
+            return _Found(certificate)
+        issuer = self._authority(above) if above is not None else self._issuer(certificate)
+        if issuer is None and above is not None and (anchor := self._authority(top)) is not None:
+            # An intermediate that the client sent along: asked where certificates say, as strictly as what it hangs on.
+            issuer = Outside(above, anchor.check)
+        if issuer is None:
             strict = any(each.check is RevocationCheck.HARD for each in self._known.authorities)
-            return "", f"{certificate.issuer.rfc4514_string()} is not known here" if strict else ""
-        issuer = issuers[0]
+            unknown = f"{certificate.issuer.rfc4514_string()} is not known here" if strict else ""
+            return _Found(certificate, unknown=unknown)
         if issuer.check is RevocationCheck.OFF:
-            return "", ""
+            return _Found(certificate)
         finding = await self._revocations.ask(
             certificate, issuer.certificate, crl_url=issuer.crl_url, ocsp_url=issuer.ocsp_url
         )
         if finding.status is Status.REVOKED:
-            return finding.words or "by its authority", ""
+            return _Found(certificate, revoked=finding.words or "by its authority")
         if finding.status is Status.UNKNOWN and issuer.check is RevocationCheck.HARD:
-            return "", finding.words
-        return "", ""
+            return _Found(certificate, unknown=finding.words)
+        return _Found(certificate)
+
+    def _authority(self, certificate: x509.Certificate) -> Outside | None:
+        """Give what is known of an authority, be this an earlier certificate of the same name and key."""
+        return next((each for each in self._known.authorities if _is_same(each.certificate, certificate)), None)
+
+    def _issuer(self, certificate: x509.Certificate) -> Outside | None:
+        return next((each for each in self._known.authorities if is_issued_by(certificate, each.certificate)), None)
+
+
+Chain = tuple[x509.Certificate, ...]
+"""A client's certificate, and those above it up to the authority that we trust."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of a certificate: how it was revoked, or why nobody can tell although somebody must."""
+
+    certificate: x509.Certificate
+    revoked: str = ""
+    unknown: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Whose it is."""
+        return self.certificate.subject.rfc4514_string()
+
+
+def _chain(peer: PeerDescription, leaf: bytes) -> Chain:
+    return tuple(map(x509.load_der_x509_certificate, (leaf, *peer.issuers)))
+
+
+def _is_same(one: x509.Certificate, other: x509.Certificate) -> bool:
+    return one == other or (one.subject == other.subject and one.public_key() == other.public_key())
 
 
 def _authorities_of(profile: models.Profile) -> Iterator[x509.Certificate]:
@@ -206,8 +255,8 @@ def _authorities_of(profile: models.Profile) -> Iterator[x509.Certificate]:
         yield from x509.load_pem_x509_certificates(profile.client_authorities.encode())
 
 
-def _ended(revoked: str) -> str:
-    return f"its certificate was revoked {revoked}"
+def _ended(certificate: x509.Certificate, revoked: str) -> str:
+    return f"the certificate of {certificate.subject.rfc4514_string()} was revoked {revoked}"
 
 
 def _key(certificate: x509.Certificate) -> tuple[bytes, int]:

@@ -65,7 +65,7 @@ def validate(
     at: datetime,
     identification: Identification | None,
     purpose: Purpose,
-) -> x509.Certificate:
+) -> tuple[x509.Certificate, ...]:
     """Decide whether to believe a certificate.
 
     Args:
@@ -76,7 +76,8 @@ def validate(
         purpose: What the peer is to us.
 
     Returns:
-        The leaf.
+        The leaf, whatever leads from it to the authority that vouches, and that authority; the leaf alone if it is
+        trusted itself.
 
     Raises:
         InvalidCertificate: it is not to be believed; the message says why.
@@ -97,7 +98,7 @@ def validate(
         .build_client_verifier()
     )
     try:
-        verifier.verify(leaf, intermediates)
+        verified = verifier.verify(leaf, intermediates)
     except (VerificationError, *_UNREADABLE) as error:
         raise InvalidCertificate(_why(leaf, intermediates, at, error)) from error
     try:
@@ -107,7 +108,7 @@ def validate(
             _check_identification(leaf, identification)
     except _UNREADABLE as error:
         raise InvalidCertificate(f"the certificate of {_subject(leaf)} cannot be read: {error}") from error
-    return leaf
+    return tuple(verified.chain)
 
 
 def public_key(der: bytes) -> PublicKeyTypes:

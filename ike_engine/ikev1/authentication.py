@@ -14,6 +14,8 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from ike_engine.crypto.certificates import Purpose, matches_name, public_key, validate
 from ike_engine.crypto.prf import prf
 from ike_engine.crypto.signatures import verify_hash
@@ -131,7 +133,7 @@ def trust(
     if not signs(sa, initiator=not sa.initiator):
         return
     chain = _chain(certificates)
-    leaf = validate(
+    leaf, *issuers = validate(
         chain,
         sa.served_by.trust_anchors,
         at=at,
@@ -141,6 +143,7 @@ def trust(
     if gateway_name and not matches_name(leaf, gateway_name):
         raise InvalidCertificate(f"the gateway's certificate is not for {gateway_name}")
     sa.certificate = chain[0]
+    sa.issuers = tuple(each.public_bytes(Encoding.DER) for each in issuers)
 
 
 def _chain(certificates: Sequence[Certificate]) -> list[bytes]:

@@ -162,6 +162,7 @@ class Gateway:
             identity=str(sa.identity or ""),
             vendor_ids=tuple(dict.fromkeys(map(vendor_ids.names, sa.vendor_ids))),
             certificate=sa.certificate,
+            issuers=sa.issuers,
         )
 
     def _same_client(self, sa: IsakmpSa) -> Peer | None:

@@ -102,6 +102,7 @@ class IsakmpSa:
     vendor_ids: tuple[bytes, ...] = ()
     identity: Identification | None = None
     certificate: bytes | None = None
+    issuers: tuple[bytes, ...] = ()
     initial_contact: bool = False
     vpnc: bool = False
     established: bool = False

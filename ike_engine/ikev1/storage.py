@@ -141,6 +141,7 @@ class Storage:
             "vendor_ids": [value.hex() for value in sa.vendor_ids],
             "identity": _identification(sa.identity) if sa.identity else None,
             "certificate": sa.certificate.hex() if sa.certificate else None,
+            "issuers": [issuer.hex() for issuer in sa.issuers],
             "vpnc": sa.vpnc,
             "lifetime_seconds": sa.lifetime_seconds,
             "created": self._date(sa.created),
@@ -251,6 +252,7 @@ class Storage:
             vendor_ids=tuple(bytes.fromhex(value) for value in plain["vendor_ids"]),
             identity=_optional(_identification_from, plain["identity"]),
             certificate=_optional(bytes.fromhex, plain["certificate"]),
+            issuers=tuple(map(bytes.fromhex, plain["issuers"])),
             vpnc=plain["vpnc"],
             established=True,
             authorized=True,
@@ -324,6 +326,7 @@ def _description(description: PeerDescription) -> _Plain:
         "identity": description.identity,
         "vendor_ids": description.vendor_ids,
         "certificate": description.certificate.hex() if description.certificate else None,
+        "issuers": [issuer.hex() for issuer in description.issuers],
     }
 
 
@@ -336,4 +339,5 @@ def _description_from(plain: _Plain) -> PeerDescription:
         identity=plain["identity"],
         vendor_ids=tuple(plain["vendor_ids"]),
         certificate=_optional(bytes.fromhex, plain["certificate"]),
+        issuers=tuple(map(bytes.fromhex, plain["issuers"])),
     )

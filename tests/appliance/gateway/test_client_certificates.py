@@ -23,7 +23,7 @@ from appliance.profiles.schemas import ProfileChange
 from ike_engine import actions
 from ike_engine.policy import Authentication
 from tests.appliance.gateway.recording import PATH
-from tests.appliance.outside_authority import Authority
+from tests.appliance.outside_authority import Authority, Leaf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +97,7 @@ async def test_one_of_ours_is_refused_from_its_revocation_on_and_its_session_end
     assert "CN=alice was revoked on" in refusal.reason
     assert "coati certificate issue" in refusal.remedy
     ((peer_id, words),) = certificates.revoked_here({1, 2})
-    assert (peer_id, "its certificate was revoked" in words) == (1, True)
+    assert (peer_id, "the certificate of CN=alice was revoked" in words) == (1, True)
     assert certificates.revoked_here({2}) == []  # who is gone is forgotten
     assert certificates.revoked_here({1, 2}) == []
     assert web.asked == []
@@ -174,6 +174,57 @@ async def test_whose_authority_is_unknown_is_refused_where_one_is_strict(
         await authorities.change(work, "coati", AuthorityChange(check=RevocationCheck.HARD))
     await reconfigure(certificates, installation)
     assert await certificates.judge(replace(PEER, certificate=stray.der)) is not None
+
+
+async def through_an_intermediate(
+    installation: Installation, check: RevocationCheck, *, crl_url: str = "http://pki.example.net/crl"
+) -> tuple[Authority, Authority, actions.PeerDescription]:
+    """The client sends an intermediate along whose root we know."""
+    root = Authority("Outside CA")
+    between = Authority("Intermediate CA", above=root)
+    leaf = between.issue("alice", client=True, crl_url="http://pki.example.net/intermediate")
+    wanted = AuthorityImport(name="outside", content=base64.b64encode(root.pem), check=check, crl_url=crl_url)
+    async with installation.transaction(TEST) as work:
+        await authorities.import_(work, wanted)
+    return root, between, replace(PEER, certificate=leaf.der, issuers=(between.der, root.der))
+
+
+async def test_an_intermediate_that_was_revoked_lets_nobody_in(
+    certificates: ClientCertificates, installation: Installation, web: Web
+) -> None:
+    root, between, peer = await through_an_intermediate(installation, RevocationCheck.SOFT)
+    web.pages |= {"http://pki.example.net/crl": root.crl(), "http://pki.example.net/intermediate": between.crl()}
+    await reconfigure(certificates, installation)
+    assert await certificates.judge(peer) is None
+    assert web.asked == ["http://pki.example.net/intermediate", "http://pki.example.net/crl"]
+    certificates.note(1, peer)
+
+    again = ClientCertificates(RevocationService(web.get))
+    await reconfigure(again, installation)
+    root.revoke(Leaf(between.certificate, between.key))
+    web.pages["http://pki.example.net/crl"] = root.crl()
+    refusal = await again.judge(peer)
+    assert refusal is not None
+    assert "CN=Intermediate CA was revoked" in refusal.reason
+    again.note(1, peer)
+    assert [peer_id for peer_id, _ in await again.revoked_outside({1})] == [1]
+
+
+async def test_strictness_holds_for_the_whole_chain(
+    certificates: ClientCertificates, installation: Installation, web: Web
+) -> None:
+    root, between, peer = await through_an_intermediate(installation, RevocationCheck.HARD)
+    await reconfigure(certificates, installation)
+    web.pages["http://pki.example.net/crl"] = root.crl()
+    refusal = await certificates.judge(peer)  # nobody tells about the leaf
+    assert refusal is not None
+    assert "CN=alice" in refusal.reason
+    web.pages = {"http://pki.example.net/intermediate": between.crl()}
+    other = ClientCertificates(RevocationService(web.get))
+    await reconfigure(other, installation)
+    refusal = await other.judge(peer)  # nobody tells about the intermediate
+    assert refusal is not None
+    assert "CN=Intermediate CA" in refusal.reason
 
 
 async def test_a_profile_may_ask_for_the_users_own_certificate(

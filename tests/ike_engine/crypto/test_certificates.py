@@ -124,11 +124,19 @@ def check(
     identification: Identification | None = None,
     purpose: Purpose = Purpose.GATEWAY,
 ) -> x509.Certificate:
-    return validate(chain, anchors, at=at, identification=identification, purpose=purpose)
+    return validate(chain, anchors, at=at, identification=identification, purpose=purpose)[0]
 
 
 def leaf(*extensions: tuple[x509.ExtensionType, bool], issuer: Authority = ROOT, subject_key: Key = LEAF_KEY) -> bytes:
     return issuer.issue(LEAF_SUBJECT, subject_key, extensions)
+
+
+def test_the_way_up_to_who_vouches_is_given() -> None:
+    between = Authority("Between", 3, ROOT)
+    chain = validate(
+        (leaf(issuer=between), between.der), (ROOT.der,), at=NOW, identification=None, purpose=Purpose.GATEWAY
+    )
+    assert [each.subject for each in chain] == [LEAF_SUBJECT, between.subject, ROOT.subject]
 
 
 # ---- chains ---------------------------------------------------------------------------------
