@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import CursorResult, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,6 +12,8 @@ from appliance.commands.schemas import CommandFilter
 from appliance.models import Command, CommandOutcome, Node, Verb
 from appliance.models.columns import now
 from appliance.schema import Paging
+
+TOO_LATE: Final = "no gateway carried it out in time"
 
 
 async def find(session: AsyncSession, command_id: int, *, to_change: bool = False) -> Command | None:
@@ -27,7 +29,7 @@ async def node(session: AsyncSession, name: str) -> Node:
 async def wipe_secrets(session: AsyncSession, before: datetime) -> int:
     """Have orders fail whose secret waits for longer than since then; gives how many there were."""
     late = Command.secret.is_not(None), Command.created_at < before
-    failed = {"outcome": CommandOutcome.FAILED, "message": "no gateway took it in time", "finished_at": now()}
+    failed = {"outcome": CommandOutcome.FAILED, "message": TOO_LATE, "finished_at": now()}
     wiped = await session.execute(update(Command).where(*late).values(secret=None, **failed))
     return cast("CursorResult[tuple[()]]", wiped).rowcount
 

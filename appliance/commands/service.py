@@ -10,7 +10,7 @@ from appliance.commands.schemas import CommandFilter, CommandView
 from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.master_key import Unsealable
-from appliance.models import Command, Session, Verb
+from appliance.models import Command, CommandOutcome, Session, Verb
 from appliance.models.columns import now
 from appliance.schema import EVERYTHING, Page, Paging
 
@@ -74,14 +74,21 @@ async def show(work: Transaction, command_id: int) -> CommandView:
     return CommandView.model_validate(command)
 
 
-async def take_back(work: Transaction, command_id: int) -> CommandView | None:
-    """Remove an order whose outcome was awaited, and with it what it carried; gives it as it was."""
+async def settle(work: Transaction, command_id: int) -> CommandView:
+    """Give an order whose outcome was awaited; one that nobody carried out meanwhile has failed, and carries no secret.
+
+    It is not removed: SQLite would give its number to the next one, which a gateway would take for the same.
+
+    Raises:
+        NotFound: there is no such command.
+    """
     command = await repository.find(work.session, command_id, to_change=True)
     if command is None:
-        return None
-    view = CommandView.model_validate(command)
-    await work.session.delete(command)
-    return view
+        raise NotFound(f"there is no command {command_id}")
+    command.secret = None
+    if command.outcome is CommandOutcome.PENDING:
+        command.outcome, command.message, command.finished_at = CommandOutcome.FAILED, repository.TOO_LATE, now()
+    return CommandView.model_validate(command)
 
 
 async def wipe_secrets(work: Transaction) -> int:

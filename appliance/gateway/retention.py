@@ -32,6 +32,7 @@ _COMMAND_DAYS: Final = 30
 _TRANSCRIPT_SECONDS: Final = 600
 _SAMPLE_DAYS: Final = 31
 _STORED_DAYS: Final = 30  # of a gateway that was taken away: a live session is stored anew with each rekeying
+_LOGIN_KEPT: Final = timedelta(days=1)
 
 
 async def sweep(installation: Installation, by: str, at: datetime) -> None:
@@ -61,6 +62,7 @@ async def forget_old(session: AsyncSession, settings: RuntimeSettings, at: datet
         delete(commands).where(
             commands.finished_at < at - timedelta(days=_COMMAND_DAYS), commands.outcome != CommandOutcome.PENDING
         ),
+        delete(commands).where(commands.verb == Verb.JUDGE_LOGIN, commands.created_at < at - _LOGIN_KEPT),
     ]
     # What was said in a live session is asked for again by whoever wants to know.
     old.append(

@@ -1,7 +1,7 @@
 """Asking realms that only a gateway can ask: a command with the password, sealed to that gateway, and its outcome.
 
-The password is in the table for as long as a gateway takes to read it; the order is removed as soon as its outcome is
-known, or was awaited for too long (``commands.confidential`` says why it is worth nothing to whoever copies the table).
+The password is in the table until its outcome is known, or was awaited for too long (``commands.confidential`` says why
+it is worth nothing to whoever copies the table).
 """
 
 import asyncio
@@ -86,9 +86,9 @@ async def ask(
         await _wait(installation, order.id)
     finally:
         async with installation.transaction(actor) as work:
-            done = await commands.take_back(work, order.id)
+            done = await commands.settle(work, order.id)
     try:
-        judged = Judged.model_validate(done.result if done is not None else None)
+        judged = Judged.model_validate(done.result)
     except ValidationError:
         judged = Judged(verdict="unavailable")
     if judged.verdict == "unavailable":
