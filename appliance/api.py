@@ -13,6 +13,7 @@ from appliance.api_examples import EXAMPLES
 from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
+from appliance.certificates import published
 from appliance.client_profiles import endpoints as client_profiles
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
@@ -95,7 +96,7 @@ def create(installation: Installation) -> FastAPI:
     for router in ROUTERS:
         v1.include_router(router)
     app.include_router(v1)
-    app.include_router(certificates.published)
+    app.include_router(published.router)
     app.include_router(system.health)
     _describe_problems(app)
     return app

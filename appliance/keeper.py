@@ -18,7 +18,7 @@ import json
 import os
 import socket
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +42,9 @@ from ike_engine.runtime.keeper import (
     stop_wanted,
 )
 from ike_engine.runtime.privileges import Account, ensure_account, give
+
+Doors = dict[str, socket.socket]
+"""What the web process listens on, by what its sockets are handed down as."""
 
 logger = structlog.get_logger(__name__)
 
@@ -82,18 +85,22 @@ async def serve(settings: Settings) -> None:
         settings = settings.model_copy(update={"user": str(account.uid)})
         _compile()
     stop = stop_wanted()
-    with closing(_listen(settings.listen)) as panel:
+    with ExitStack() as opened:
+        doors = {"panel": opened.enter_context(closing(_listen("the panel", settings.listen, "COATI_LISTEN")))}
+        if settings.crl_listen is not None:
+            crls = _listen("the server of CRLs", settings.crl_listen, "COATI_CRL_LISTEN")
+            doors["crls"] = opened.enter_context(closing(crls))
         if account is None:
             password = await _prepare(settings, account)
             again = f"sudo ./coati --data-dir {settings.data_dir} serve"
             _announce(settings, password, f"off: it needs root. To switch it on with this data: {again}")
             async with informed(stop):
-                await attend(stop, gateway=None, esp=None, others=(_web(settings, panel, None),))
+                await attend(stop, gateway=None, esp=None, others=(_web(settings, doors, None),))
         else:
-            await _serve_everything(settings, account, panel, stop)
+            await _serve_everything(settings, account, doors, stop)
 
 
-async def _serve_everything(settings: Settings, account: Account, panel: socket.socket, stop: asyncio.Event) -> None:
+async def _serve_everything(settings: Settings, account: Account, doors: Doors, stop: asyncio.Event) -> None:
     kind, reason = choose_data_plane(_wanted(settings.data_plane))
     address = str(settings.ike_address)
     ports = Ports(
@@ -119,7 +126,7 @@ async def _serve_everything(settings: Settings, account: Account, panel: socket.
             stop_seconds=_GOODBYE_SECONDS,
         )
         esp = keeper.esp_child(account, hidden=(settings.data_dir,))
-        web, pam = _web(settings, panel, account), _pam(settings, judged)
+        web, pam = _web(settings, doors, account), _pam(settings, judged)
         async with informed(stop):
             await attend(stop, gateway=gateway, esp=esp, others=(web,), on_demand={judged.fileno(): pam})
     finally:
@@ -201,22 +208,22 @@ def _wanted(choice: DataPlaneChoice) -> DataPlaneKind | None:
     return None if choice is DataPlaneChoice.AUTO else DataPlaneKind(choice.value)
 
 
-def _listen(address: ListenAddress) -> socket.socket:
+def _listen(who: str, address: ListenAddress, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise CannotServe(
-            f"the panel cannot listen on {address}: {error.strerror}", "choose another address by COATI_LISTEN"
+            f"{who} cannot listen on {address}: {error.strerror}", f"choose another address by {setting}"
         ) from error
 
 
-def _web(settings: Settings, panel: socket.socket, account: Account | None) -> ChildSpec:
+def _web(settings: Settings, doors: Doors, account: Account | None) -> ChildSpec:
     return ChildSpec(
         name="web",
         argv=python_module("webui"),
         environment=_environment(settings),
-        descriptors={"panel": panel.fileno()},
+        descriptors={name: door.fileno() for name, door in doors.items()},
         account=account,
         writable=_written(settings),
     )

@@ -120,6 +120,8 @@ class Settings(BaseSettings):
         data_dir: Where the database, the master key and nothing else is kept.
         listen: The panel's and the API's address and port, always TLS.
         metrics_listen: Where Prometheus finds ``/metrics``, without TLS and without a token; ``None``: nowhere.
+        crl_listen: Where certificates say that CRLs and authorities' certificates are: plain HTTP, and nothing else;
+            ``None``: they are on the panel only.
         ike_address: Local IPv4 address to serve IKE on; 0.0.0.0 for all.
         ike_port: UDP port of IKE (RFC 2408 section 2.5.1).
         natt_port: UDP port of IKE and ESP behind NATs (RFC 3948).
@@ -147,6 +149,7 @@ class Settings(BaseSettings):
     metrics_listen: Annotated[ListenAddress | None, NoDecode, BeforeValidator(_listen_address_or_off)] = ListenAddress(
         "127.0.0.1", 9443
     )
+    crl_listen: Annotated[ListenAddress | None, NoDecode, BeforeValidator(_listen_address_or_off)] = None
     ike_address: IPv4Address = IPv4Address("0.0.0.0")
     ike_port: Port = 500
     natt_port: Port = 4500

@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 
 from appliance import logs
-from appliance.certificates import upkeep
+from appliance.certificates import published, upkeep
 from appliance.installation import Installation
 from appliance.logs import level
 from appliance.metrics import endpoints as metrics
@@ -41,12 +41,10 @@ logger = structlog.get_logger(__name__)
 _GOODBYE_SECONDS: Final = 3
 
 
-def listening(settings: Settings) -> socket.socket:
-    """Give the socket that was handed down, or bind one."""
-    descriptor = inherited_descriptors().get("panel")
-    if descriptor is not None:
-        return socket.socket(fileno=descriptor)
-    return bind(settings.listen)
+def listening(name: str, address: ListenAddress) -> socket.socket:
+    """Give the socket that was handed down by this name, or bind one."""
+    descriptor = inherited_descriptors().get(name)
+    return socket.socket(fileno=descriptor) if descriptor is not None else bind(address)
 
 
 def bind(address: ListenAddress) -> socket.socket:
@@ -81,27 +79,27 @@ class _Deaf(uvicorn.Server):
 
 
 @asynccontextmanager
-async def metrics_served(installation: Installation) -> AsyncIterator[None]:
-    """Serve metrics meanwhile. That they cannot be is said, and keeps nobody from working."""
-    address = installation.settings.metrics_listen
+async def served_beside(name: str, address: ListenAddress | None, setting: str, app: FastAPI) -> AsyncIterator[None]:
+    """Serve an application in the clear meanwhile. That it cannot be is said, and keeps nobody from working."""
     if address is None:
         yield
         return
     try:
-        bound = bind(address)
+        bound = listening(name, address)
     except OSError as error:
         logger.warning(
-            "metrics are not served",
+            "not served",
+            what=name,
             listen=str(address),
             because=os.strerror(error.errno or 0),
-            remedy="choose another address by COATI_METRICS_LISTEN, or switch them off: off",
+            remedy=f"choose another address by {setting}, or switch them off: off",
         )
         yield
         return
     with bound:
-        server = _Deaf(_config(metrics.create(installation), lifespan="off"))
+        server = _Deaf(_config(app, lifespan="off"))
         serving = asyncio.create_task(server.serve([bound]))
-        logger.info("metrics", listen=str(address))
+        logger.info(name, listen=str(address))
         try:
             yield
         finally:
@@ -143,10 +141,14 @@ async def serve(settings: Settings) -> None:
         config = _config(app)
         config.load()
         config.ssl = served.context
-        with listening(settings) as bound:
+        with listening("panel", settings.listen) as bound:
             logger.info("panel", listen=str(settings.listen))
             meanwhile = background(served.follow(), upkeep.run(installation), level.follow(installation))
-            async with metrics_served(installation), meanwhile:
+            measures = served_beside(
+                "metrics", settings.metrics_listen, "COATI_METRICS_LISTEN", metrics.create(installation)
+            )
+            crls = served_beside("crls", settings.crl_listen, "COATI_CRL_LISTEN", published.create(installation))
+            async with measures, crls, meanwhile:
                 await _Server(config, app.state.signals).serve(sockets=[bound])
 
 

@@ -208,6 +208,15 @@ async def remove(work: Transaction, name: str) -> None:
     await work.session.delete(row)
 
 
+async def certificate(work: Transaction, name: str) -> x509.Certificate:
+    """Give an authority's present certificate.
+
+    Raises:
+        NotFound: there is no such authority.
+    """
+    return records.load(await records.certificate_of(work, await find(work, name)))
+
+
 # ---- CRLs --------------------------------------------------------------------------------------------
 
 
@@ -268,8 +277,22 @@ def crl_url(work: Transaction, row: Authority) -> str:
     settings = work.installation.settings
     if row.crl_url or not settings.public_name:
         return row.crl_url
+    if settings.crl_listen is not None:
+        return f"{_in_the_clear(settings.public_name, settings.crl_listen.port)}/crl/{row.name}.der"
     port = "" if settings.listen.port == 443 else f":{settings.listen.port}"
     return f"https://{settings.public_name}{port}/crl/{row.name}.der"
+
+
+def issuer_url(work: Transaction, row: Authority) -> str:
+    """Give where certificates say that their issuer's is; empty unless that is in the clear (RFC 5280, 4.2.2.1)."""
+    settings = work.installation.settings
+    if settings.crl_listen is None or not settings.public_name:
+        return ""
+    return f"{_in_the_clear(settings.public_name, settings.crl_listen.port)}/ca/{row.name}.cer"
+
+
+def _in_the_clear(name: str, port: int) -> str:
+    return f"http://{name}" if port == 80 else f"http://{name}:{port}"
 
 
 # ---- rows --------------------------------------------------------------------------------------------

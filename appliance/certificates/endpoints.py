@@ -1,12 +1,10 @@
-"""``/api/v1/certificates``, ``certificate-requests``, ``authorities``; and what is published, which needs no token."""
+"""``/api/v1/certificates``, ``certificate-requests``, ``authorities``; what needs no token is in ``published``."""
 
 from typing import Annotated
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Response
 
-from appliance import problems
-from appliance.certificates import authorities, files, requests, service
+from appliance.certificates import authorities, requests, service
 from appliance.certificates.schemas import (
     AuthorityChange,
     AuthorityDefinition,
@@ -23,16 +21,12 @@ from appliance.certificates.schemas import (
     RequestView,
     Revocation,
 )
-from appliance.dependencies import MADE, Noun, Number, Owning, Reading, Writing, installation, made
+from appliance.dependencies import MADE, Noun, Number, Owning, Reading, Writing, made
 from appliance.schema import Page, Paging
 
 router = Noun("certificates")
 requests_router = Noun("certificate-requests", tag="certificates")
 authorities_router = Noun("authorities")
-published = APIRouter(tags=["authorities"], responses=problems.responses(404, 422, 500, 503))
-
-_PEM = "application/x-pem-file"
-_CRL = "application/pkix-crl"
 
 
 class _Wanted(CertificateFilter, Paging):
@@ -184,42 +178,3 @@ async def renew_authority(work: Owning, name: str) -> AuthorityView:
 async def remove_authority(work: Owning, name: str) -> None:
     """Forget an authority that nothing good hangs on."""
     await authorities.remove(work, name)
-
-
-# ---- published to everybody ----------------------------------------------------------------------------
-
-
-@published.get("/ca.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
-async def show_trusted_authority(request: Request) -> Response:
-    """Give what clients must trust before they can log in: the root above the gateway's certificate."""
-    async with installation(request).snapshot() as work:
-        return _file("coati-ca.pem", _PEM, (await service.client_trust(work)).encode())
-
-
-@published.get("/ca.cer", response_class=Response, responses={200: {"content": {"application/x-x509-ca-cert": {}}}})
-async def show_trusted_authority_der(request: Request) -> Response:
-    """Give the same in DER, which phones and Windows open by themselves."""
-    async with installation(request).snapshot() as work:
-        (root,) = files.from_pem(await service.client_trust(work))
-    return _file("coati-ca.cer", "application/x-x509-ca-cert", root.public_bytes(Encoding.DER))
-
-
-@published.get("/crl.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
-async def show_crl_pem(request: Request) -> Response:
-    """Give the CRL of the authority that issues, in PEM."""
-    async with installation(request).snapshot() as work:
-        return _file("coati-crl.pem", _PEM, (await authorities.crl(work)).public_bytes(Encoding.PEM))
-
-
-@published.get("/crl.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
-async def show_crl_der(request: Request) -> Response:
-    """Give the CRL of the authority that issues, in DER."""
-    async with installation(request).snapshot() as work:
-        return _file("coati-crl.der", _CRL, (await authorities.crl(work)).public_bytes(Encoding.DER))
-
-
-@published.get("/crl/{name}.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
-async def show_crl_of(request: Request, name: str) -> Response:
-    """Give the CRL of one of our authorities: what its certificates point to."""
-    async with installation(request).snapshot() as work:
-        return _file(f"{name}.der", _CRL, (await authorities.crl(work, name)).public_bytes(Encoding.DER))

@@ -3,7 +3,7 @@
 A hybrid client such as vpnc cannot reassemble IKE fragments, so the message with the gateway's
 certificate should fit 1472 octets: one leaf directly under the root, short names, a 64-bit serial
 number and key identifier, no extension that nobody reads. That is why the gateway's own certificate
-alone says nothing about where its CRL is: who would look there is behind the gateway.
+says where its CRL is only if that is in the clear: nobody else could look there before the tunnel is up.
 """
 
 import enum
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from appliance.models import CertificatePurpose, RevocationReason
 from ike_engine.secret import Secret
@@ -106,6 +106,7 @@ def issue(
     kind: KeyKind,
     days: int = LEAF_DAYS,
     crl_url: str = "",
+    issuer_url: str = "",
 ) -> Issued:
     """Issue a leaf.
 
@@ -118,6 +119,7 @@ def issue(
         kind: Of its key.
         days: How long it is good, but never longer than the authority.
         crl_url: Where its revocation will be published; empty: nowhere.
+        issuer_url: Where the authority's certificate is published; empty: nowhere.
     """
     key = kind.generate()
     until = min(at + timedelta(days=days), authority.not_valid_after_utc)
@@ -133,6 +135,10 @@ def issue(
     if crl_url:
         point = x509.DistributionPoint([x509.UniformResourceIdentifier(crl_url)], None, None, None)
         builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    if issuer_url:
+        where = x509.UniformResourceIdentifier(issuer_url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, where)
+        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
     return Issued(builder.sign(authority_key, hashes.SHA256()), pkcs8(key))
 
 

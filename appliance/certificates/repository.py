@@ -7,7 +7,7 @@ from sqlalchemy import String, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance.certificates.schemas import CertificateFilter, CertificateState
-from appliance.models import Authority, Certificate, CertificatePurpose, CertificateRequest
+from appliance.models import Authority, Certificate, CertificatePurpose, CertificateRequest, NodeNames
 from appliance.schema import Paging
 
 # ---- certificates ------------------------------------------------------------------------------------
@@ -102,6 +102,22 @@ async def expiring(session: AsyncSession, before: datetime) -> Sequence[Certific
             .order_by(Certificate.not_after)
         )
     ).all()
+
+
+async def note_names(
+    session: AsyncSession, node: str, purpose: CertificatePurpose, names: Sequence[str], at: datetime
+) -> None:
+    """Keep what a machine is known by now."""
+    await session.merge(NodeNames(node=node, purpose=purpose, names=tuple(names), seen_at=at))
+    await session.flush()
+
+
+async def names_of_nodes(session: AsyncSession, purpose: CertificatePurpose, since: datetime) -> list[str]:
+    """Give what all machines are known by that were here since then, by machine."""
+    rows = await session.scalars(
+        select(NodeNames).where(NodeNames.purpose == purpose, NodeNames.seen_at > since).order_by(NodeNames.node)
+    )
+    return [name for row in rows for name in row.names]
 
 
 # ---- authorities -------------------------------------------------------------------------------------

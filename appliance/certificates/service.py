@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Final
 
 from cryptography import x509
@@ -37,6 +38,7 @@ from ike_engine.crypto.certificates import matches_name
 from ike_engine.secret import Secret
 
 RENEW_BEFORE: Final = timedelta(days=60)
+_NODE_GONE: Final = timedelta(days=30)
 
 _OWN: Final = {CertificatePurpose.GATEWAY: gateway_names, CertificatePurpose.PANEL: panel_names}
 _OWN_KEYS: Final = {CertificatePurpose.GATEWAY: KeyKind.RSA_2048, CertificatePurpose.PANEL: KeyKind.ECDSA_P256}
@@ -64,20 +66,23 @@ class Exported:
 async def ensure(work: Transaction, *, follow_names: bool = True) -> list[CertificateView]:
     """Make what is missing or runs out soon; give what was made. What an outside authority issued is left alone.
 
+    Gateways with one database share these certificates: they carry the names of all, so that clients find the same
+    behind each and none takes another's away.
+
     Args:
         work: The transaction.
-        follow_names: Replace those that lack one of this machine's names, too. Not for what runs now and then: two
-            machines with one database would take turns.
+        follow_names: Replace those that lack a name of a gateway, too.
     """
     made = []
     issuer = await repository.issuer(work.session)
     if issuer is None:
         issuer = await authorities.ensure_issuer(work)
         made.append(await records.view(work, await records.certificate_of(work, issuer)))
+    await repository.find_authority(work.session, issuer.name, lock=True)  # gateways that start at once take turns
     until = (await records.certificate_of(work, issuer)).not_after
     for purpose in _OWN:
         present = await repository.in_use(work.session, purpose)
-        names = await own_names(work, purpose)
+        names = await _names_of_all(work, purpose, () if present is None else present.names)
         if present is not None:
             if not await _is_ours(work, present):
                 continue
@@ -388,6 +393,28 @@ async def own_names(work: Transaction, purpose: CertificatePurpose) -> tuple[str
     return _OWN[purpose](work.installation.settings, networks)
 
 
+async def _names_of_all(work: Transaction, purpose: CertificatePurpose, present: Sequence[str]) -> tuple[str, ...]:
+    """Note what this machine is known by; give the names of all gateways that were here lately.
+
+    Host names come first, since clients are told the first; otherwise those that the present certificate has keep
+    their places.
+    """
+    own = await own_names(work, purpose)
+    await repository.note_names(work.session, work.installation.settings.node_name, purpose, own, now())
+    others = await repository.names_of_nodes(work.session, purpose, now() - _NODE_GONE)
+    wanted = {*own, *others}
+    ordered = [name for name in dict.fromkeys((*present, *own, *others)) if name in wanted]
+    return tuple(sorted(ordered, key=_is_address))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 async def _is_ours(work: Transaction, row: Certificate) -> bool:
     """Whether one of our own authorities issued it."""
     if row.authority_id is None:
@@ -428,6 +455,7 @@ async def _issue(
         raise Invalid("IKEv1's methods sign with RSA", field="key", remedy="take rsa-2048 or rsa-3072")
     row = await (authorities.ensure_issuer(work) if authority is None else authorities.find(work, authority))
     above = await records.certificate_of(work, row)
+    in_the_clear = bool(authorities.issuer_url(work, row))
     try:
         issued = await asyncio.to_thread(
             issuing.issue,
@@ -438,8 +466,10 @@ async def _issue(
             now(),
             kind=key,
             days=days,
-            # quirk: vpnc 0.5.3: the gateway's certificate must fit one datagram; see ``issuing``.
-            crl_url="" if purpose in _OWN else authorities.crl_url(work, row),
+            # Who checks our own certificates has no TLS yet that it believes.
+            crl_url=authorities.crl_url(work, row) if purpose not in _OWN or in_the_clear else "",
+            # quirk: vpnc 0.5.3: the gateway's certificate must be small (``issuing``); clients have its root anyway.
+            issuer_url="" if purpose is CertificatePurpose.GATEWAY else authorities.issuer_url(work, row),
         )
     except ValueError as error:
         raise Invalid(str(error), field="names") from None

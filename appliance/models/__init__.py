@@ -13,6 +13,7 @@ from appliance.models.certificates import (
     Certificate,
     CertificatePurpose,
     CertificateRequest,
+    NodeNames,
     RevocationCheck,
     RevocationReason,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "Lease",
     "MessageAuthenticator",
     "Node",
+    "NodeNames",
     "Passkey",
     "PasswordMethod",
     "Pool",

@@ -112,6 +112,22 @@ class Certificate(Base):
     revocation_reason: Mapped[RevocationReason | None] = mapped_column(Word(RevocationReason))
 
 
+class NodeNames(Base):
+    """What one machine is known by, for the certificates that all gateways of one database share.
+
+    Attributes:
+        node: ``settings.node_name``.
+        purpose: Gateway or panel.
+    """
+
+    __tablename__ = "node_names"
+
+    node: Mapped[Name] = mapped_column(primary_key=True)
+    purpose: Mapped[CertificatePurpose] = mapped_column(Word(CertificatePurpose), primary_key=True)
+    names: Mapped[tuple[str, ...]]
+    seen_at: Mapped[datetime]
+
+
 class CertificateRequest(Base):
     """A request (PKCS#10) that waits for an outside authority's answer.
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 
@@ -15,20 +16,22 @@ from appliance.certificates.schemas import (
     AuthorityChange,
     CertificateFilter,
     CertificateState,
+    CertificateView,
     NewAuthority,
     NewCertificate,
     Revocation,
 )
 from appliance.errors import InUse, Invalid, NotFound
 from appliance.installation import Installation, Transaction
-from appliance.models import AuditEntry, Authority, Certificate, CertificatePurpose, RevocationReason
+from appliance.models import AuditEntry, Authority, Certificate, CertificatePurpose, NodeNames, RevocationReason
 from appliance.models.columns import now
-from appliance.settings import Settings
+from appliance.settings import ListenAddress, Settings
 from ike_engine.crypto.certificates import Purpose, matches_name, validate
 from ike_engine.identities import Identification
 
 PURPOSES = [CertificatePurpose.AUTHORITY, CertificatePurpose.GATEWAY, CertificatePurpose.PANEL]
 GATEWAY = CertificatePurpose.GATEWAY
+CLEAR_8080 = "http://vpn.example.net:8080"
 
 
 async def loaded(work: Transaction, which: CertificatePurpose | int) -> x509.Certificate:
@@ -142,6 +145,80 @@ async def test_what_runs_now_and_then_follows_dates_and_no_names(installation: I
         renewed = await service.show(work, GATEWAY)
     assert renewed.not_after > soon
     assert renewed.names == ("other.example.net",)
+
+
+def as_node(installation: Installation, name: str, address: str, *, public_name: str = "") -> Installation:
+    settings = installation.settings.model_copy(
+        update={"node_name": name, "ike_address": IPv4Address(address), "public_name": public_name}
+    )
+    return replace(installation, settings=settings)
+
+
+async def test_gateways_with_one_database_share_a_certificate_with_the_names_of_all(
+    installation: Installation,
+) -> None:
+    one, two = as_node(installation, "one", "192.0.2.1"), as_node(installation, "two", "192.0.2.2")
+    for node in (one, two):
+        async with node.transaction(upkeep.ACTOR) as work:
+            assert await service.ensure(work)
+    async with two.snapshot() as work:
+        shared = await service.show(work, GATEWAY)
+    assert shared.names == ("192.0.2.1", "192.0.2.2")
+    for node in (one, two, one):
+        async with node.transaction(upkeep.ACTOR) as work:
+            assert await service.ensure(work) == []
+
+    named = as_node(installation, "two", "192.0.2.2", public_name="vpn.example.org")
+    async with named.transaction(upkeep.ACTOR) as work:
+        await service.ensure(work)
+        assert (await service.show(work, GATEWAY)).names == ("vpn.example.org", "192.0.2.1", "192.0.2.2")
+
+
+async def test_a_gateway_that_is_long_gone_is_in_the_next_certificate_no_more(installation: Installation) -> None:
+    for number, name in enumerate(("one", "two"), start=1):
+        async with as_node(installation, name, f"192.0.2.{number}").transaction(upkeep.ACTOR) as work:
+            await service.ensure(work)
+    async with as_node(installation, "two", "192.0.2.22").transaction(upkeep.ACTOR) as work:
+        long_ago = now() - timedelta(days=31)
+        await work.session.execute(update(NodeNames).where(NodeNames.node == "one").values(seen_at=long_ago))
+        await service.ensure(work)
+        assert (await service.show(work, GATEWAY)).names == ("192.0.2.22",)
+
+
+async def test_certificates_say_where_crl_and_issuer_are_and_our_own_only_in_the_clear(
+    installation: Installation,
+) -> None:
+    def points(view: CertificateView) -> tuple[list[str], list[str]]:
+        extensions = x509.load_pem_x509_certificate(view.pem.encode()).extensions
+        found: tuple[list[str], list[str]] = ([], [])
+        for extension in extensions:
+            if isinstance(extension.value, x509.CRLDistributionPoints):
+                found[0].extend(name.value for point in extension.value for name in point.full_name or ())
+            if isinstance(extension.value, x509.AuthorityInformationAccess):
+                found[1].extend(each.access_location.value for each in extension.value)
+        return found
+
+    for listen, crls, issuers, own in (
+        (None, ["https://vpn.example.net:8443/crl/coati.der"], [], []),
+        *(
+            (
+                ListenAddress("0.0.0.0", port),
+                [f"{base}/crl/coati.der"],
+                [f"{base}/ca/coati.cer"],
+                [f"{base}/crl/coati.der"],
+            )
+            for port, base in ((80, "http://vpn.example.net"), (8080, "http://vpn.example.net:8080"))
+        ),
+    ):
+        settings = installation.settings.model_copy(update={"crl_listen": listen})
+        async with replace(installation, settings=settings).transaction(upkeep.ACTOR) as work:
+            await service.ensure(work)
+            await service.renew(work)
+            user = await service.issue(work, NewCertificate(owner="alice"))
+            gateway, panel = [await service.show(work, each) for each in (GATEWAY, CertificatePurpose.PANEL)]
+        assert points(user) == (crls, issuers)
+        assert points(gateway) == (own, [])
+        assert points(panel) == (own, issuers)
 
 
 async def test_nothing_is_renewed_to_live_as_long_as_before(work: Transaction) -> None:
