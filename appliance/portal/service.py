@@ -84,7 +84,9 @@ async def change_password(
             try:
                 await users.change(work, who.user, UserChange(password=new))
             except Invalid as error:
-                raise Invalid(str(error), field="new", remedy=error.remedy) from None
+                raise Invalid(
+                    str(error), field="new", remedy="several words that nobody would guess are good"
+                ) from None
             await repository.remove_of(work.session, user.id, but=signing_in.digest(cookie))
             return
         await lockouts.failed(work.session, Door.VPN, who.user, source, now())

@@ -146,8 +146,9 @@ def _give_recovery_codes(factor: SecondFactor) -> RecoveryCodes:
 
 def _svg(text: str) -> str:
     image = io.BytesIO()
-    # Without inline style: the panel's content security policy allows none.
-    segno.make_qr(text).save(image, kind="svg", border=_QR_BORDER, xmldecl=False, dark="#000", light="#fff")
+    # Without inline style: the panel's content security policy allows none. Without a size: the page says how large.
+    colours = {"dark": "#000", "light": "#fff"}
+    segno.make_qr(text).save(image, kind="svg", border=_QR_BORDER, xmldecl=False, omitsize=True, **colours)
     return image.getvalue().decode()
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Form, Request
-from joserfc import jwt
-from joserfc.jwk import RSAKey
 from pydantic import SecretStr
 
 from appliance.administrators import identity_provider
@@ -23,6 +17,7 @@ from appliance.models import Role
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.settings import Settings
+from tests.identity_provider import SECRET, Provider
 from webui import panel
 
 if TYPE_CHECKING:
@@ -30,41 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ISSUER = "https://id.example"
-SECRET = "between the two of us"
-
-
-class Provider:
-    """What an identity provider does: it knows one person, and what was asked of it."""
-
-    def __init__(self) -> None:
-        self.key = RSAKey.generate_key(2048, {"kid": "one"})
-        self.claims: dict[str, Any] = {"sub": "4711", "preferred_username": "Olivia", "groups": ["staff", "ops"]}
-        self.asked: dict[str, str] = {}
-        self.app = FastAPI()
-        self.app.get("/.well-known/openid-configuration")(self.describe)
-        self.app.get("/keys")(self.keys)
-        self.app.post("/token")(self.token)
-
-    async def describe(self) -> dict[str, str]:
-        names = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
-        return {"issuer": ISSUER} | {name: f"{ISSUER}/{path}" for name, path in names.items()}
-
-    async def keys(self) -> dict[str, Any]:
-        return {"keys": [self.key.as_dict(private=False)]}
-
-    async def token(self, request: Request, code: str = Form(), code_verifier: str = Form()) -> dict[str, str]:
-        proof = base64.urlsafe_b64encode(hashlib.sha256(code_verifier.encode()).digest()).decode().rstrip("=")
-        basic = base64.b64encode(f"coati:{SECRET}".encode()).decode()
-        assert (code, proof) == ("the code", self.asked["code_challenge"])
-        assert request.headers["authorization"] == f"Basic {basic}"
-        said = {
-            "iss": ISSUER,
-            "aud": "coati",
-            "exp": int(time.time()) + 60,
-            "nonce": self.asked["nonce"],
-            **self.claims,
-        }
-        return {"id_token": jwt.encode({"alg": "RS256", "kid": "one"}, said, self.key)}
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ async def test_a_users_cookie_is_no_administrators_and_the_other_way_round(brows
 async def test_what_a_user_finds(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     shown = sane(await browser.get("/portal"))
-    for words in ("You are not connected", "StrongSwan", "Vpnc", "By hand", "Second factor"):
+    for words in ("You are not connected", "strongSwan", "vpnc", "By hand", "Second factor"):
         assert words in shown
     assert "vpn.example.net" in sane(await browser.get("/portal/set-up/default"))
     sane(await browser.get("/portal/password"))

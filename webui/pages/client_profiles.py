@@ -24,7 +24,7 @@ router = APIRouter(prefix="/client-profiles")
 
 _SUGGESTED: Final = Paging(limit=500)
 _LATEST: Final = Paging(limit=50)
-_CLIENTS: Final = {
+CLIENTS: Final = {
     ClientFormat.MOBILECONFIG: ("iPhone, iPad, Mac", "a signed profile, which the system opens by itself"),
     ClientFormat.VPNC: ("vpnc", "on Linux and BSD"),
     ClientFormat.CISCO_PCF: ("Cisco VPN Client", "a .pcf file, which other clients import as well"),
@@ -34,6 +34,7 @@ _CLIENTS: Final = {
     ClientFormat.RACOON: ("racoon", "of ipsec-tools, on BSD and old Macs"),
     ClientFormat.INSTRUCTIONS: ("Any other", "a text for a person who types it in"),
 }
+"""What people call the clients, and what the file for each is."""
 
 
 @router.get("")
@@ -137,7 +138,7 @@ async def _show(
         profiles=list(dict.fromkeys([*names, *([profile] if profile else [])])),
         known=known,
         choices=choices if not why_not else [],
-        clients=_CLIENTS,
+        clients=CLIENTS,
         pairs=pairs,
         links=given,
         made=made,

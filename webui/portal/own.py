@@ -18,6 +18,7 @@ from appliance.portal import service as portal
 from appliance.portal import signing_in
 from appliance.portal.schemas import Visitor
 from webui import forms
+from webui.pages.client_profiles import CLIENTS
 from webui.rendering import back, page
 
 COOKIE: Final = "__Host-coati-portal"
@@ -123,7 +124,7 @@ async def home(request: Request, who: Here) -> HTMLResponse:
     """Show what there is for this user."""
     async with installation(request).snapshot() as work:
         shown = await portal.home(work, who)
-    return page(request, "portal/home.html", home=shown, visitor=who)
+    return page(request, "portal/home.html", home=shown, visitor=who, clients=CLIENTS)
 
 
 @router.get("/portal/set-up/{profile}")

@@ -1,0 +1,38 @@
+"""A user whom only a real FreeRADIUS knows signs in on the portal, through a running gateway."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from appliance.commands import service as commands
+from appliance.errors import Unauthenticated
+from appliance.models import Command
+from appliance.portal import signing_in
+from ike_engine.dataplane.none import NoDataPlane
+from tests.appliance.gateway.loopback import serving
+from tests.appliance.gateway.radius_office import USERS, ask
+from tests.freeradius import FreeRadius
+
+if TYPE_CHECKING:
+    from appliance.installation import Installation
+
+
+@pytest.mark.parametrize("login", ["ruth", "ruth@corp", r"CORP\ruth"])
+async def test_a_user_of_a_radius_realm_signs_in_on_the_portal(installation: Installation, login: str) -> None:
+    with FreeRadius(USERS) as freeradius:
+        installation = await ask(installation, freeradius)
+        async with serving(installation, NoDataPlane()):
+            password = SecretStr("ruth's password")
+            cookie = await signing_in.sign_in(installation, login, password, "198.51.100.7", "a browser")
+            who = await signing_in.visitor(installation, cookie.decode())
+            assert who is not None
+            assert (who.user, who.realm, who.local, who.complete) == ("ruth", "corp", False, True)
+            with pytest.raises(Unauthenticated):
+                await signing_in.sign_in(installation, login, SecretStr("wrong"), "198.51.100.7", "a browser")
+    async with installation.snapshot() as work:
+        for order in (await commands.page(work)).items:
+            assert "password" not in order.model_dump_json().replace("wrong password", "")
+            assert (await work.session.get_one(Command, order.id)).secret is None
