@@ -52,7 +52,8 @@ class Provider:
         """The provider's own page, where the person says that it is all right."""
         self.asked = dict(request.query_params)
         who = html.escape(str(self.claims["preferred_username"]))
-        return HTMLResponse(f'<!doctype html><title>Provider</title><h1>Provider</h1><a href="/vouch">I am {who}</a>')
+        head = '<!doctype html><title>Provider</title><link rel="icon" href="data:,">'
+        return HTMLResponse(f'{head}<h1>Provider</h1><a href="/vouch">I am {who}</a>')
 
     async def vouch(self) -> RedirectResponse:
         answer = urlencode({"state": self.asked["state"], "code": "the code"})

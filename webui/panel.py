@@ -18,7 +18,7 @@ from webui.live import Signals
 from webui.portal.own import PortalSignInNeeded, to_portal_sign_in
 from webui.rendering import HERE, page
 from webui.saving import ToBeConfirmed, show_preview
-from webui.security import Guard, SignInNeeded, to_sign_in
+from webui.security import Guard, ProofNeeded, SignInNeeded, to_proof, to_sign_in
 
 
 def create(installation: Installation) -> FastAPI:
@@ -31,6 +31,7 @@ def create(installation: Installation) -> FastAPI:
     app.add_middleware(GZipMiddleware)
     app.add_middleware(Guard)
     app.add_exception_handler(SignInNeeded, to_sign_in)
+    app.add_exception_handler(ProofNeeded, to_proof)
     app.add_exception_handler(ToBeConfirmed, show_preview)
     app.add_exception_handler(PortalSignInNeeded, to_portal_sign_in)
     for failure, answer in problems.HANDLERS.items():

@@ -132,6 +132,7 @@ def page(
         "here": address(request),
         "url": lambda **changed: address(request, **changed),
         "form": Form(),
+        "proven": getattr(request.state, "proven", False),
         "api": "",
         **content,
     }

@@ -5,6 +5,7 @@ what does not come from our own pages may change nothing. The API's bearer token
 authority, so its routes are exempt.
 """
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -20,6 +21,7 @@ from appliance.administrators import signing_in
 from appliance.dependencies import installation, source
 from appliance.errors import Forbidden
 from appliance.installation import Actor
+from appliance.models.columns import now
 from ike_engine.secret import Secret
 
 COOKIE: Final = "__Host-coati"
@@ -39,11 +41,16 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+_FILLING_IN: Final = timedelta(minutes=30)
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 class SignInNeeded(Exception):
     """Nobody is signed in; the page is to be asked for again afterwards."""
+
+
+class ProofNeeded(Exception):
+    """It is not known well enough who sits there; the page is to be asked for again afterwards."""
 
 
 class Guard:
@@ -115,6 +122,18 @@ def follows(request: Request) -> bool:
     return request.url.path == "/signals" or LIVE in request.headers
 
 
+def to_proof(request: Request, _error: Exception) -> Response:
+    """Send an administrator to show anew who is there; a form that was sent is opened again afterwards."""
+    path = request.url.path
+    if request.method not in _SAFE:
+        parts = path.split("/")
+        path = "/account" if parts[1] == "account" else "/".join(parts[:3])
+    where = f"/account/proof?next={quote(path)}"
+    if request.headers.get("hx-request"):
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": where})
+    return RedirectResponse(where, HTTPStatus.SEE_OTHER)
+
+
 def keep(answer: Response, name: str, cookie: Secret) -> None:
     """Have the browser keep a cookie that no script sees and no other site makes it send."""
     answer.set_cookie(name, cookie.decode(), secure=True, httponly=True, samesite="strict", path="/")
@@ -125,10 +144,12 @@ class Admission:
 
     Attributes:
         needed: What the role has to allow.
+        proof: It has to be known since lately who sits there. Who was let see a form has half an hour to fill it in.
     """
 
-    def __init__(self, needed: models.Scope) -> None:
+    def __init__(self, needed: models.Scope, *, proof: bool = False) -> None:
         self.needed: Final = needed
+        self.proof: Final = proof
 
     async def __call__(self, request: Request) -> Actor:
         """Give who it is."""
@@ -141,6 +162,9 @@ class Admission:
             raise Forbidden(
                 f"{admitted.name} may look, but not do this", remedy="an owner can change that: coati admin role"
             )
+        request.state.proven = now() < admitted.proven_until
+        if self.proof and now() > admitted.proven_until + (timedelta() if request.method in _SAFE else _FILLING_IN):
+            raise ProofNeeded
         return Actor(f"administrator {admitted.name}", source(request), admitted.scope)
 
 
@@ -150,3 +174,7 @@ Operating = Annotated[Actor, Depends(Admission(models.Scope.WRITE))]
 """Operators and owners: for running the place."""
 Ruling = Annotated[Actor, Depends(Admission(models.Scope.OWN))]
 """Owners: for deciding whom to trust."""
+Proven = Annotated[Actor, Depends(Admission(models.Scope.OWN, proof=True))]
+"""Owners who showed lately who they are: for what gives trust away."""
+ProvenSelf = Annotated[Actor, Depends(Admission(models.Scope.READ, proof=True))]
+"""The same of any administrator, for ways in of one's own."""

@@ -4,7 +4,7 @@ from typing import Final
 
 from appliance.administrators import ceremonies, repository, service, signing_in
 from appliance.administrators.signing_in import Visitor
-from appliance.errors import TooManyAttempts, Unauthenticated
+from appliance.errors import Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts import service as lockouts
 from appliance.lockouts.rules import Door
@@ -48,6 +48,23 @@ async def reset(work: Transaction, name: str) -> None:
     await repository.remove_sign_ins_of(work.session, administrator.id)
 
 
+async def spend(installation: Installation, name: str, code: str, visitor: Visitor) -> None:
+    """Take a code of who is signed in already.
+
+    Raises:
+        TooManyAttempts: the source or the account has to wait.
+        Unauthenticated: the code is wrong or was used before.
+    """
+    async with installation.snapshot() as work:
+        await signing_in.refuse_if_waiting(work, name, visitor)
+    async with installation.transaction(Actor(f"administrator {name}", visitor.source)) as work:
+        factor = await factors.find(work.session, repository.PANEL, name, to_change=True)
+        if factor is not None and factor.confirmed_at is not None and second_factors.spend(work, factor, code):
+            return
+        await lockouts.failed(work.session, Door.PANEL, name, visitor.source, now())
+    raise Unauthenticated("this is not the code of now", field="code")
+
+
 async def sign_in(installation: Installation, ticket: str, code: str, visitor: Visitor) -> Secret:
     """Finish a sign-in whose password was right; gives the cookie.
 
@@ -60,9 +77,7 @@ async def sign_in(installation: Installation, ticket: str, code: str, visitor: V
         if ceremony is None:
             raise Unauthenticated("that took too long", remedy="sign in again")
         administrator = await work.session.get_one(Administrator, ceremony.administrator_id)
-        wait = await lockouts.waiting(work.session, Door.PANEL, administrator.name, visitor.source, now())
-    if wait:
-        raise TooManyAttempts("too many failed attempts", retry_after_seconds=int(wait.total_seconds()) + 1)
+        await signing_in.refuse_if_waiting(work, administrator.name, visitor)
     # A wrong code has to be on record although the request fails: so the transaction ends well in either case.
     async with installation.transaction(Actor(f"administrator {administrator.name}", visitor.source)) as work:
         factor = await factors.find(work.session, repository.PANEL, administrator.name, to_change=True)

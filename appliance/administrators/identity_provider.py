@@ -49,13 +49,14 @@ def http_client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(timeout=_PATIENCE_SECONDS)
 
 
-async def begin(installation: Installation, redirect_uri: str, wanted: str) -> Asked:
+async def begin(installation: Installation, redirect_uri: str, wanted: str, *, anew: bool = False) -> Asked:
     """Send a browser to the provider.
 
     Args:
         installation: Where.
         redirect_uri: Where the provider sends it back to.
         wanted: The page that it wants after that.
+        anew: The provider is to ask who is there, although it may know.
 
     Raises:
         Unauthenticated: there is no provider, or it does not answer.
@@ -80,7 +81,7 @@ async def begin(installation: Installation, redirect_uri: str, wanted: str) -> A
         "nonce": nonce,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
-    }
+    } | ({"prompt": "login"} if anew else {})
     endpoint = str(provider["authorization_endpoint"])
     return Asked(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", ticket)
 

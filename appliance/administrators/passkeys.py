@@ -21,7 +21,7 @@ from appliance.administrators import ceremonies, repository, service, signing_in
 from appliance.administrators.schemas import PasskeyView
 from appliance.administrators.signing_in import Visitor
 from appliance.audit import service as audit
-from appliance.errors import Invalid, NotFound, Unauthenticated
+from appliance.errors import InUse, Invalid, NotFound, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Administrator, Passkey
 from appliance.models.columns import now
@@ -129,11 +129,15 @@ async def remove(work: Transaction, name: str, passkey_id: int) -> None:
 
     Raises:
         NotFound: the administrator has no such passkey.
+        InUse: there is no other way in.
     """
     administrator = await service.find(work, name)
     row = await work.session.get(Passkey, passkey_id)
     if row is None or row.administrator_id != administrator.id:
         raise NotFound(f"{name} has no passkey {passkey_id}")
+    shown = await service.show(work, name)
+    if shown.passkeys == 1 and not (shown.has_password or shown.identity_provider):
+        raise InUse(f"{name} has no other way in", remedy="add another passkey first, or have an owner set a password")
     await work.session.delete(row)
     audit.record(work, "administrator.remove-passkey", administrator.name, before=PasskeyView.model_validate(row))
 

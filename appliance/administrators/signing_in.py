@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import SecretStr
@@ -45,11 +45,13 @@ class Admitted:
     Attributes:
         scope: What the role allows.
         sign_in: Key of this browser's sign-in.
+        proven_until: Until when it is known who sits there; afterwards that has to be shown anew (``proof``).
     """
 
     name: str
     scope: Scope
     sign_in: int
+    proven_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,7 @@ async def prove(installation: Installation, name: str, password: SecretStr, visi
     name = name.strip().lower()
     actor = Actor(f"administrator {name}", visitor.source)
     async with installation.snapshot(actor) as work:
-        wait = await lockouts.waiting(work.session, Door.PANEL, name, visitor.source, now())
-        if wait:
-            raise TooManyAttempts("too many failed attempts", retry_after_seconds=int(wait.total_seconds()) + 1)
+        await refuse_if_waiting(work, name, visitor)
         administrator = await repository.find(work.session, name)
     known = administrator is not None and administrator.enabled
     good = await passwords.verify(
@@ -105,6 +105,17 @@ async def prove(installation: Installation, name: str, password: SecretStr, visi
     raise Unauthenticated("wrong name or password")
 
 
+async def refuse_if_waiting(work: Transaction, name: str, visitor: Visitor) -> None:
+    """Go on only if neither the account nor the source has to wait.
+
+    Raises:
+        TooManyAttempts: one has.
+    """
+    wait = await lockouts.waiting(work.session, Door.PANEL, name, visitor.source, now())
+    if wait:
+        raise TooManyAttempts("too many failed attempts", retry_after_seconds=int(wait.total_seconds()) + 1)
+
+
 async def signed_in(installation: Installation, cookie: str, *, used: bool = True) -> Admitted | None:
     """Give the administrator whose cookie this is, or ``None`` if it is no good (any more).
 
@@ -115,16 +126,17 @@ async def signed_in(installation: Installation, cookie: str, *, used: bool = Tru
     """
     async with installation.snapshot() as work:
         found = await repository.find_sign_in(work.session, repository.digest(cookie))
-        idle = (await runtime_settings.current(work.session)).panel_idle
+        settings = await runtime_settings.current(work.session)
     if found is None:
         return None
     row, administrator = found
-    if not administrator.enabled or row.expires_at < now() or row.seen_at < now() - idle:
+    if not administrator.enabled or row.expires_at < now() or row.seen_at < now() - settings.panel_idle:
         return None
     if used and now() - row.seen_at > _SEEN_EVERY:
         async with installation.transaction(Actor(f"administrator {administrator.name}")) as work:
             (await work.session.get_one(SignIn, row.id)).seen_at = now()
-    return Admitted(administrator.name, administrator.role.scope, row.id)
+    until = row.proven_at + settings.panel_proof
+    return Admitted(administrator.name, administrator.role.scope, row.id, until)
 
 
 async def sign_out(work: Transaction, cookie: str) -> None:

@@ -98,6 +98,7 @@ class SignIn(Base):
         method: How: ``password``, ``password and code``, ``passkey``, ``identity provider``.
         cookie_hash: SHA-256 of the cookie's 256 random bits.
         seen_at: Last use, to the minute; idle expiry counts from here.
+        proven_at: When the browser's owner last showed who is there.
         expires_at: Absolute expiry.
     """
 
@@ -109,6 +110,7 @@ class SignIn(Base):
     administrator_id: Mapped[int] = mapped_column(ForeignKey("administrators.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)
+    proven_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     address: Mapped[Name]
     user_agent: Mapped[Line] = mapped_column(default="")

@@ -28,6 +28,14 @@ class RuntimeSettings(Schema):
     panel_session_hours: Annotated[
         int, Field(ge=1, le=168, description="An administrator is signed out after so long in any case.")
     ] = 12
+    panel_proof_minutes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1_440,
+            description="Who decides whom to trust shows anew who is there, if the last time was so long ago.",
+        ),
+    ] = 15
     panel_notice: Annotated[
         str, Field(max_length=1_000, description="Text above the sign-in form, for example who may sign in.")
     ] = ""
@@ -87,6 +95,11 @@ class RuntimeSettings(Schema):
     def panel_idle(self) -> timedelta:
         """After how long without a click an administrator is signed out."""
         return timedelta(minutes=self.panel_idle_minutes)
+
+    @property
+    def panel_proof(self) -> timedelta:
+        """For how long it is known who sits there."""
+        return timedelta(minutes=self.panel_proof_minutes)
 
     @property
     def panel_session(self) -> timedelta:

@@ -85,7 +85,7 @@ class Appliance:
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        assert self._process.wait(10) == 0, self.log()
+        assert self._process.wait(60) == 0, self.log()
         assert "Traceback" not in self.log(), self.log()
 
     def _wait(self) -> None:

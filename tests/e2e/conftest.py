@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from appliance.runtime_settings import service as settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from tests.e2e.appliance import Appliance
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     """One web process for all tests, with a database that ``furnished`` and ``bare`` fill and empty."""
     with Appliance.prepare(tmp_path_factory.mktemp("appliance")) as running:
+        # One sign-in serves all tests of a file, however long they take.
+        running.do(lambda work: settings.define(work, "panel_proof_minutes", SettingDefinition(value=600)))
         yield running
 
 

@@ -77,8 +77,10 @@ async def test_groups_are_roles_and_are_looked_at_every_time(browser: httpx2.Asy
     assert (answer.status_code, 'content="0;url=/users"' in answer.text) == (200, True), answer.text
     assert (await browser.get("/users")).status_code == 200
     assert await role(browser, "olivia") is Role.OPERATOR
+    assert "prompt" not in provider.asked
     provider.claims["groups"] = ["bosses", "ops"]
     await sign_in(browser, provider)
+    assert provider.asked["prompt"] == "login"  # who is signed in already wants to show anew who is there
     assert await role(browser, "olivia") is Role.OWNER
     assert (await browser.post("/sign-in", data={"name": "olivia", "password": ""})).status_code in (401, 422)
 

@@ -42,6 +42,39 @@ def test_every_page_says_whom_it_is_for() -> None:
             assert needed[0] is not Scope.READ, f"{page.path}: Operating, or Ruling where it is about whom to trust"
 
 
+GIVES_TRUST_AWAY = {
+    ("GET", "/administrators/add"),
+    ("POST", "/administrators"),
+    ("POST", "/administrators/{name}"),
+    ("POST", "/administrators/{name}/password"),
+    ("POST", "/administrators/{name}/codes/reset"),
+    ("GET", "/administrators/{name}/remove"),
+    ("POST", "/administrators/{name}/remove"),
+    ("POST", "/tokens"),
+    ("GET", "/backups/{name}/file"),
+    ("POST", "/backups/{name}/replace"),
+    ("POST", "/certificates/{number}/export"),
+    ("POST", "/settings"),
+    ("POST", "/account/codes"),
+    ("POST", "/account/passkeys/options"),
+    ("POST", "/account/passkeys/{passkey_id}/remove"),
+}
+"""Owners, tokens, everything in a file, private keys, the identity provider, ways in."""
+
+
+def test_what_gives_trust_away_is_for_who_showed_lately_who_it_is() -> None:
+    found = {
+        (method, route.path)
+        for noun in pages.NOUNS
+        for route in noun.router.routes
+        if isinstance(route, APIRoute)
+        for dependency in route.dependant.dependencies
+        if isinstance(dependency.call, security.Admission) and dependency.call.proof
+        for method in route.methods
+    }
+    assert found == GIVES_TRUST_AWAY
+
+
 async def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
     async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
         cookies = {}

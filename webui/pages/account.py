@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Form, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
 
-from appliance.administrators import codes, passkeys, service, signing_in
+from appliance.administrators import codes, passkeys, proof, service, signing_in
 from appliance.administrators.passkeys import Site
 from appliance.administrators.schemas import AdministratorChange
 from appliance.administrators.signing_in import Visitor
@@ -15,7 +15,7 @@ from appliance.installation import Actor
 from webui import forms
 from webui.forms import Refused
 from webui.rendering import back, page
-from webui.security import COOKIE, TICKET, SignedIn, keep
+from webui.security import COOKIE, TICKET, ProvenSelf, SignedIn, keep, own_path
 
 router = APIRouter(prefix="/account")
 
@@ -24,6 +24,31 @@ router = APIRouter(prefix="/account")
 async def show(request: Request, actor: SignedIn) -> HTMLResponse:
     """Show how one signs in, and where one is signed in."""
     return await _show(request, actor)
+
+
+@router.get("/proof")
+async def proof_form(request: Request, actor: SignedIn, next: str = "/account") -> HTMLResponse:  # noqa: A002
+    """Ask anew who is there, before something that gives trust away."""
+    asked = await proof.way(installation(request), _name(actor))
+    return page(request, "account/proof.html", actor, asked=asked, next=own_path(next))
+
+
+@router.post("/proof")
+async def prove(
+    request: Request,
+    actor: SignedIn,
+    given: Annotated[SecretStr, Form(alias="proof")],
+    next: Annotated[str, Form()] = "/account",  # noqa: A002
+) -> Response:
+    """Take the proof, and go on."""
+    cookie = request.cookies.get(COOKIE, "")
+    try:
+        await proof.show(installation(request), _name(actor), cookie, given, _visitor(request))
+    except Refused as error:
+        asked = await proof.way(installation(request), _name(actor))
+        form = forms.Form({}, forms.wrong(error))
+        return page(request, "account/proof.html", actor, code=422, form=form, asked=asked, next=own_path(next))
+    return back(own_path(next))
 
 
 @router.post("/password")
@@ -44,7 +69,7 @@ async def set_password(
 
 
 @router.post("/codes")
-async def enrol_codes(request: Request, actor: SignedIn) -> Response:
+async def enrol_codes(request: Request, actor: ProvenSelf) -> Response:
     """Show what an app is to know, and ask for its first code."""
     try:
         async with installation(request).transaction(actor) as work:
@@ -66,10 +91,10 @@ async def confirm_codes(request: Request, actor: SignedIn, code: Annotated[str, 
 
 
 @router.post("/codes/reset")
-async def reset_codes(request: Request, actor: SignedIn, proof: Annotated[SecretStr, Form()]) -> Response:
+async def reset_codes(request: Request, actor: SignedIn, given: Annotated[SecretStr, Form(alias="proof")]) -> Response:
     """Do without codes again; the password shows who asks."""
     try:
-        await signing_in.prove(installation(request), _name(actor), proof, _visitor(request))
+        await signing_in.prove(installation(request), _name(actor), given, _visitor(request))
         async with installation(request).transaction(actor) as work:
             await codes.reset(work, _name(actor))
     except Refused as error:
@@ -78,7 +103,7 @@ async def reset_codes(request: Request, actor: SignedIn, proof: Annotated[Secret
 
 
 @router.post("/passkeys/options")
-async def ask_for_passkey(request: Request, actor: SignedIn) -> Response:
+async def ask_for_passkey(request: Request, actor: ProvenSelf) -> Response:
     """Tell the browser what to ask its authenticator."""
     async with installation(request).transaction(actor) as work:
         asked = await passkeys.ask_to_enrol(work, _name(actor), site(request))
@@ -99,7 +124,7 @@ async def enrol_passkey(
 
 
 @router.post("/passkeys/{passkey_id}/remove")
-async def remove_passkey(request: Request, actor: SignedIn, passkey_id: Number) -> Response:
+async def remove_passkey(request: Request, actor: ProvenSelf, passkey_id: Number) -> Response:
     """Have a passkey let nobody in any more."""
     async with installation(request).transaction(actor) as work:
         await passkeys.remove(work, _name(actor), passkey_id)

@@ -16,7 +16,7 @@ from webui.forms import Form, Refused, read
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
-from webui.security import Ruling, SignedIn
+from webui.security import Proven, Ruling, SignedIn
 
 router = APIRouter(prefix="/administrators")
 
@@ -48,13 +48,13 @@ async def list_administrators(
 
 
 @router.get("/add")
-async def add_form(request: Request, actor: Ruling) -> HTMLResponse:
+async def add_form(request: Request, actor: Proven) -> HTMLResponse:
     """Ask who the new administrator is."""
     return page(request, "administrators/add.html", actor, form=Form({"role": Role.OPERATOR}), roles=_ROLES)
 
 
 @router.post("")
-async def add(request: Request, actor: Ruling) -> Response:
+async def add(request: Request, actor: Proven) -> Response:
     """Add an administrator."""
     sent = await request.form()
     try:
@@ -73,19 +73,19 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 
 
 @router.post("/{name}")
-async def change(request: Request, actor: Ruling, name: str) -> Response:
+async def change(request: Request, actor: Proven, name: str) -> Response:
     """Change role and whether it may sign in."""
     return await _change(request, actor, name, "role", "enabled")
 
 
 @router.post("/{name}/password")
-async def set_password(request: Request, actor: Ruling, name: str) -> Response:
+async def set_password(request: Request, actor: Proven, name: str) -> Response:
     """Set a password for an administrator who forgot it."""
     return await _change(request, actor, name, "password")
 
 
 @router.post("/{name}/codes/reset")
-async def reset_codes(request: Request, actor: Ruling, name: str) -> Response:
+async def reset_codes(request: Request, actor: Proven, name: str) -> Response:
     """Take one-time codes away: app and recovery codes are lost."""
     async with installation(request).transaction(actor) as work:
         await codes.reset(work, name)
@@ -101,7 +101,7 @@ async def end_sign_in(request: Request, actor: Ruling, name: str, sign_in_id: Nu
 
 
 @router.get("/{name}/remove")
-async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
+async def ask_to_remove(request: Request, actor: Proven, name: str) -> HTMLResponse:
     """Ask before an administrator is removed."""
     return confirmation(
         request,
@@ -114,7 +114,7 @@ async def ask_to_remove(request: Request, actor: SignedIn, name: str) -> HTMLRes
 
 
 @router.post("/{name}/remove")
-async def remove(request: Request, actor: Ruling, name: str) -> Response:
+async def remove(request: Request, actor: Proven, name: str) -> Response:
     """Remove an administrator."""
     async with installation(request).transaction(actor) as work:
         await service.remove(work, name)

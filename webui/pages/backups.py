@@ -14,7 +14,7 @@ from appliance.dependencies import installation
 from appliance.installation import Actor
 from webui.forms import Form, Refused, wrong
 from webui.rendering import back, confirmation, file, page
-from webui.security import Ruling
+from webui.security import Proven, Ruling
 
 router = APIRouter(prefix="/backups")
 
@@ -70,7 +70,7 @@ async def show(request: Request, actor: Ruling, name: str) -> HTMLResponse:
 
 
 @router.get("/{name}/file")
-async def download(request: Request, actor: Ruling, name: str) -> Response:
+async def download(request: Request, actor: Proven, name: str) -> Response:
     """Give the file, encrypted as it is."""
     async with installation(request).snapshot(actor) as work:
         return file(name, "application/octet-stream", service.read(work, name))
@@ -91,7 +91,7 @@ async def verify(request: Request, actor: Ruling, name: str, passphrase: Passphr
 @router.post("/{name}/replace")
 async def replace(
     request: Request,
-    actor: Ruling,
+    actor: Proven,
     name: str,
     passphrase: Passphrase = _NONE,
     typed: Annotated[str, FormField()] = "",

@@ -24,7 +24,7 @@ from appliance.models import CertificatePurpose, RevocationReason
 from webui.forms import Form, Refused, read, with_file, wrong
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, file, page
-from webui.security import Operating, Ruling, SignedIn
+from webui.security import Operating, Proven, Ruling, SignedIn
 
 router = APIRouter(prefix="/certificates")
 
@@ -154,7 +154,7 @@ async def show(request: Request, actor: SignedIn, number: Number) -> HTMLRespons
 
 
 @router.post("/{number}/export")
-async def export(request: Request, actor: Ruling, number: Number) -> Response:
+async def export(request: Request, actor: Proven, number: Number) -> Response:
     """Give a certificate as a file; its private key leaves encrypted, or not at all."""
     sent = await request.form()
     try:

@@ -14,7 +14,7 @@ from webui.forms import Form, read
 from webui.rendering import back, page
 from webui.saving import NotSaved, Thing, save, sent_form
 from webui.schema_fields import Part, describe, parted
-from webui.security import Ruling, SignedIn
+from webui.security import Proven, SignedIn
 
 router = APIRouter(prefix="/settings")
 
@@ -51,7 +51,7 @@ async def show(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("")
-async def change(request: Request, actor: Ruling) -> Response:
+async def change(request: Request, actor: Proven) -> Response:
     """Change settings."""
     sent = await sent_form(request)
 

@@ -89,8 +89,10 @@ async def sign_in_by_code(
 async def to_provider(request: Request, next: str = "/") -> Response:  # noqa: A002
     """Send the browser to the identity provider."""
     back_here = f"{request.url.scheme}://{request.url.netloc}/sign-in/oidc/back"
+    cookie = request.cookies.get(COOKIE, "")
+    anew = bool(cookie) and await signing_in.signed_in(installation(request), cookie) is not None
     try:
-        asked = await identity_provider.begin(installation(request), back_here, own_path(next))
+        asked = await identity_provider.begin(installation(request), back_here, own_path(next), anew=anew)
     except ApplianceError as error:
         return await _ask(request, next, error.status, forms.Form({}, forms.wrong(error)))
     answer = back(asked.url)

@@ -9,7 +9,7 @@ from appliance.tokens import service as tokens
 from appliance.tokens.schemas import CreatedToken, NewToken
 from webui.forms import Form, Refused, read
 from webui.rendering import back, confirmation, page
-from webui.security import Ruling, SignedIn
+from webui.security import Proven, Ruling, SignedIn
 
 router = APIRouter(prefix="/tokens")
 
@@ -21,7 +21,7 @@ async def list_tokens(request: Request, actor: SignedIn) -> HTMLResponse:
 
 
 @router.post("")
-async def create(request: Request, actor: Ruling) -> Response:
+async def create(request: Request, actor: Proven) -> Response:
     """Make a token, and show its secret this once."""
     sent = await request.form()
     try:
