@@ -59,7 +59,7 @@ async def show_certificate_of_authority(request: Request, name: str) -> Response
 async def show_crl_pem(request: Request) -> Response:
     """Give the CRL of the authority that issues, in PEM."""
     async with installation(request).snapshot() as work:
-        return _file("coati-crl.pem", _PEM, (await authorities.crl(work)).public_bytes(Encoding.PEM))
+        return _file("coati-crl.pem", _PEM, (await authorities.crl_pem(work)).encode())
 
 
 @router.get("/crl.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
@@ -67,6 +67,13 @@ async def show_crl_der(request: Request) -> Response:
     """Give the CRL of the authority that issues, in DER."""
     async with installation(request).snapshot() as work:
         return _file("coati-crl.der", _CRL, (await authorities.crl(work)).public_bytes(Encoding.DER))
+
+
+@router.get("/crl/{name}.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+async def show_crl_of_pem(request: Request, name: str) -> Response:
+    """Give the CRL of one of our authorities, in PEM."""
+    async with installation(request).snapshot() as work:
+        return _file(f"{name}.crl.pem", _PEM, (await authorities.crl_pem(work, name)).encode())
 
 
 @router.get("/crl/{name}.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})

@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
-from appliance.accounting import service
-from appliance.accounting.schemas import AccountingFilter
+from appliance.accounting import endpoints
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.schema import Paging
 
 app = typer.Typer(help="RADIUS accounting records.", no_args_is_help=True)
 
@@ -21,8 +19,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List records, the latest first."""
-    wanted = AccountingFilter(text=text, waiting=True if waiting else None)
-    page = console.run(lambda work: service.page(work, wanted, Paging(limit=limit)))
+    page = console.call(endpoints.list_accounting_records, text=text, waiting=True if waiting else None, limit=limit)
     if json:
         console.show_json(page.items)
         return

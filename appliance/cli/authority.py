@@ -2,13 +2,13 @@
 
 import base64
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from appliance.certificates import authorities, service
+from appliance.certificates import authorities, endpoints, service
 from appliance.certificates.issuing import KeyKind
-from appliance.certificates.schemas import AuthorityChange, AuthorityImport, AuthorityView, NewAuthority
+from appliance.certificates.schemas import AuthorityChange, AuthorityImport, NewAuthority
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
 from appliance.models import RevocationCheck
@@ -30,13 +30,13 @@ PassphraseStdin = Annotated[bool, typer.Option("--passphrase-stdin", help="Read 
 @app.command("export")
 def export(output: Output = None) -> None:
     """Give what clients must trust: the root above the gateway's certificate, in PEM."""
-    _write(console.run(service.client_trust), output)
+    _write(console.published("/ca.pem", service.client_trust), output)
 
 
 @app.command("list")
 def list_authorities(json: Json = False) -> None:
     """List authorities, the one that issues first."""
-    page = console.run(authorities.page)
+    page = console.call(endpoints.list_authorities)
     if json:
         console.show_json(page.items)
         return
@@ -61,7 +61,7 @@ def list_authorities(json: Json = False) -> None:
 @app.command("show")
 def show(name: Name, json: Json = False) -> None:
     """Show one authority."""
-    authority = console.run(lambda work: authorities.show(work, name))
+    authority = console.call(endpoints.show_authority, name)
     if json:
         console.show_json(authority)
         return
@@ -80,11 +80,9 @@ def create(
     """Make an authority of our own."""
     new = NewAuthority(name=name, common_name=common_name, key=algorithm, days=days)
 
-    async def make(work: Any) -> AuthorityView:  # noqa: ANN401
-        made = await authorities.make(work, new)
-        return await authorities.choose(work, made.name) if choose else made
-
-    made = console.run(make)
+    made = console.call(endpoints.make_authority, new=new)
+    if choose:
+        console.call(endpoints.choose_authority, made.name)
     console.say(f"authority {made.name} is made: {made.certificate.subject}")
 
 
@@ -103,7 +101,7 @@ def import_(
     if passphrase_stdin:
         given["passphrase"] = console.read_secret("Passphrase", stdin=True)
     wanted = AuthorityImport(name=name, content=base64.b64encode(file.read_bytes()), **given)
-    taken = console.run(lambda work: authorities.import_(work, wanted))
+    taken = console.call(endpoints.import_authority, wanted=wanted)
     console.say(f"authority {taken.name} is known: {taken.certificate.subject}")
 
 
@@ -119,14 +117,14 @@ def change(
     wanted = AuthorityChange(
         **console.given({"for_clients": for_clients, "check": check, "crl_url": crl_url, "ocsp_url": ocsp_url})
     )
-    console.run(lambda work: authorities.change(work, name, wanted))
+    console.call(endpoints.change_authority, name, change=wanted)
     console.say(f"authority {name} is changed")
 
 
 @app.command("choose")
 def choose(name: Name) -> None:
     """Have this authority issue from now on."""
-    console.run(lambda work: authorities.choose(work, name))
+    console.call(endpoints.choose_authority, name)
     console.say(f"{name} issues from now on")
 
 
@@ -136,10 +134,10 @@ def renew(
 ) -> None:
     """Issue new certificates to gateway and panel, or give an authority a new span of life; clients notice nothing."""
     if name is not None:
-        renewed = console.run(lambda work: authorities.renew(work, name))
+        renewed = console.call(endpoints.renew_authority, name)
         console.say(f"{name}: good until {renewed.certificate.not_after:%F}; give clients the new one")
         return
-    for certificate in console.run(service.renew):
+    for certificate in console.call(endpoints.renew_certificates):
         console.say(f"{certificate.purpose.value}: {text(certificate.names)}, good until {certificate.not_after:%F}")
 
 
@@ -149,14 +147,15 @@ def crl(
     output: Output = None,
 ) -> None:
     """Give the CRL that was published last, in PEM."""
-    _write(console.run(lambda work: authorities.crl_pem(work, name)), output)
+    path = "/crl.pem" if name is None else f"/crl/{name}.pem"
+    _write(console.published(path, lambda work: authorities.crl_pem(work, name)), output)
 
 
 @app.command("remove")
 def remove(name: Name, yes: Yes = False) -> None:
     """Forget an authority that nothing good hangs on."""
     console.confirm(f"Remove authority {name}?", yes=yes)
-    console.run(lambda work: authorities.remove(work, name))
+    console.call(endpoints.remove_authority, name)
     console.say(f"authority {name} is removed")
 
 

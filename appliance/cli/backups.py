@@ -30,7 +30,12 @@ def create(
     if file.exists():
         raise AlreadyExists(f"{file} is there already", remedy="choose another name, or move it away")
     passphrase = _passphrase(passphrase_stdin, new=True)
-    content = console.run(lambda work: service.make(work, passphrase, file.name))
+    if console.is_remote():
+        made = console.call(endpoints.create_backup, passphrase=passphrase)
+        content = console.fetch(endpoints.fetch_backup, made.name).content
+        console.call(endpoints.remove_backup, made.name)
+    else:
+        content = console.run(lambda work: service.make(work, passphrase, file.name))
     write_private(file, content)
     verified = asyncio.run(service.verify(content, passphrase))
     console.say(f"{file}: {_in_words(verified)}; it was restored on trial")
@@ -39,6 +44,7 @@ def create(
 @app.command("show")
 def show(file: File, json: Json = False) -> None:
     """Say what a backup is, without its passphrase."""
+    console.here_only("this reads a file of this machine, and needs no gateway")
     header = archive.describe(file.read_bytes())
     if json:
         console.show_json(header._asdict() | {"made_at": header.made_at.isoformat()})
@@ -49,6 +55,7 @@ def show(file: File, json: Json = False) -> None:
 @app.command("verify")
 def verify(file: File, passphrase_stdin: PassphraseStdin = False, json: Json = False) -> None:
     """Restore a backup on trial, into a place that is thrown away."""
+    console.here_only("this reads a file of this machine, and needs no gateway")
     content = asyncio.run(service.verify(file.read_bytes(), _passphrase(passphrase_stdin)))
     if json:
         console.show_json(content)
@@ -59,6 +66,7 @@ def verify(file: File, passphrase_stdin: PassphraseStdin = False, json: Json = F
 @app.command("restore")
 def restore(file: File, passphrase_stdin: PassphraseStdin = False) -> None:
     """Make an installation of a backup, in a data directory (and a database) where there is none."""
+    console.here_only("this makes an installation on this machine")
     settings = Settings()
     content = asyncio.run(service.restore(settings, file.read_bytes(), _passphrase(passphrase_stdin)))
     console.say(f"restored into {settings.data_dir}: {_in_words(content)}")

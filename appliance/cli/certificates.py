@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from appliance.certificates import requests, service
+from appliance.certificates import endpoints
 from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import (
     CertificateExport,
-    CertificateFilter,
     CertificateImport,
     CertificateState,
     CertificateView,
@@ -22,12 +21,12 @@ from appliance.certificates.schemas import (
     RequestAnswer,
     Revocation,
 )
-from appliance.certificates.service import Exported
 from appliance.cli import console
 from appliance.cli.authority import PassphraseStdin
 from appliance.cli.console import Json
+from appliance.client.operations import File
 from appliance.models import CertificatePurpose, RevocationReason
-from appliance.schema import EVERYTHING
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Certificates of gateway, panel, servers and users.", no_args_is_help=True)
 
@@ -47,8 +46,7 @@ def list_certificates(
     json: Json = False,
 ) -> None:
     """List certificates, those in use first."""
-    wanted = CertificateFilter(purpose=purpose, state=state, owner=user)
-    page = console.run(lambda work: service.page(work, wanted, EVERYTHING))
+    page = console.call(endpoints.list_certificates, purpose=purpose, state=state, owner=user, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -71,7 +69,7 @@ def list_certificates(
 @app.command("show")
 def show(which: Which, json: Json = False) -> None:
     """Show one certificate."""
-    certificate = console.run(lambda work: service.show(work, which))
+    certificate = console.call(endpoints.show_certificate, which)
     if json:
         console.show_json(certificate)
     else:
@@ -90,13 +88,13 @@ def issue(
     """Issue a certificate."""
     given = {"purpose": purpose, "owner": user, "names": name, "key": algorithm, "days": days, "authority": authority}
     new = NewCertificate(**console.given(given))
-    _say(console.run(lambda work: service.issue(work, new)))
+    _say(console.call(endpoints.issue_certificate, new=new))
 
 
 @app.command("renew")
 def renew(which: Which) -> None:
     """Issue one like it with a new key, and retire it."""
-    _say(console.run(lambda work: service.renew_one(work, which)))
+    _say(console.call(endpoints.renew_certificate, which))
 
 
 @app.command("revoke")
@@ -104,7 +102,7 @@ def revoke(
     which: Which, reason: Annotated[RevocationReason, typer.Option(help="Why.")] = RevocationReason.UNSPECIFIED
 ) -> None:
     """Take trust away from a certificate: sessions that rest on it end at once."""
-    revoked = console.run(lambda work: service.revoke(work, which, Revocation(reason=reason)))
+    revoked = console.call(endpoints.revoke_certificate, which, wanted=Revocation(reason=reason))
     console.say(f"certificate {revoked.id} is revoked: {revoked.subject}")
 
 
@@ -122,7 +120,7 @@ def export(
     if with_key or format in (FileFormat.PKCS12, FileFormat.PKCS12_AES):
         passphrase = console.read_secret("Passphrase", stdin=passphrase_stdin, twice=True)
     wanted = CertificateExport(format=format, with_key=with_key, passphrase=passphrase)
-    _write(console.run(lambda work: service.export(work, which, wanted)), output)
+    _write(console.fetch(endpoints.export_certificate, which, wanted=wanted), output)
 
 
 @app.command("import")
@@ -135,7 +133,7 @@ def import_(
     """Take in a certificate from elsewhere; its chain and names are checked."""
     given = {"passphrase": console.read_secret("Passphrase", stdin=True)} if passphrase_stdin else {}
     wanted = CertificateImport(purpose=purpose, owner=user, content=base64.b64encode(file.read_bytes()), **given)
-    _say(console.run(lambda work: service.import_(work, wanted)))
+    _say(console.call(endpoints.import_certificate, wanted=wanted))
 
 
 @app.command("csr")
@@ -154,7 +152,7 @@ def csr(
 ) -> None:
     """Ask an outside authority: make a request, list those that wait, take in the answer."""
     if listed:
-        items = console.run(requests.page).items
+        items = console.call(endpoints.list_requests).items
         if json:
             console.show_json(items)
             return
@@ -170,17 +168,17 @@ def csr(
         if number is None:
             raise typer.BadParameter("name the request by --number; coati certificate csr --list shows them")
         if forget:
-            console.run(lambda work: requests.remove(work, number))
+            console.call(endpoints.remove_request, number)
             console.say(f"request {number} is forgotten")
             return
         given = RequestAnswer(content=base64.b64encode(answer.read_bytes())) if answer is not None else None
         if given is not None:
-            _say(console.run(lambda work: requests.answer(work, number, given)))
+            _say(console.call(endpoints.answer_request, number, answered=given))
         return
     new = NewRequest(
         purpose=purpose, names=tuple(name or ()), organisation=organisation, country=country, key=algorithm
     )
-    made = console.run(lambda work: requests.make(work, new))
+    made = console.call(endpoints.make_request, new=new)
     if output is None:
         console.say(made.pem.rstrip())
     else:
@@ -197,7 +195,7 @@ def _say(certificate: CertificateView) -> None:
     )
 
 
-def _write(exported: Exported, output: Path | None) -> None:
+def _write(exported: File, output: Path | None) -> None:
     if output is None:
         if sys.stdout.isatty() and exported.media_type != "application/x-pem-file":
             raise typer.BadParameter(f"this is no text; name a file by -o, say {exported.name}")

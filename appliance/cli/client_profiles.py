@@ -1,6 +1,8 @@
 """``coati export`` and ``coati link``: what sets up a user's client."""
 
+import io
 import sys
+import tarfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +11,11 @@ import typer
 from appliance.cli import console
 from appliance.cli.certificates import write_for_owner
 from appliance.cli.console import Json, Yes
-from appliance.client_profiles import links, service
-from appliance.client_profiles.schemas import LinkFilter, NewLink, Wanted
+from appliance.client.operations import File
+from appliance.client_profiles import endpoints, links
+from appliance.client_profiles.schemas import NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
-from appliance.schema import EVERYTHING
+from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Links that give a client profile out once.", no_args_is_help=True)
 
@@ -35,12 +38,16 @@ def export(
         _list(user, profile, json=json)
         return
     wanted = Wanted(user=user, profile=profile, format=form)
+    given: File = (
+        console.fetch(endpoints.export_profile_with_secrets, wanted=wanted)
+        if with_secrets
+        else console.fetch(endpoints.export_profile, **wanted.model_dump())
+    )
     if output is None and sys.stdout.isatty():
-        for each in console.run(lambda work: service.write(work, wanted, with_secrets=with_secrets)):
-            console.say(f"# ---- {each.path}")
-            console.say(each.content.decode(errors="replace").rstrip())
+        for path, content in _unpacked(given):
+            console.say(f"# ---- {path}")
+            console.say(content.decode(errors="replace").rstrip())
         return
-    given = console.run(lambda work: service.download(work, wanted, with_secrets=with_secrets))
     if output is None:
         sys.stdout.buffer.write(given.content)
         return
@@ -48,8 +55,16 @@ def export(
     console.say(f"{output}: {given.name}")
 
 
+def _unpacked(given: File) -> list[tuple[str, bytes]]:
+    if not given.name.endswith(".tar.gz"):
+        return [(given.name, given.content)]
+    with tarfile.open(fileobj=io.BytesIO(given.content)) as packed:
+        opened = [(entry.name, packed.extractfile(entry)) for entry in packed.getmembers()]
+        return [(f"/{name}", file.read()) for name, file in opened if file is not None]
+
+
 def _list(user: str, profile: str, *, json: bool) -> None:
-    found = console.run(lambda work: service.choices(work, user, profile))
+    found = console.call(endpoints.list_formats, user=user, profile=profile)
     if json:
         console.show_json(found)
         return
@@ -73,7 +88,7 @@ def create(
 ) -> None:
     """Make a link that gives a user's client profile out once."""
     new = NewLink(user=user, profile=profile, format=form, with_secrets=with_secrets, hours=hours)
-    made = console.run(lambda work: links.make(work, new))
+    made = console.call(endpoints.make_link, new=new)
     console.say(made.url or made.path)
     if qr:
         if not made.url:
@@ -89,7 +104,7 @@ def list_links(
     json: Json = False,
 ) -> None:
     """List links, the latest first."""
-    page = console.run(lambda work: links.page(work, LinkFilter(user=user, usable=usable), EVERYTHING))
+    page = console.call(endpoints.list_links, user=user, usable=usable, limit=LARGEST_PAGE)
     if json:
         console.show_json(page.items)
         return
@@ -114,5 +129,5 @@ def list_links(
 def remove(number: Annotated[int, typer.Argument(help="Number of the link.")], yes: Yes = False) -> None:
     """Have a link give nothing any more."""
     console.confirm(f"Remove link {number}?", yes=yes)
-    console.run(lambda work: links.remove(work, number))
+    console.call(endpoints.remove_link, number)
     console.say(f"link {number} is removed")

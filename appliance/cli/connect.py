@@ -197,6 +197,7 @@ def connect(
     ] = False,
 ) -> None:
     """Connect this machine to a gateway, and stay connected until Ctrl-C."""
+    console.here_only("this connects this machine, to the gateway that stands right behind it")
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="coati: %(message)s")
     if password_stdin and password_file:
         raise typer.BadParameter("--password-stdin and --password-file rule each other out")

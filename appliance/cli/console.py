@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
+from fastapi import Response
 from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import passwords
 from appliance.client import Client, operations
+from appliance.client.operations import File
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.settings import Settings
@@ -68,6 +70,31 @@ def call(endpoint: Callable[..., Awaitable[T]], *path: object, **given: Any) -> 
     return cast("T", run(lambda work: operation.carry_out(work, bound), changes=operation.changes))
 
 
+def fetch(endpoint: Callable[..., Awaitable[Response]], *path: object, **given: Any) -> File:  # noqa: ANN401
+    """The same for an operation that hands out a file."""
+    return cast("File", call(endpoint, *path, **given))
+
+
+def published(path: str, work: Callable[[Transaction], Awaitable[str]]) -> str:
+    """Give what is published to everybody: by the gateway that was named, else from here."""
+    return _gateways[-1].published(path).decode() if _gateways else run(work)
+
+
+def is_remote() -> bool:
+    """Tell whether another gateway was named."""
+    return bool(_gateways)
+
+
+def here_only(why: str) -> None:
+    """Refuse a gateway that was named: this command has nothing to do with it.
+
+    Raises:
+        typer.BadParameter: one was named.
+    """
+    if _gateways:
+        raise typer.BadParameter(f"{why}; leave --url (COATI_URL) out")
+
+
 def run(work: Callable[[Transaction], Awaitable[T]], *, changes: bool = True) -> T:
     """Do something on behalf of whoever typed the command; only on the machine itself.
 
@@ -75,8 +102,7 @@ def run(work: Callable[[Transaction], Awaitable[T]], *, changes: bool = True) ->
         work: What to do in one transaction.
         changes: It may write; otherwise it has a consistent view, and holds nobody up while it waits for something.
     """
-    if _gateways:
-        raise typer.BadParameter("this command works on the gateway itself only; leave --url out there")
+    here_only("this is done on the gateway itself")
 
     async def in_transaction() -> T:
         async with Installation.open(Settings()) as installation:

@@ -38,6 +38,7 @@ class Finding(NamedTuple):
 
 def doctor(json: Json = False) -> None:
     """Say what this machine lacks to be a gateway, and how to mend it."""
+    console.here_only("this looks at this machine")
     findings = list(examine(Settings()))
     if json:
         console.show_json([finding._asdict() for finding in findings])

@@ -6,7 +6,7 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
-from appliance.history import service
+from appliance.history import endpoints
 from appliance.history.schemas import Visit
 from appliance.models import EventKind
 from appliance.wording import octets, text
@@ -18,7 +18,7 @@ def history(
     json: Json = False,
 ) -> None:
     """Show stays and failed logins, the latest first."""
-    visits = console.run(lambda work: service.visits(work, user, last))
+    visits = console.call(endpoints.list_visits, user=user, last=last)
     if json:
         console.show_json([visit.event for visit in visits])
         return

@@ -22,6 +22,7 @@ def serve(
     user: Annotated[str | None, typer.Option(help="Account of the unprivileged processes [coati].")] = None,
 ) -> None:
     """Start the appliance: IKE gateway and panel. Every flag has a variable: COATI_LISTEN, COATI_PUBLIC_NAME ..."""
+    console.here_only("this starts the appliance on this machine")
     flags = console.given({name: value for name, value in locals().items() if name != "flags"})
     settings = Settings(**flags)
     # The keeper runs as root all the time: it is another program, without all that the command line imports.

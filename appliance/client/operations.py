@@ -4,6 +4,8 @@ So whoever calls an operation writes it once: it can be carried out here, by the
 in a transaction, or over the network, by its method and path. Nothing is listed a second time.
 """
 
+import dataclasses
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +21,22 @@ from appliance import api
 from appliance.installation import Transaction
 
 Endpoint = Callable[..., Awaitable[Any]]
+_FILE_NAME: Final = re.compile(r'filename="([^"/\\\\]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What an operation hands out that is no JSON."""
+
+    name: str
+    media_type: str
+    content: bytes = dataclasses.field(repr=False)
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], content: bytes) -> "File":
+        """Read how it is called."""
+        name = _FILE_NAME.search(headers.get("content-disposition", ""))
+        return cls(name[1] if name else "", headers.get("content-type", "").partition(";")[0], content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,7 @@ class Operation:
         (self.method,) = route.methods or {"GET"}
         self.changes: Final = self.method != "GET"
         self._dependant = route.dependant
+        self._gives_file = route.response_class is Response
         self._answer: TypeAdapter[Any] | None = TypeAdapter(route.response_model) if route.response_model else None
 
     def bind(self, *path: object, **given: Any) -> Bound:  # noqa: ANN401  each operation has its own
@@ -84,10 +103,13 @@ class Operation:
     async def carry_out(self, work: Transaction, bound: Bound) -> Any:  # noqa: ANN401
         """Do it here, in this transaction."""
         named = self._dependant.response_param_name
-        return await self.endpoint(work=work, **bound.arguments, **({named: Response()} if named else {}))
+        answer = await self.endpoint(work=work, **bound.arguments, **({named: Response()} if named else {}))
+        return File.of(answer.headers, bytes(answer.body)) if self._gives_file else answer
 
-    def read(self, answer: bytes) -> Any:  # noqa: ANN401
+    def read(self, answer: bytes, headers: Mapping[str, str]) -> Any:  # noqa: ANN401
         """Read what a gateway answered; a later one may say more than we know."""
+        if self._gives_file:
+            return File.of(headers, answer)
         return self._answer.validate_json(answer, extra="ignore") if self._answer and answer else None
 
     def _query(self, arguments: dict[str, Any], rest: dict[str, Any]) -> Mapping[str, Any]:

@@ -113,7 +113,7 @@ class Client:
             self._sleep(wait)
             answer = self._ask(operation.method, bound)
         if answer.is_success:
-            return operation.read(answer.content)
+            return operation.read(answer.content, answer.headers)
         raise _refusal(answer)
 
     def _ask(self, method: str, bound: Bound) -> httpx2.Response:
@@ -127,6 +127,20 @@ class Client:
             )
         except httpx2.TransportError as error:
             raise GatewayAway(f"{self.url} does not answer: {error}", remedy=_advice(error)) from None
+
+    def published(self, path: str) -> bytes:
+        """Fetch what the gateway publishes to everybody: ``/ca.pem``, ``/crl.pem``.
+
+        Raises:
+            GatewayAway, Refused: as ``call`` does.
+        """
+        try:
+            answer = self._http.get(self.url + path)
+        except httpx2.TransportError as error:
+            raise GatewayAway(f"{self.url} does not answer: {error}", remedy=_advice(error)) from None
+        if answer.is_success:
+            return answer.content
+        raise _refusal(answer)
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,7 @@ from fastapi import Query
 
 from appliance.dependencies import Noun, Number, Reading
 from appliance.history import service
-from appliance.history.schemas import EventFilter, EventView
+from appliance.history.schemas import EventFilter, EventView, Visit, VisitFilter
 from appliance.schema import Page, Paging
 
 router = Noun("events")
@@ -20,6 +20,12 @@ class _Wanted(EventFilter, Paging):
 async def list_events(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[EventView]:
     """List logins, logouts and failed logins, by themselves the latest first."""
     return await service.page(work, wanted, wanted)
+
+
+@router.get("/visits")
+async def list_visits(work: Reading, wanted: Annotated[VisitFilter, Query()]) -> list[Visit]:
+    """List stays and failed logins, each once, the latest first: as ``last`` and ``lastb`` do it."""
+    return await service.visits(work, wanted.user, wanted.last)
 
 
 @router.get("/{event_id}")

@@ -53,6 +53,13 @@ class EventView(Schema):
         return None if self.began_at is None else max(0, round((self.at - self.began_at).total_seconds()))
 
 
+class VisitFilter(Schema):
+    """Which stays to list."""
+
+    user: Annotated[str, Field(description="Only this user's.")] = ""
+    last: Annotated[int, Field(ge=1, le=1000, description="At most so many.")] = 20
+
+
 class Visit(Schema):
     """A stay, or a failed login, as ``last`` and ``lastb`` tell of them.
 

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 HERE = Actor("a test")
 PASSWORD = "correct horse battery"
 # What needs no token: who watches the process, and who checks certificates, has none.
-PUBLISHED = {"/healthz", "/ca.pem", "/ca.cer", "/crl.pem", "/crl.der", "/crl/{name}.der", "/ca/{name}.cer"}
+PUBLISHED = {
+    "/healthz",
+    "/ca.pem",
+    "/ca.cer",
+    "/crl.pem",
+    "/crl.der",
+    "/crl/{name}.der",
+    "/ca/{name}.cer",
+    "/crl/{name}.pem",
+}
 
 
 @pytest.fixture
