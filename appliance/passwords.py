@@ -105,9 +105,9 @@ async def verify(password_hash: str | None, password: str | bytes) -> bool:
     return await asyncio.get_running_loop().run_in_executor(_POOL, _verify, password_hash, normalise(password))
 
 
-def needs_rehash(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
-    return _HASHER.check_needs_rehash(password_hash)
+async def made_anew(password_hash: str, password: str | bytes) -> str | None:
+    """Give the hash of a right password by the parameters of today; ``None``: it was made by these already."""
+    return await hash_password(password) if _HASHER.check_needs_rehash(password_hash) else None
 
 
 def _verify(password_hash: str | None, octets: bytes) -> bool:

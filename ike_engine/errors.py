@@ -37,12 +37,6 @@ class InvalidExchangeType(IkeError):
     notify = 7  # INVALID-EXCHANGE-TYPE
 
 
-class InvalidMessageId(IkeError):
-    """A message identifier that fits no exchange."""
-
-    notify = 9  # INVALID-MESSAGE-ID
-
-
 class NoProposalChosen(IkeError):
     """Nothing that was offered is acceptable."""
 

@@ -51,6 +51,15 @@ async def count(session: AsyncSession) -> int:
     return await session.scalar(select(func.count()).select_from(Administrator)) or 0
 
 
+async def keep_hash(session: AsyncSession, administrator_id: int, old: str, new: str) -> None:
+    """Keep the same password hashed otherwise; nothing that anybody sees has changed, unless the password has."""
+    await session.execute(
+        update(Administrator)
+        .where(Administrator.id == administrator_id, Administrator.password_hash == old)
+        .values(password_hash=new, changed_at=Administrator.changed_at)
+    )
+
+
 async def other_owners(session: AsyncSession, administrator_id: int) -> int:
     """Count the owners who may sign in, but for this one."""
     others = (Administrator.role == Role.OWNER, Administrator.enabled, Administrator.id != administrator_id)

@@ -98,6 +98,10 @@ async def prove(installation: Installation, name: str, password: SecretStr, visi
         administrator.password_hash if administrator is not None and known else None, password.get_secret_value()
     )
     if administrator is not None and good:
+        old = administrator.password_hash or ""
+        if (anew := await passwords.made_anew(old, password.get_secret_value())) is not None:
+            async with installation.transaction(actor) as work:
+                await repository.keep_hash(work.session, administrator.id, old, anew)
         return administrator
     # The failure has to be on record although the request fails: a transaction of its own.
     async with installation.transaction(actor) as work:

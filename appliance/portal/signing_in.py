@@ -101,10 +101,13 @@ class _Browser:
 async def _judge_here(installation: Installation, user: User | None, password: SecretStr, browser: _Browser) -> Secret:
     hashed = user.password_hash if user is not None and is_welcome(user) else None
     good = await passwords.verify(hashed, password.get_secret_value())
+    anew = await passwords.made_anew(hashed, password.get_secret_value()) if hashed is not None and good else None
     # The failure has to be on record although the request fails: a transaction of its own.
     async with installation.transaction(browser.actor) as work:
         realm = next((row.name for row in await repository.realms(work.session) if row.kind is RealmKind.LOCAL), None)
         if user is not None and realm is not None and good:
+            if hashed is not None and anew is not None:
+                await users_repository.keep_hash(work.session, user.id, hashed, anew)
             row = PortalSignIn(user_id=user.id, realm=realm, user=user.name, login=user.name)
             return await _start(work, row, browser)
         await lockouts.failed(work.session, Door.VPN, browser.login, browser.source, now())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
@@ -36,6 +36,15 @@ async def poor_passwords(session: AsyncSession, least_strength: int, set_before:
         User.password_changed_at < set_before,
     )
     return (await session.scalars(select(User).where(poor).order_by(User.name))).all()
+
+
+async def keep_hash(session: AsyncSession, user_id: int, old: str, new: str) -> None:
+    """Keep the same password hashed otherwise; nothing that anybody sees has changed, unless the password has."""
+    await session.execute(
+        update(User)
+        .where(User.id == user_id, User.password_hash == old)
+        .values(password_hash=new, changed_at=User.changed_at)
+    )
 
 
 async def count(session: AsyncSession) -> int:

@@ -1,4 +1,5 @@
 import pytest
+from argon2 import PasswordHasher
 
 from appliance import passwords
 
@@ -39,7 +40,12 @@ async def test_hash_and_verify() -> None:
     assert await passwords.verify(stored, b"correct horse battery")
     assert not await passwords.verify(stored, "correct horse batterie")
     assert not await passwords.verify(stored, "x" * 5000)
-    assert not passwords.needs_rehash(stored)
+    assert await passwords.made_anew(stored, "correct horse battery") is None
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("correct horse battery")
+    anew = await passwords.made_anew(cheap, "correct horse battery")
+    assert anew is not None
+    assert await passwords.verify(anew, "correct horse battery")
+    assert await passwords.made_anew(anew, "correct horse battery") is None
     assert await passwords.hash_password("correct horse battery") != stored
 
 

@@ -95,6 +95,7 @@ TABLE: Final = (
     Row("accounting list"),
     Row("gateway list"),
     Row("gateway sad gw-9", refused="there is no gateway gw-9"),
+    Row("gateway spd gw-9", refused="there is no gateway gw-9"),
     Row("gateway reload gw-9", refused="there is no gateway gw-9"),
     Row("session list"),
     Row("session show 1", refused=NO_SESSION),

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from appliance import first_start
 from appliance.errors import Unauthenticated
 from appliance.installation import Actor, Installation
-from appliance.models import PortalSignIn, Realm
+from appliance.models import PortalSignIn, Realm, User
 from appliance.models.columns import now
 from appliance.portal import signing_in
 from appliance.users import service as users
@@ -64,3 +65,19 @@ async def test_where_local_users_may_not_log_in_they_may_not_sign_in(installatio
             realm.enabled = False
     with pytest.raises(Unauthenticated):
         await sign_in(installation)
+
+
+async def test_a_hash_of_other_parameters_is_made_anew_and_nothing_else_changes(installation: Installation) -> None:
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD.get_secret_value())
+    async with installation.transaction(TEST) as work:
+        await work.session.execute(update(User).values(password_hash=cheap))
+    async with installation.snapshot() as work:
+        before = await users.show(work, "alice")
+    await sign_in(installation)
+    async with installation.snapshot() as work:
+        stored = (await work.session.scalars(select(User.password_hash))).one()
+        assert await users.show(work, "alice") == before
+    assert stored != cheap
+    await sign_in(installation)
+    async with installation.snapshot() as work:
+        assert (await work.session.scalars(select(User.password_hash))).one() == stored
