@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from appliance.settings import Settings
 from tests.appliance.test_keeper import ALONE, STRANGER, TREE, serving
@@ -122,6 +123,26 @@ def compose() -> Any:
     return yaml.safe_load((TREE / "docker-compose.yml").read_text())
 
 
+def test_compose_is_what_the_specification_allows() -> None:
+    text = (TREE / "docker-compose.yml").read_text()
+    assert len(PyCompose.from_yaml(text).services) == 3
+    with pytest.raises(ValueError, match="healthchek"):  # what is misspelt is not silently without effect
+        PyCompose.from_yaml(text.replace("healthcheck:", "healthchek:"))
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    # DL3008 wants versions of packages: those of a Debian release move by security updates only.
+    words = [
+        str(Path(sys.executable).with_name("hadolint")),
+        "--no-color",
+        "--ignore",
+        "DL3008",
+        str(TREE / "Dockerfile"),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 def test_compose_names_only_what_it_has(compose: Any) -> None:
     services = compose["services"]
     assert {"coati", "postgres", "freeradius"} == services.keys()
@@ -155,7 +176,7 @@ def test_the_container_has_no_more_capabilities_than_the_unit(compose: Any) -> N
     assert coati["cap_drop"] == ["ALL"]
     assert {f"CAP_{name}" for name in coati["cap_add"]} == set(directives("CapabilityBoundingSet"))
     assert "privileged" not in coati
-    assert coati["devices"] == ["/dev/net/tun"]
+    assert coati["devices"] == ["/dev/net/tun:/dev/net/tun"]
     assert "no-new-privileges:true" in coati["security_opt"]
 
 

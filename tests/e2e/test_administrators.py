@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyotp
 import pytest
 from playwright.sync_api import expect
 from pydantic import SecretStr
+from sqlalchemy import update
 
 from appliance.administrators import service as administrators
 from appliance.administrators.schemas import NewAdministrator
-from appliance.models import Role
+from appliance.models import Role, SignIn
+from appliance.models.columns import now
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
 from tests.appliance.outside_authority import Authority, Leaf
@@ -153,3 +156,27 @@ def test_one_time_codes_are_set_up_asked_for_and_done_without_again(open_page: C
     page.get_by_role("button", name="Do without codes").click()
     sign_in(page, "oscar")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_who_was_let_in_long_ago_is_asked_before_a_token_is_made(
+    appliance: Appliance, open_page: Callable[..., Page], script: bool
+) -> None:
+    async def long_ago(work: Transaction) -> None:
+        await work.session.execute(update(SignIn).values(proven_at=now() - timedelta(hours=2)))
+
+    page = open_page("/sign-in", state=None, java_script_enabled=script)
+    sign_in(page, "oscar")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    appliance.do(long_ago)
+    page.goto("/tokens")
+    page.get_by_role("link", name="Make a token").click()
+    expect(page.get_by_role("heading", name="Is it you?")).to_be_visible()
+    page.get_by_label("Your password").fill("not this one")
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_text("wrong name or password")).to_be_visible()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("Name").fill("script" if script else "plain")
+    page.get_by_role("button", name="Make", exact=True).click()
+    expect(page.get_by_text("This is shown once.")).to_be_visible()

@@ -95,6 +95,7 @@ PAGES = {
     "administrator": "/administrators/admin",
     "settings": "/settings",
     "account": "/account",
+    "account-proof": "/account/proof?next=/tokens",
     "configuration": "/configuration",
     "configuration-version": "/configuration/{version}",
     "backups": "/backups",
