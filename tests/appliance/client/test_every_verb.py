@@ -91,6 +91,7 @@ TABLE: Final = (
     Row("realm remove corp --yes"),
     # ---- what happened, and what is
     Row("history"),
+    Row("log"),
     Row("traffic"),
     Row("accounting list"),
     Row("gateway list"),
@@ -102,6 +103,7 @@ TABLE: Final = (
     Row("session transcript 1", refused=NO_SESSION),
     Row("session disconnect 1", refused=NO_SESSION),
     Row("session rekey 1", refused=NO_SESSION),
+    Row("session policy 1", refused=NO_SESSION),
     Row("refusal list"),
     Row("refusal show 1", refused="there is no refusal 1"),
     # ---- certificates, files for clients
