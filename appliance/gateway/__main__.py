@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from ike_engine.dataplane.interface import DataPlane
 
 logger = structlog.get_logger(__name__)
+
+# What some thirty logins leave behind.
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 
 async def serve(settings: Settings, descriptors: Mapping[str, int], data_plane_name: str, reason: str) -> int:
@@ -75,6 +79,16 @@ async def serve(settings: Settings, descriptors: Mapping[str, int], data_plane_n
     return 1 if lost.is_set() else 0
 
 
+def _let_the_collector_rest() -> None:
+    """Have the cyclic garbage collector look at sessions only, and less often.
+
+    What was imported lives as long as the process: to look through all of it held up every login for 90 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
 def main() -> int:
     """Read what we were given, and serve."""
     parser = argparse.ArgumentParser(prog="appliance.gateway", description="The IKE gateway; started by coati serve.")
@@ -86,6 +100,7 @@ def main() -> int:
     logs.configure(settings, "gateway")
     logs.keep(settings.data_dir, "gateway")
     keep_memory_private()
+    _let_the_collector_rest()
     descriptors = inherited_descriptors()
     if missing := {"ike", "natt"} - descriptors.keys():
         parser.error(f"no {' and '.join(sorted(missing))} socket was handed down; start it by: coati serve")
