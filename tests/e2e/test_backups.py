@@ -30,7 +30,8 @@ def test_the_life_of_a_backup(
     expect(page.locator("#note")).to_contain_text("The backup is made.")
     with page.expect_download() as started:
         page.get_by_role("link", name="Download").click()
-    assert started.value.path().read_bytes().startswith(b"COATI BACKUP")
+    assert started.value.suggested_filename.endswith(".coati-backup")
+    assert page.request.get(f"{page.url}/file").body().startswith(b"COATI BACKUP")
     page.get_by_label("Its passphrase").fill(PASSWORD)
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_role("heading", name="It is good")).to_be_visible()
