@@ -213,11 +213,8 @@ class CoatiGateway:
 
     def held(self, table: str, *options: str) -> list[dict[str, Any]]:
         """What the data plane holds in ``sad`` or ``spd``, as an administrator is shown it."""
-        (node,) = json.loads(self.coati("gateway", "list", "--json"))
-        items: list[dict[str, Any]] = json.loads(self.coati("gateway", table, node["name"], *options, "--json"))[
-            "items"
-        ]
-        return items
+        page: dict[str, list[dict[str, Any]]] = json.loads(self.coati("gateway", table, self.node, *options, "--json"))
+        return page["items"]
 
     def refusals(self) -> list[Refusal]:
         page = self._ask(lambda work: refusals.page(work, RefusalFilter(), EVERYTHING))
