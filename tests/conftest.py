@@ -21,19 +21,24 @@ settings.load_profile("repeatable")
 # A shell that starts the suite in the background has it ignore SIGINT, and with it every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_ON_THE_MACHINE = ("tests/interop/", "tests/kernel/")
-_IN_ONE_BROWSER = "tests/e2e/"
+_TOGETHER = ("tests/interop/", "tests/kernel/", "tests/e2e/")
+"""Folders whose tests share a stage: this machine's network, a guest's kernel, a browser. They take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that nobody waits for it in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_TOGETHER))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give ``pytest -n`` whole files to hand out, but one worker all that needs this machine's network or a browser."""
+    """Give ``pytest -n`` whole files to hand out, and one worker all of a folder whose tests share a stage."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  there is none in a run without -n
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if nodeid.startswith(_ON_THE_MACHINE):
-                return "this machine"
-            return "one browser" if nodeid.startswith(_IN_ONE_BROWSER) else nodeid.partition("::")[0]
+            folder = next((folder for folder in _TOGETHER if nodeid.startswith(folder)), "")
+            return folder or nodeid.partition("::")[0]
 
+    config.option.loadscopereorder = False
     return Scheduling(config, log)
