@@ -82,7 +82,11 @@ def test_one_of_ours_is_put_out_and_refused_in_words(
 
         eventually(lambda: not client.is_up(), within=20, what="the client has heard of it")
         eventually(lambda: not gateway.remainder(), within=20, what="nothing is held any more")
-        eventually(lambda: "certificate was revoked" in _goodbye(gateway), within=20, what="a goodbye that says why")
+        eventually(
+            lambda: "the certificate of CN=alice was revoked" in _goodbye(gateway),
+            within=20,
+            what="a goodbye that says why",
+        )
         before = _refused_because(gateway, "was revoked")
         assert client.try_connect().returncode != 0
         eventually(lambda: _refused_because(gateway, "was revoked") > before, within=20, what="a refusal that says why")
