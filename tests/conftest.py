@@ -22,12 +22,17 @@ settings.load_profile("repeatable")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TOGETHER = ("tests/interop/", "tests/kernel/", "tests/e2e/")
-"""Folders whose tests share a stage: this machine's network, a guest's kernel, a browser. They take longest."""
+"""Folders whose tests share a stage: this machine's network, a guest's kernel, a browser. What takes longest first."""
+
+
+def _stage(nodeid: str) -> str:
+    return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that nobody waits for it in the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_TOGETHER))
+    order = [*_TOGETHER, ""]
+    items.sort(key=lambda item: order.index(_stage(item.nodeid)))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,8 +42,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = next((folder for folder in _TOGETHER if nodeid.startswith(folder)), "")
-            return folder or nodeid.partition("::")[0]
+            return _stage(nodeid) or nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False
     return Scheduling(config, log)

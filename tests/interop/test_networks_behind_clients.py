@@ -196,8 +196,11 @@ def test_a_branch_is_behind_one_session_only(clients: Clients, gateway: CoatiGat
         eventually(
             lambda: [each for each in gateway.refusals() if words in each.reason], within=10, what="it is on record"
         )
+        other.stop()  # it would try again and again, and be in as soon as Alice is gone
         client.disconnect()
         eventually(lambda: not gateway.sessions(), within=10, what="Alice is gone")
-        other.connect()
+        again = clients.strongswan(network.public)
+        again.start(Login(office.BOB), gateway.authority)
+        again.connect()
     finally:
         gateway.coati("user", "set", office.BOB.name, "routes=inherit")
