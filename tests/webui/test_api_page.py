@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 import httpx2
 
+from appliance.settings import Settings
 from webui import panel
 
 if TYPE_CHECKING:
@@ -33,3 +34,4 @@ class _Nothing:
     """The page tells nothing of the gateway, so it needs none."""
 
     database = None
+    settings = Settings()
