@@ -64,7 +64,12 @@ class Sampler:
         self._current.sessions = max(self._current.sessions, self._live)
 
     def resumed(self, stay: Stay) -> None:
-        """It was counted when it began."""
+        """A session goes on: its login and what it carried before were counted then."""
+        self._turn()
+        traffic = stay.traffic()
+        self._carried[stay] = traffic["octets_in"], traffic["octets_out"]
+        self._live += 1
+        self._current.sessions = max(self._current.sessions, self._live)
 
     def changed(self, stay: Stay) -> None:
         """It may have carried more."""
@@ -80,6 +85,8 @@ class Sampler:
 
     def ended(self, stay: Stay) -> None:
         """A session ended."""
+        if stay not in self._carried:  # one of an earlier process that could not go on
+            return
         self.changed(stay)
         self._live -= 1
         self._ended.append(stay)

@@ -45,6 +45,7 @@ def refusal(remedy: str, profile: str = "default", **more: Any) -> RefusalView:
         "reason": "because",
         "identity": "",
         "username": "",
+        "realm": "",
         "offered": (),
         "accepted": (),
         "vendor_ids": (),

@@ -37,6 +37,27 @@ async def test_each_minute_has_what_happened_in_it(recorder: Recorder) -> None:
     assert sampler._carried == {}
 
 
+async def test_a_session_of_an_earlier_process_counts_from_where_it_goes_on(recorder: Recorder) -> None:
+    recorder.connect(7)
+    recorder.connect(8, "bob")
+    alice = recorder.projector.live[7]
+    (spi,) = alice.octets
+    recorder.projector.on_report(counted(spi, 1000, 10))
+    sampler = Sampler("gw1", wall_clock=recorder.time.wall)
+    recorder.projector._observers = (sampler,)
+    recorder.projector.resumed(alice)  # bob's could not go on
+    recorder.projector.on_report(counted(spi, 1500, 10))
+    for peer_id, user in ((7, "alice"), (8, "bob")):
+        recorder.tell(PeerGone(peer_id=peer_id, user=user, goodbye=Goodbye.PEER_DELETED, reason="left"))
+    for _ in range(3):
+        recorder.time.pass_by(60)
+        recorder.tell(refused())
+    await recorder.flush()
+    row, *_ = await recorder.rows(models.Sample)
+    assert (row.sessions, row.octets_in, row.logins) == (1, 500, 0)
+    assert sampler._carried == {}
+
+
 async def test_a_session_has_a_pace_that_falls_to_nothing_when_it_rests(recorder: Recorder) -> None:
     recorder.connect(7)
     stay = recorder.projector.live[7]
