@@ -134,7 +134,7 @@ class CoatiGateway:
             Failed: it failed, with what it said.
         """
         command = [sys.executable, "-m", "appliance.cli", *words]
-        return self.place.run(*command, stdin=stdin, timeout=120, env=self._environment).stdout
+        return self.place.run(*command, stdin=stdin, timeout=300, env=self._environment).stdout
 
     def _ask(self, work: Callable[[Transaction], Awaitable[Found]]) -> Found:
         async def ask() -> Found:
