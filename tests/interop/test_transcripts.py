@@ -58,7 +58,7 @@ def assert_nothing_secret(text: str) -> None:
 
 def test_strongswan_in_main_mode(clients: Clients, gateway: CoatiGateway, network: Network) -> None:
     client = clients.strongswan(network.home_a)
-    client.start(Login(office.ALICE), gateway.authority)
+    client.start(Login(office.ALICE), gateway.authority, dpd_seconds=0)  # its own probes would be life enough
     client.connect()
     expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
     client.wait_for_probes(2, within=30)
