@@ -1,6 +1,9 @@
 """Telling gateways what to do: a row is the order, the change feed carries it there."""
 
+import asyncio
+import time
 from datetime import timedelta
+from itertools import chain, repeat
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -8,7 +11,7 @@ from pydantic import SecretStr
 from appliance.commands import confidential, repository
 from appliance.commands.schemas import CommandFilter, CommandView
 from appliance.errors import Invalid, NotFound
-from appliance.installation import Transaction
+from appliance.installation import Actor, Installation, Transaction
 from appliance.master_key import Unsealable
 from appliance.models import Command, CommandOutcome, Session, Verb
 from appliance.models.columns import now
@@ -16,6 +19,8 @@ from appliance.schema import EVERYTHING, Page, Paging
 
 SECRET_KEPT: Final = timedelta(minutes=2)
 """A password that no gateway took by then is taken back."""
+
+_LOOK_AFTER_SECONDS: Final = (0.02, 0.05, 0.1, 0.2)
 
 
 async def page(
@@ -72,6 +77,20 @@ async def show(work: Transaction, command_id: int) -> CommandView:
     if command is None:
         raise NotFound(f"there is no command {command_id}")
     return CommandView.model_validate(command)
+
+
+async def outcome(
+    installation: Installation, actor: Actor, command: CommandView, patience_seconds: float
+) -> CommandView:
+    """Wait until a gateway has carried an order out; gives it as it is then: still pending if the gateway is away."""
+    end = time.monotonic() + patience_seconds
+    for pause in chain(_LOOK_AFTER_SECONDS, repeat(_LOOK_AFTER_SECONDS[-1])):
+        if command.outcome is not CommandOutcome.PENDING or time.monotonic() >= end:
+            break
+        await asyncio.sleep(pause)
+        async with installation.snapshot(actor) as work:
+            command = await show(work, command.id)
+    return command
 
 
 async def settle(work: Transaction, command_id: int) -> CommandView:

@@ -4,8 +4,6 @@ The password is in the table until its outcome is known, or was awaited for too 
 it is worth nothing to whoever copies the table).
 """
 
-import asyncio
-import time
 from typing import Final, Literal, Self
 
 from pydantic import SecretStr, ValidationError
@@ -13,12 +11,11 @@ from pydantic import SecretStr, ValidationError
 from appliance.commands import service as commands
 from appliance.errors import Invalid, OutOfReach
 from appliance.installation import Actor, Installation
-from appliance.models import CommandOutcome, Verb
+from appliance.models import Verb
 from appliance.realms import service as realms
 from appliance.schema import Schema
 
 PATIENCE_SECONDS: Final = 30.0
-_LOOK_SECONDS: Final = (0.02, 0.05, 0.1, 0.2)
 
 
 class Question(Schema):
@@ -83,7 +80,7 @@ async def ask(
     except Invalid as failure:
         raise OutOfReach("your password cannot be checked now", remedy="try again in a few minutes") from failure
     try:
-        await _wait(installation, order.id)
+        await commands.outcome(installation, actor, order, PATIENCE_SECONDS)
     finally:
         async with installation.transaction(actor) as work:
             done = await commands.settle(work, order.id)
@@ -94,14 +91,3 @@ async def ask(
     if judged.verdict == "unavailable":
         raise OutOfReach("your password cannot be checked now", remedy="try again in a few minutes")
     return judged, gateway, order.id
-
-
-async def _wait(installation: Installation, command_id: int) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    looks = 0
-    while time.monotonic() < end:
-        async with installation.snapshot() as work:
-            if (await commands.show(work, command_id)).outcome is not CommandOutcome.PENDING:
-                return
-        await asyncio.sleep(_LOOK_SECONDS[min(looks, len(_LOOK_SECONDS) - 1)])
-        looks += 1

@@ -1,6 +1,5 @@
 """What a gateway alone knows of a session: what was said, and the policy that counts. Of one that lives it is asked."""
 
-import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -17,7 +16,6 @@ from appliance.transcripts.schemas import TranscriptView
 from appliance.transcripts.stored import unpack
 
 _PATIENCE_SECONDS: Final = 5.0
-_LOOK_SECONDS: Final = 0.1
 _FRESH: Final = timedelta(seconds=2)
 """Whoever asks again so soon is given the same answer."""
 
@@ -66,10 +64,7 @@ async def _answer(work: Transaction, session: Session) -> CommandView:
         if answered is not None:
             return CommandView.model_validate(answered)
         command = await commands.order(asking, Verb.TRANSCRIPT, session, "")
-    for _ in range(int(_PATIENCE_SECONDS / _LOOK_SECONDS)):
-        await asyncio.sleep(_LOOK_SECONDS)
-        async with work.installation.snapshot(work.actor) as looking:
-            command = await commands.show(looking, command.id)
-        if command.outcome is not CommandOutcome.PENDING:
-            return command
-    raise OutOfReach(f"gateway {session.node} does not answer", remedy="look whether coati serve runs there")
+    answer = await commands.outcome(work.installation, work.actor, command, _PATIENCE_SECONDS)
+    if answer.outcome is CommandOutcome.PENDING:
+        raise OutOfReach(f"gateway {session.node} does not answer", remedy="look whether coati serve runs there")
+    return answer
