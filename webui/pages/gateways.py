@@ -1,7 +1,7 @@
 """Gateways: how they are, and what their data planes hold: the SAD and the SPD (RFC 4301 section 4.4), without keys."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
@@ -12,8 +12,8 @@ from appliance.commands.schemas import CommandFilter
 from appliance.dependencies import installation
 from appliance.errors import NotFound
 from appliance.gateways import service
-from appliance.gateways.schemas import HeldState, SecurityAssociationFilter, SecurityPolicyFilter
-from appliance.installation import Transaction
+from appliance.gateways.schemas import Held, HeldFilter, HeldState, SecurityAssociationFilter, SecurityPolicyFilter
+from appliance.installation import Actor, Transaction
 from appliance.models import CommandOutcome, Verb
 from appliance.schema import Paging
 from webui.listing import Everything, Listing, listing
@@ -23,7 +23,10 @@ from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/gateways")
 
+W = TypeVar("W", bound=HeldFilter)
+
 _NONE = Paging(limit=1)
+_FILES: Final = {"security-associations": "sad", "security-policies": "spd"}
 
 
 @router.get("")
@@ -42,27 +45,7 @@ async def show(
     listed: Annotated[Listing[SecurityAssociationFilter], Depends(listing(SecurityAssociationFilter))],
 ) -> Response:
     """Show a gateway, and the SAs that its data plane held when it was last asked."""
-    async with installation(request).snapshot(actor) as work:
-        if listed.format:
-            return await listed.file("sad", lambda part: service.security_associations(work, name, listed.wanted, part))
-        node = await service.show(work, name)
-        try:
-            held = await service.security_associations(work, name, listed.wanted, listed.part)
-            counts = await _counts(work, name)
-        except NotFound:  # it was never asked
-            held, counts = None, {}
-    return page(
-        request,
-        "gateways/associations.html",
-        actor,
-        node=node,
-        held=held,
-        counts=counts,
-        wanted=listed.wanted,
-        part=listed.part,
-        states=list(HeldState),
-        api=f"/gateways/{name}/security-associations{listed.query}" if held else f"/gateways/{name}",
-    )
+    return await _show(request, actor, name, listed, service.security_associations, "security-associations")
 
 
 @router.get("/{name}/policies")
@@ -73,27 +56,7 @@ async def show_policies(
     listed: Annotated[Listing[SecurityPolicyFilter], Depends(listing(SecurityPolicyFilter))],
 ) -> Response:
     """Show the policies that a gateway's data plane held when it was last asked."""
-    async with installation(request).snapshot(actor) as work:
-        if listed.format:
-            return await listed.file("spd", lambda part: service.security_policies(work, name, listed.wanted, part))
-        node = await service.show(work, name)
-        try:
-            held = await service.security_policies(work, name, listed.wanted, listed.part)
-            counts = await _counts(work, name)
-        except NotFound:  # it was never asked
-            held, counts = None, {}
-    return page(
-        request,
-        "gateways/policies.html",
-        actor,
-        node=node,
-        held=held,
-        counts=counts,
-        wanted=listed.wanted,
-        part=listed.part,
-        states=list(HeldState),
-        api=f"/gateways/{name}/security-policies{listed.query}" if held else f"/gateways/{name}",
-    )
+    return await _show(request, actor, name, listed, service.security_policies, "security-policies")
 
 
 @router.get("/{name}/orders")
@@ -136,6 +99,38 @@ async def reload(request: Request, actor: Operating, name: str) -> Response:
         command = await service.ask(work, name, Verb.RELOAD)
     answered = await outcome(request, actor, command)
     return back(_page_of(name), answered.message or "The gateway has not answered yet.")
+
+
+async def _show(
+    request: Request,
+    actor: Actor,
+    name: str,
+    listed: Listing[W],
+    read: Callable[[Transaction, str, W, Paging], Awaitable[Held[Any]]],
+    noun: str,
+) -> Response:
+    """Show one of the data plane's databases beside its gateway; ``noun`` is what the API calls it."""
+    async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file(_FILES[noun], lambda part: read(work, name, listed.wanted, part))
+        node = await service.show(work, name)
+        try:
+            held: Held[Any] | None = await read(work, name, listed.wanted, listed.part)
+            counts = await _counts(work, name)
+        except NotFound:  # it was never asked
+            held, counts = None, {}
+    return page(
+        request,
+        f"gateways/{noun.removeprefix('security-')}.html",
+        actor,
+        node=node,
+        held=held,
+        counts=counts,
+        wanted=listed.wanted,
+        part=listed.part,
+        states=list(HeldState),
+        api=f"/gateways/{name}/{noun}{listed.query}" if held else f"/gateways/{name}",
+    )
 
 
 async def _counts(work: Transaction, name: str) -> Mapping[str, Any]:
