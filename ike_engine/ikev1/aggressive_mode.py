@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ike_engine.errors import InvalidCertificate, InvalidHash, InvalidSignature
-from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, trust, verify
+from ike_engine.ikev1.authentication import Hashed, hash_i, hash_r, prove, trust, verify
 from ike_engine.ikev1.messages import AggressiveMode1, AggressiveMode2, AggressiveMode3
 from ike_engine.ikev1.nat_traversal import choose
 from ike_engine.ikev1.payloads import KeyExchange, Nonce
@@ -67,10 +67,10 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     dh = DiffieHellman(sa.agreed.group, around.entropy)
     dh.accept(m1.key_exchange.data)
     nr = Nonce(data=around.entropy(SHORT_NONCE_OCTETS if sa.takes_one_certificate_only else NONCE_OCTETS))
-    transcript = Transcript(g_xi=m1.key_exchange.data, g_xr=dh.public, sai_b=m1.sa.body)
-    make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, m1.nonce.data, nr.data)
+    hashed = Hashed(g_xi=m1.key_exchange.data, g_xr=dh.public, sai_b=m1.sa.body)
+    make_keys(sa, dh.g_xy, hashed.g_xi, hashed.g_xr, m1.nonce.data, nr.data)
     identity = own_identity(sa)
-    certificates, proof = prove(sa, hash_r(sa, transcript, identity.body))
+    certificates, proof = prove(sa, hash_r(sa, hashed, identity.body))
     x.send(
         AggressiveMode2(
             sa=choice.answer,
@@ -86,7 +86,7 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
     )
 
     def authentic(m3: AggressiveMode3) -> None:
-        verify(sa, hash_i(sa, transcript, m1.identity.body), m3.proof, m3.certificates)
+        verify(sa, hash_i(sa, hashed, m1.identity.body), m3.proof, m3.certificates)
 
     m3 = await x.receive(AggressiveMode3, proof=authentic)
     note_peer(sa, m3)
@@ -114,17 +114,17 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
             everywhere=offered_vendor_ids(),
         )
     )
-    transcript = Transcript(b"", b"", b"")
+    hashed = Hashed(b"", b"", b"")
     doubted = False
 
     def authentic(m2: AggressiveMode2) -> None:
-        nonlocal transcript, doubted
+        nonlocal hashed, doubted
         agreed_by_responder(sa, accepted_phase_1(m2.sa, sa.served_by))
         dh.accept(m2.key_exchange.data)
-        transcript = Transcript(g_xi=dh.public, g_xr=m2.key_exchange.data, sai_b=offer.body)
-        make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, ni.data, m2.nonce.data)
+        hashed = Hashed(g_xi=dh.public, g_xr=m2.key_exchange.data, sai_b=offer.body)
+        make_keys(sa, dh.g_xy, hashed.g_xi, hashed.g_xr, ni.data, m2.nonce.data)
         try:
-            verify(sa, hash_r(sa, transcript, m2.identity.body), m2.proof, m2.certificates)
+            verify(sa, hash_r(sa, hashed, m2.identity.body), m2.proof, m2.certificates)
             trust(sa, m2.identity, m2.certificates, at=around.wall_clock(), gateway_name=gateway_name)
         except (InvalidCertificate, InvalidHash, InvalidSignature):
             if not doubted:
@@ -140,7 +140,7 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
     evaluate_nat(sa, around, m2.nat_detections, covered)
     ours = nat_detections(sa, around)
     float_to_nat_t(sa)
-    certificates, proof = prove(sa, hash_i(sa, transcript, identity.body))
+    certificates, proof = prove(sa, hash_i(sa, hashed, identity.body))
     x.send(
         AggressiveMode3(
             certificates=certificates, proof=proof, nat_detections=ours, everywhere=initial_contact(sa, first=first)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
+class Hashed:
     """The octets of phase 1 that both hashes cover."""
 
     g_xi: bytes
@@ -40,15 +40,15 @@ class Transcript:
     sai_b: bytes
 
 
-def hash_i(sa: IsakmpSa, transcript: Transcript, idii_b: bytes) -> bytes:
+def hash_i(sa: IsakmpSa, hashed: Hashed, idii_b: bytes) -> bytes:
     """HASH_I, over the initiator's identity."""
-    t = transcript
+    t = hashed
     return prf(sa.agreed.hash_algorithm, sa.secrets.skeyid, t.g_xi, t.g_xr, sa.cky_i, sa.cky_r, t.sai_b, idii_b)
 
 
-def hash_r(sa: IsakmpSa, transcript: Transcript, idir_b: bytes) -> bytes:
+def hash_r(sa: IsakmpSa, hashed: Hashed, idir_b: bytes) -> bytes:
     """HASH_R, over the responder's identity."""
-    t = transcript
+    t = hashed
     return prf(sa.agreed.hash_algorithm, sa.secrets.skeyid, t.g_xr, t.g_xi, sa.cky_r, sa.cky_i, t.sai_b, idir_b)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, trust, verify
+from ike_engine.ikev1.authentication import Hashed, hash_i, hash_r, prove, trust, verify
 from ike_engine.ikev1.messages import MainMode1, MainMode2, MainMode3, MainMode4, MainMode5, MainMode6
 from ike_engine.ikev1.nat_traversal import choose
 from ike_engine.ikev1.payloads import KeyExchange, Nonce
@@ -67,16 +67,16 @@ async def respond(x: Exchange, sa: IsakmpSa, around: Surroundings) -> None:
         )
     )
 
-    transcript = Transcript(g_xi=m3.key_exchange.data, g_xr=dh.public, sai_b=m1.sa.body)
-    make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, m3.nonce.data, nr.data)
+    hashed = Hashed(g_xi=m3.key_exchange.data, g_xr=dh.public, sai_b=m1.sa.body)
+    make_keys(sa, dh.g_xy, hashed.g_xi, hashed.g_xr, m3.nonce.data, nr.data)
     m5 = await x.receive(
-        MainMode5, proof=lambda m: verify(sa, hash_i(sa, transcript, m.identity.body), m.proof, m.certificates)
+        MainMode5, proof=lambda m: verify(sa, hash_i(sa, hashed, m.identity.body), m.proof, m.certificates)
     )
     note_peer(sa, m5)
     sa.identity = m5.identity.identification
     trust(sa, m5.identity, m5.certificates, at=around.wall_clock())
     identity = own_identity(sa)
-    certificates, proof = prove(sa, hash_r(sa, transcript, identity.body))
+    certificates, proof = prove(sa, hash_r(sa, hashed, identity.body))
     x.send(MainMode6(identity=identity, certificates=certificates, proof=proof))
 
 
@@ -107,10 +107,10 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
     evaluate_nat(sa, around, m4.nat_detections, sa.path)
     float_to_nat_t(sa)
 
-    transcript = Transcript(g_xi=dh.public, g_xr=m4.key_exchange.data, sai_b=offer.body)
-    make_keys(sa, dh.g_xy, transcript.g_xi, transcript.g_xr, ni.data, m4.nonce.data)
+    hashed = Hashed(g_xi=dh.public, g_xr=m4.key_exchange.data, sai_b=offer.body)
+    make_keys(sa, dh.g_xy, hashed.g_xi, hashed.g_xr, ni.data, m4.nonce.data)
     identity = own_identity(sa)
-    certificates, proof = prove(sa, hash_i(sa, transcript, identity.body))
+    certificates, proof = prove(sa, hash_i(sa, hashed, identity.body))
     x.send(
         MainMode5(
             identity=identity,
@@ -121,7 +121,7 @@ async def initiate(x: Exchange, sa: IsakmpSa, around: Surroundings, gateway_name
         )
     )
     m6 = await x.receive(
-        MainMode6, proof=lambda m: verify(sa, hash_r(sa, transcript, m.identity.body), m.proof, m.certificates)
+        MainMode6, proof=lambda m: verify(sa, hash_r(sa, hashed, m.identity.body), m.proof, m.certificates)
     )
     note_peer(sa, m6)
     sa.identity = m6.identity.identification

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ike_engine.errors import AuthenticationFailed, IkeError, InvalidCertificate, InvalidHash, InvalidSignature
-from ike_engine.ikev1.authentication import Transcript, hash_i, hash_r, prove, signs, trust, verify
+from ike_engine.ikev1.authentication import Hashed, hash_i, hash_r, prove, signs, trust, verify
 from ike_engine.ikev1.numbers import CertificateEncoding
 from ike_engine.ikev1.payloads import Certificate, Hash, Identity, Signature
 from ike_engine.policy import Authentication, LocalIdentity
@@ -19,7 +19,7 @@ from tests.ike_engine.network import NOW
 if TYPE_CHECKING:
     from ike_engine.ikev1.isakmp_sa import IsakmpSa
 
-TRANSCRIPT = Transcript(g_xi=b"initiator's value", g_xr=b"responder's value", sai_b=b"what was offered")
+HASHED = Hashed(g_xi=b"initiator's value", g_xr=b"responder's value", sai_b=b"what was offered")
 VALUE = b"\x42" * 32
 
 
@@ -32,21 +32,21 @@ def sas(method: Authentication) -> tuple[IsakmpSa, IsakmpSa]:
 
 def test_the_hashes_are_those_of_rfc_2409() -> None:
     gateway, client = sas(Authentication.HYBRID_RSA)
-    key, t = gateway.secrets.skeyid, TRANSCRIPT
+    key, t = gateway.secrets.skeyid, HASHED
     i = hmac.digest(key, t.g_xi + t.g_xr + gateway.cky_i + gateway.cky_r + t.sai_b + b"id", "sha256")
     r = hmac.digest(key, t.g_xr + t.g_xi + gateway.cky_r + gateway.cky_i + t.sai_b + b"id", "sha256")
     for sa in (gateway, client):
-        assert hash_i(sa, TRANSCRIPT, b"id") == i
-        assert hash_r(sa, TRANSCRIPT, b"id") == r
+        assert hash_i(sa, HASHED, b"id") == i
+        assert hash_r(sa, HASHED, b"id") == r
 
 
 @pytest.mark.parametrize("field", ["g_xi", "g_xr", "sai_b"])
-def test_every_part_of_the_transcript_counts(field: str) -> None:
+def test_every_part_of_what_is_hashed_counts(field: str) -> None:
     gateway, _ = sas(Authentication.HYBRID_RSA)
-    other = replace(TRANSCRIPT, **{field: b"another"})
-    assert hash_i(gateway, other, b"id") != hash_i(gateway, TRANSCRIPT, b"id")
-    assert hash_r(gateway, other, b"id") != hash_r(gateway, TRANSCRIPT, b"id")
-    assert hash_i(gateway, TRANSCRIPT, b"other") != hash_i(gateway, TRANSCRIPT, b"id")
+    other = replace(HASHED, **{field: b"another"})
+    assert hash_i(gateway, other, b"id") != hash_i(gateway, HASHED, b"id")
+    assert hash_r(gateway, other, b"id") != hash_r(gateway, HASHED, b"id")
+    assert hash_i(gateway, HASHED, b"other") != hash_i(gateway, HASHED, b"id")
 
 
 @pytest.mark.parametrize(
