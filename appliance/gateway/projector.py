@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from appliance.auth.verdicts import Claim
-from appliance.gateway.rows import CHANGING, TRAFFIC, Row, Rows
+from appliance.gateway.notes import Noted, Notes
 from appliance.gateway.stay import Stay, line, name
 from appliance.metrics.histogram import Histogram
 from appliance.models.columns import now as utc_now
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
 
     from appliance.gateway.admission import Terms
     from appliance.gateway.compile import Problem
-    from appliance.gateway.leases import LeaseChange, Leases
-    from appliance.gateway.observers import SessionObserver, Written
+    from appliance.gateway.leases import Leases
+    from appliance.gateway.observers import SessionObserver
+    from appliance.gateway.rows import Row
     from ike_engine.dataplane.firewall import Blocked
 
 logger = structlog.get_logger(__name__)
@@ -139,7 +140,7 @@ class Projector:
         self._early: OrderedDict[int, list[IsakmpSaEstablished | ChildSaEstablished]] = OrderedDict()
         self._refusal_budget = _REFUSALS_AT_ONCE
         self._refused_at = clock()
-        self._noted = _Notes()
+        self._noted = Notes()
 
     # ---- what there is --------------------------------------------------------------------------
 
@@ -271,7 +272,7 @@ class Projector:
 
     def collect(self) -> Noted | None:
         """Give all changes since the last call, or ``None``."""
-        noted, self._noted = self._noted, _Notes()
+        noted, self._noted = self._noted, Notes()
         noted.leases = self._leases.take_changes()
         noted.observed += [written for observer in self._observers for written in observer.collect() if written.rows]
         if not noted.any():
@@ -291,7 +292,7 @@ class Projector:
             "counters": self.counters() | status.counters,
         }
 
-    def _put_back(self, notes: _Notes) -> None:
+    def _put_back(self, notes: Notes) -> None:
         """The database is away: keep for the next time what nothing later replaces."""
         later, self._noted = self._noted, notes
         self._leases.give_back(notes.leases)
@@ -492,75 +493,3 @@ class Projector:
 
 def _lines(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(line(text) for text in texts[:_MOST_LINES])
-
-
-@dataclass(slots=True)
-class _Notes:
-    """What happened since the last transaction; sessions are noted, not copied, until they are written."""
-
-    changed: dict[Stay, None] = field(default_factory=dict)
-    counted: dict[Stay, None] = field(default_factory=dict)
-    leases: dict[int, LeaseChange] = field(default_factory=dict)
-    logins: dict[int, datetime] = field(default_factory=dict)
-    refusals: list[Row] = field(default_factory=list)
-    commands: list[Row] = field(default_factory=list)
-    observed: list[Written] = field(default_factory=list)
-    heartbeat: bool = False
-
-    def any(self) -> bool:
-        return bool(
-            self.changed
-            or self.counted
-            or self.leases
-            or self.logins
-            or self.refusals
-            or self.commands
-            or self.observed
-            or self.heartbeat
-        )
-
-
-class Noted:
-    """Notes on their way to the database (``group_commit.Batch``)."""
-
-    def __init__(self, notes: _Notes, node: str, node_row: Row | None, put_back: Callable[[_Notes], None]) -> None:
-        self._notes = notes
-        self._put_back = put_back
-        self._added = [stay for stay in notes.changed if stay.id is None]
-        self._rows = Rows(
-            added=[stay.columns | stay.traffic() | stay.rates() for stay in self._added],
-            changed=[_columns(stay, CHANGING) for stay in notes.changed if stay.id is not None],
-            counted=[_columns(stay, TRAFFIC) for stay in notes.counted if stay.id is not None],
-            leases=[_lease(change, node) for change in notes.leases.values()],
-            logins=[{"row": account, "last_login_at": at} for account, at in notes.logins.items()],
-            refusals=notes.refusals,
-            commands=notes.commands,
-            nodes=[node_row] if node_row is not None else (),
-            observed=notes.observed,
-        )
-        self.write = self._rows.write
-        self.write_one_by_one = self._rows.write_one_by_one
-
-    def committed(self) -> None:
-        """Sessions learn their keys."""
-        for stay, key in zip(self._added, self._rows.keys, strict=True):
-            stay.id = key
-
-    def failed(self) -> None:
-        """Nothing was written."""
-        self._put_back(self._notes)
-
-
-def _columns(stay: Stay, names: tuple[str, ...]) -> Row:
-    columns = stay.columns | stay.traffic() | stay.rates()
-    return {"row": stay.id} | {column: columns[column] for column in names}
-
-
-def _lease(change: LeaseChange, node: str) -> Row:
-    return {
-        "row": change.row,
-        "user": change.user,
-        "taken_at": change.taken_at,
-        "free_since": change.free_since,
-        "node": node if change.free_since is None else None,
-    }
