@@ -9,7 +9,7 @@ A session that cannot go on (its profile is gone, its address is no pool's any m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -23,25 +23,18 @@ if TYPE_CHECKING:
     from appliance.gateway.admission import Admission
     from appliance.gateway.stay import Stay
     from appliance.gateway.stored_stays import Found
-    from ike_engine.actions import Configuration, PeerDescription
+    from ike_engine.actions import PeerDescription
+    from ike_engine.endpoint import Endpoint
     from ike_engine.events import Event
-    from ike_engine.ikev1.storage import StoredPeer
 
 logger = structlog.get_logger(__name__)
-
-
-class Resuming(Protocol):
-    """The engine, as ``ike_engine.endpoint.Endpoint`` offers it."""
-
-    def resume(self, stored: StoredPeer, claim: object, configuration: Configuration, now: float) -> None:
-        """Go on with a peer, or raise ``CannotResume``."""
 
 
 async def go_on(
     found: Sequence[Found],
     *,
     admission: Admission,
-    engine: Resuming,
+    engine: Endpoint,
     resumed: Callable[[Stay, PeerDescription], None],
     on_event: Callable[[Event], None],
     at: datetime,

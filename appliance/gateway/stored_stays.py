@@ -7,7 +7,6 @@ it is sealed. At the start those are found whose Child SAs the data plane still 
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -130,7 +129,7 @@ class StoredStays(Bystander):
         stay, octets = self._live().get(peer_id), self._store(peer_id)
         if stay is None or octets is None:
             return None
-        content = {"peer": b64encode(octets).decode(), "claim": _plain(stay.claim) if stay.claim else None}
+        content = {"peer": octets.decode(), "claim": _plain(stay.claim) if stay.claim else None}
         sealed = self._master_key.seal(json.dumps(content).encode(), PURPOSE)
         return {"node": self._node, "peer_id": peer_id, "content": sealed, "stored_at": at}
 
@@ -168,7 +167,7 @@ class StoredStays(Bystander):
     ) -> Found | None:
         try:
             content = json.loads(self._master_key.open(stored.content, PURPOSE))
-            peer = StoredPeer.from_octets(b64decode(content["peer"]))
+            peer = StoredPeer.from_octets(content["peer"].encode())
         except (Unsealable, CannotResume) as obstacle:
             logger.warning("a session cannot go on", user=row.user, why=str(obstacle))
             return None

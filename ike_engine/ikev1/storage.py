@@ -109,7 +109,6 @@ class Storage:
         sas = [sa for sa in peer.ike_sas if not sa.initiator and "lifetime" in sa.timers]
         if not peer.connected or peer.gone or not sas:
             return None
-        children = [child for child in peer.live_children if child.terms is not None]
         plain = {
             "version": _VERSION,
             "id": peer.id,
@@ -119,7 +118,7 @@ class Storage:
             "description": _description(peer.description),
             "path": peer.path,
             "isakmp_sas": [self._isakmp_sa(sa) for sa in sas],
-            "children": [self._child(child) for child in children],
+            "children": [self._child(child) for child in peer.live_children],
         }
         return Secret(json.dumps(plain, separators=(",", ":")).encode())
 
