@@ -37,7 +37,7 @@ def log(
         raise typer.Exit(console.FAILED)
     _show(reversed(page.items), json=json)
     while follow:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)  # the API is asked, here and from afar alike: it has no stream
         after = {"after": page.newer} if page.newer else {}
         page = console.call(endpoints.list_lines, **wanted, limit=_MOST_AT_ONCE, **after)
         _show(reversed(page.items), json=json)
