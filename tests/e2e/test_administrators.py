@@ -135,6 +135,7 @@ def test_one_time_codes_are_set_up_asked_for_and_done_without_again(open_page: C
     seed = page.locator("code").first.inner_text()
     page.get_by_label("Code that the app shows now").fill(pyotp.TOTP(seed).now())
     page.get_by_role("button", name="Ask me for codes from now on").click()
+    expect(page.locator("li code")).to_have_count(10)
     codes = page.locator("li code").all_inner_texts()
     assert len(codes) == 10
 

@@ -135,6 +135,7 @@ def show_code(page: Page, view: Looks, codes: list[str]) -> None:
     page.get_by_role("link", name="Second factor", exact=True).click()
     expect(page.get_by_text("9 recovery codes are left")).to_be_visible()
     page.get_by_role("button", name="Make new recovery codes").click()
+    expect(page.locator(".recovery code")).to_have_count(10)
     assert set(page.locator(".recovery code").all_inner_texts()).isdisjoint(codes)
 
 
@@ -146,6 +147,7 @@ async def who_ordered(work: Transaction) -> list[str]:
 def test_each_profile_is_fetched_without_a_script(furnished: Appliance, open_page: Callable[..., Page]) -> None:
     page = open_page("/portal", state=None, java_script_enabled=False)
     sign_in(page)
+    expect(page.locator(".files button").first).to_be_visible()
     names = [button.inner_text() for button in page.locator(".files button").all()]
     assert len(names) >= 4
     got = {}
