@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from appliance.auth.verdicts import Claim
 from appliance.gateway.networks_behind import Holder
+from appliance.gateway.shared_pools import DatabaseAway
 from appliance.gateway.simultaneous_sessions import Newcomer, Present
 from appliance.policy.access_hours import AccessHours
 from appliance.policy.attributes import SecondFactor, WhenTooMany
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.gateway.leases import Lease, Leases
     from appliance.gateway.networks_behind import NetworksBehind
     from appliance.gateway.reachability import Reachability
+    from appliance.gateway.shared_pools import SharedPools
     from appliance.gateway.simultaneous_sessions import SimultaneousSessions
     from appliance.gateway.stay import Stay
     from appliance.gateway.transfers import Transfers
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from ike_engine.actions import Configure
 
 _NOBODY = Claim(realm="")
+_DOCTOR = "coati doctor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,8 @@ class Admission:
 
     Args:
         node: The gateway's name.
-        leases: Where addresses come from.
+        leases: Who has which address here.
+        pools: Where addresses come from.
         reachability: Sees to what they may reach.
         networks: Knows which networks are behind whom.
         sessions: Counts those of one user.
@@ -84,6 +88,7 @@ class Admission:
         self,
         node: str,
         leases: Leases,
+        pools: SharedPools,
         reachability: Reachability,
         networks: NetworksBehind,
         sessions: SimultaneousSessions,
@@ -94,6 +99,7 @@ class Admission:
     ) -> None:
         self._node = node
         self._leases = leases
+        self._pools = pools
         self._reachability = reachability
         self._networks = networks
         self._sessions = sessions
@@ -157,7 +163,10 @@ class Admission:
         )
         if policy.simultaneous_sessions and (too_many := await self._make_room(question, effective, now)) is not None:
             return too_many
-        lease = self._take(question, terms, now)
+        try:
+            lease = await self._take(question, terms, now)
+        except DatabaseAway as failure:
+            return Refused(f"no address can be given: the database that gateways share is away ({failure})", _DOCTOR)
         if isinstance(lease, Refused):
             return lease
         if terms.networks and (refused := await self._take_networks(question, terms, lease)) is not None:
@@ -190,9 +199,12 @@ class Admission:
         pool_id = self._leases.pool_of(address)
         if pool_id is None:
             raise CannotResume(f"{address} is in no pool any more")
-        lease = self._leases.take(
-            pool_id, stay.user, stay.peer_id, now, hostname=columns["hostname"], wanted=address, terms=terms
-        )
+        try:
+            lease = await self._pools.take(
+                pool_id, stay.user, stay.peer_id, now, hostname=columns["hostname"], wanted=address, terms=terms
+            )
+        except DatabaseAway as failure:
+            raise CannotResume(f"the database that gateways share is away ({failure})") from failure
         if lease is None:
             raise CannotResume(f"{address} is taken")
         if terms.networks and (why := await self._hold_networks(stay.peer_id, lease, terms.networks)) is not None:
@@ -302,10 +314,10 @@ class Admission:
             "simultaneous-sessions=... or when-too-many=replace",
         )
 
-    def _take(self, question: Configure, terms: Terms, now: datetime) -> Lease | Refused:
+    async def _take(self, question: Configure, terms: Terms, now: datetime) -> Lease | Refused:
         user, policy = question.user, terms.effective.policy
         if policy.address is not None:
-            return self._take_address(question, policy.address, terms, now)
+            return await self._take_address(question, policy.address, terms, now)
         if policy.pool is None:
             return Refused("there is no address pool", "coati pool add")
         pool_id = self._pool_ids.get(policy.pool)
@@ -314,7 +326,7 @@ class Admission:
                 f"there is no pool {policy.pool!r} ({_said(terms.effective.levels, 'pool')})",
                 f"coati pool add {policy.pool}, or name another one there",
             )
-        lease = self._leases.take(pool_id, user, question.peer_id, now, hostname=question.hostname, terms=terms)
+        lease = await self._pools.take(pool_id, user, question.peer_id, now, hostname=question.hostname, terms=terms)
         if lease is None:
             return Refused(
                 f"pool {policy.pool!r} is exhausted: all of its {self._leases.size(pool_id)} addresses are taken",
@@ -349,7 +361,9 @@ class Admission:
             return conflict[1]
         return await self._networks.take(Holder(peer_id, lease.user, lease.taken_at, lease.address, networks))
 
-    def _take_address(self, question: Configure, address: IPv4Address, terms: Terms, now: datetime) -> Lease | Refused:
+    async def _take_address(
+        self, question: Configure, address: IPv4Address, terms: Terms, now: datetime
+    ) -> Lease | Refused:
         where = f"address {address} of user {question.user!r} ({_said(terms.effective.levels, 'address')})"
         pool_id = self._leases.pool_of(address)
         if pool_id is None:
@@ -364,7 +378,7 @@ class Admission:
                 f"{where} is in use by user {holder[1].user!r} since {holder[1].taken_at:%Y-%m-%d %H:%M} UTC",
                 f"disconnect that session (coati session disconnect --user {holder[1].user})",
             )
-        lease = self._leases.take(
+        lease = await self._pools.take(
             pool_id, question.user, question.peer_id, now, hostname=question.hostname, wanted=address, terms=terms
         )
         return lease or Refused(f"{where} is held by another gateway", "coati pool leases")

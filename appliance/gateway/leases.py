@@ -1,5 +1,6 @@
-"""Who has which virtual IP: held in memory, because this process alone gives them out.
+"""Who has which virtual IP of this gateway: held in memory, because this process alone gives them out.
 
+Where several gateways give of the same pools, ``shared_pools`` asks the table and puts here what it got.
 A user gets the address of last time while it is free, several devices of one user get one each.
 Among the others, what was never used comes first, then what has been free for longest. The table
 ``leases`` follows behind (``projector``).
@@ -171,14 +172,20 @@ class Leases:
         address = pool.choose(user, self._reserved) if wanted is None else wanted
         if address is None or address not in pool.free:
             return None
-        del pool.free[address]
-        pool.remember(address, user)
         row = pool.rows[address]
         lease = Lease(row=row, pool_id=pool_id, address=address, user=user, hostname=hostname, taken_at=at, terms=terms)
-        self._by_peer[peer_id] = lease
-        self._peers_of.setdefault(user, {})[peer_id] = None
-        self._changed[row] = LeaseChange(row=row, user=user, taken_at=at, free_since=None)
+        self.put(lease, peer_id)
         return lease
+
+    def put(self, lease: Lease, peer_id: int) -> None:
+        """Have this peer hold a lease from now on; nobody else has it."""
+        pool = self._pools.get(lease.pool_id)
+        if pool is not None and pool.rows.get(lease.address) == lease.row:
+            pool.free.pop(lease.address, None)
+            pool.remember(lease.address, lease.user)
+        self._by_peer[peer_id] = lease
+        self._peers_of.setdefault(lease.user, {})[peer_id] = None
+        self._changed[lease.row] = LeaseChange(row=lease.row, user=lease.user, taken_at=lease.taken_at, free_since=None)
 
     def release(self, peer_id: int, at: datetime) -> None:
         """Take the address of this peer back, if it has one."""
@@ -190,7 +197,19 @@ class Leases:
         pool = self._pools.get(lease.pool_id)
         if pool is not None and pool.rows.get(lease.address) == lease.row:
             pool.free[lease.address] = None
-        self._changed[lease.row] = LeaseChange(row=lease.row, user=lease.user, taken_at=lease.taken_at, free_since=at)
+        self.free(lease.row, lease.user, taken_at=lease.taken_at, at=at)
+
+    def free(self, row: int, user: str, *, taken_at: datetime, at: datetime) -> None:
+        """Have the table say from the next time on that an address is free since ``at``."""
+        self._changed[row] = LeaseChange(row=row, user=user, taken_at=taken_at, free_since=at)
+
+    def released(self) -> dict[int, datetime]:
+        """Give the rows of which the table does not know yet that they are free, and when each had been taken."""
+        return {row: change.taken_at for row, change in self._changed.items() if change.free_since is not None}
+
+    def reserved_for_others(self, user: str) -> frozenset[IPv4Address]:
+        """Give the addresses that are kept for other users than this one."""
+        return frozenset(address for address, owner in self._reserved.items() if owner != user)
 
     def take_changes(self) -> dict[int, LeaseChange]:
         """Give what the table does not know yet, by row; only the latest of each matters."""

@@ -86,4 +86,6 @@ def _lease(change: LeaseChange, node: str) -> Row:
         "taken_at": change.taken_at,
         "free_since": change.free_since,
         "node": node if change.free_since is None else None,
+        "of_node": node,
+        "not_after": change.taken_at,
     }

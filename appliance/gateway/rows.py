@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
-from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, insert, select, update
+from sqlalchemy import Connection, Delete, Insert, Table, Update, and_, bindparam, insert, or_, select, update
 
 from appliance import changes, models
 from appliance.gateway.database_thread import AWAY
@@ -64,7 +64,13 @@ def _update(table: Table, key: str, *columns: str) -> Update:
 _ADD_SESSION: Final = insert(_SESSIONS).returning(_SESSIONS.c.id, sort_by_parameter_order=True)
 _CHANGE_SESSION: Final = _update(_SESSIONS, "id", *CHANGING)
 _COUNT_SESSION: Final = _update(_SESSIONS, "id", *TRAFFIC)
-_CHANGE_LEASE: Final = _update(_LEASES, "id", "user", "taken_at", "free_since", "node")
+# What another gateway has, or this one gave anew meanwhile, stays as it is: the change is from before.
+_CHANGE_LEASE: Final = _update(_LEASES, "id", "user", "taken_at", "free_since", "node").where(
+    or_(
+        _LEASES.c.free_since.is_not(None),
+        and_(_LEASES.c.node == bindparam("of_node"), _LEASES.c.taken_at <= bindparam("not_after")),
+    )
+)
 # A login is no change of the user: its ``changed_at`` must stay.
 _LOGGED_IN: Final = _update(_USERS, "id", "last_login_at").values(changed_at=_USERS.c.changed_at)
 _ADD_REFUSAL: Final = insert(_REFUSALS)

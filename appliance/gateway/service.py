@@ -46,6 +46,7 @@ from appliance.gateway.resumption import go_on
 from appliance.gateway.retention import sweep
 from appliance.gateway.rows import read_leases
 from appliance.gateway.sampler import Sampler
+from appliance.gateway.shared_pools import SharedPools
 from appliance.gateway.simultaneous_sessions import SimultaneousSessions
 from appliance.gateway.stored_stays import StoredStays
 from appliance.gateway.takeover import take_over
@@ -127,6 +128,7 @@ class Gateway:
         self._admission = Admission(
             self._node,
             self._leases,
+            SharedPools(self._node, self._leases, self._writer if self._shares else None),
             self._reachability,
             self._networks,
             self._sessions,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import SecretStr
 from sqlalchemy import insert
 
 from appliance import first_start, models, passwords
@@ -19,14 +22,18 @@ from appliance.gateway.projector import Projector, Status
 from appliance.installation import Installation
 from appliance.master_key import MasterKey
 from appliance.models.columns import NEVER
+from appliance.pools import service as pools
+from appliance.pools.schemas import PoolChange
 from appliance.settings import Settings
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
+from tests.appliance.gateway.cluster import HERE, PASSWORD, Cluster
+from tests.appliance.gateway.loopback import Client, authority, serving
 from tests.appliance.gateway.recording import NODE, Recorder, Time, lease_rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path as FilePath
-
-    from pydantic import SecretStr
 
     from appliance.database import Database
 
@@ -103,3 +110,20 @@ async def installation(
         patched.setattr(rsa, "generate_private_key", lambda **_: next(keys))
         await first_start.ensure(opened)
     return opened
+
+
+@pytest.fixture
+async def cluster(installation: Installation) -> AsyncIterator[Cluster]:
+    async with installation.transaction(HERE) as work:
+        await users.add(work, NewUser(name="alice", password=SecretStr(PASSWORD)))
+        await pools.change(work, "default", PoolChange(networks=(IPv4Network("10.9.0.0/26"),)))
+    settings = installation.settings.model_copy(update={"node_name": "gw2"})
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(serving(installation))
+        second = await stack.enter_async_context(serving(replace(installation, settings=settings)))
+        anchor = await authority(installation)
+        clients = [
+            await stack.enter_async_context(Client(gateway, anchor, ip))
+            for gateway, ip in ((first, "127.0.0.2"), (second, "127.0.0.3"))
+        ]
+        yield Cluster(installation, (first, second), (clients[0], clients[1]))

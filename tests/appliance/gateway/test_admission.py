@@ -15,6 +15,7 @@ from appliance.gateway.admission import Admission
 from appliance.gateway.leases import LeaseRow, Leases
 from appliance.gateway.networks_behind import NetworksBehind
 from appliance.gateway.reachability import Reachability
+from appliance.gateway.shared_pools import SharedPools
 from appliance.gateway.simultaneous_sessions import SimultaneousSessions
 from appliance.gateway.stay import Stay
 from appliance.gateway.transfers import Transfers
@@ -59,6 +60,7 @@ class Gate:
         self.admission = Admission(
             "gw1",
             self.leases,
+            SharedPools("gw1", self.leases, None),
             self.reachability,
             self.networks,
             SimultaneousSessions(None, disconnect=self.disconnect),

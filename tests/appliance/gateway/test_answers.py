@@ -23,6 +23,7 @@ from appliance.gateway.compile import Compiled, compile_rows, read
 from appliance.gateway.leases import Leases
 from appliance.gateway.networks_behind import NetworksBehind
 from appliance.gateway.reachability import Reachability
+from appliance.gateway.shared_pools import SharedPools
 from appliance.gateway.simultaneous_sessions import SimultaneousSessions
 from appliance.gateway.transfers import Transfers
 from appliance.installation import Actor, Installation
@@ -107,6 +108,7 @@ async def asked(installation: Installation) -> Asked:
     admission = Admission(
         "gw1",
         leases,
+        SharedPools("gw1", leases, None),
         Reachability(None),
         NetworksBehind(None),
         SimultaneousSessions(None, disconnect=lambda *_: None),

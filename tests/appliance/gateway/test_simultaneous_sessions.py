@@ -4,94 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from appliance import models
 from appliance.database import blocking_engine
 from appliance.gateway import simultaneous_sessions
 from appliance.gateway.simultaneous_sessions import Newcomer, TooMany
-from appliance.installation import Actor
 from appliance.models.columns import now
-from appliance.policy.attributes import AccessPolicy, QuotaPeriod, WhenTooMany
-from appliance.pools import service as pools
-from appliance.pools.schemas import PoolChange
-from appliance.users import service as users
-from appliance.users.schemas import NewUser, UserChange
+from appliance.policy.attributes import QuotaPeriod, WhenTooMany
 from ike_engine.events import PeerConnected, PeerGone, PeerRefused
-from tests.appliance.gateway.loopback import Client, Served, authority, serving
+from tests.appliance.gateway.cluster import HERE, PASSWORD, Cluster, node, outcome
+from tests.appliance.gateway.loopback import Client
 from tests.appliance.gateway.recording import eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pydantic import SecretStr
+
     from appliance.installation import Installation
 
 pytestmark = pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
-
-HERE = Actor("administrator bob")
-PASSWORD = "correct donkey battery"
-
-
-@dataclass
-class Cluster:
-    """Two gateways, a place for clients at each, and what the database says."""
-
-    installation: Installation
-    gateways: tuple[Served, Served]
-    clients: tuple[Client, Client]
-
-    async def limit(self, most: int, when_too_many: WhenTooMany = WhenTooMany.REFUSE, **more: Any) -> None:
-        said = AccessPolicy(simultaneous_sessions=most, when_too_many=when_too_many, **more)
-        async with self.installation.transaction(HERE) as work:
-            await users.change(work, "alice", UserChange(policy=said))
-
-    async def sessions(self) -> list[models.Session]:
-        async with self.installation.snapshot() as work:
-            return list(await work.session.scalars(select(models.Session).order_by(models.Session.started_at)))
-
-    async def live(self) -> list[models.Session]:
-        return [session for session in await self.sessions() if session.ended_at is None]
-
-    async def comes_to(self, live: int) -> None:
-        async def there() -> bool:
-            return len(await self.live()) == live
-
-        await eventually(there)
-
-    async def nobody_is_counted(self) -> None:
-        async def there() -> bool:
-            async with self.installation.snapshot() as work:
-                return not (await work.session.scalars(select(models.AdmittedSession))).all()
-
-        await eventually(there)
-
-    async def refusals(self) -> list[str]:
-        async with self.installation.snapshot() as work:
-            return [refusal.reason for refusal in await work.session.scalars(select(models.Refusal))]
-
-
-@pytest.fixture
-async def cluster(installation: Installation) -> AsyncIterator[Cluster]:
-    async with installation.transaction(HERE) as work:
-        await users.add(work, NewUser(name="alice", password=SecretStr(PASSWORD)))
-        await pools.change(work, "default", PoolChange(networks=(IPv4Network("10.9.0.0/26"),)))
-    settings = installation.settings.model_copy(update={"node_name": "gw2"})
-    async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(serving(installation))
-        second = await stack.enter_async_context(serving(replace(installation, settings=settings)))
-        anchor = await authority(installation)
-        clients = [
-            await stack.enter_async_context(Client(gateway, anchor, ip))
-            for gateway, ip in ((first, "127.0.0.2"), (second, "127.0.0.3"))
-        ]
-        yield Cluster(installation, (first, second), (clients[0], clients[1]))
 
 
 @pytest.fixture
@@ -103,17 +40,6 @@ async def devices(cluster: Cluster) -> AsyncIterator[list[Client]]:
             for number, gateway in enumerate(cluster.gateways, 1)
             for place in range(1, 5)
         ]
-
-
-async def outcome(client: Client) -> PeerConnected | PeerRefused:
-    """Log in, and wait for what comes of it."""
-    client.connect("alice", PASSWORD)
-    async with asyncio.timeout(60):
-        while True:
-            for event in client.events:
-                if isinstance(event, PeerConnected | PeerRefused):
-                    return event
-            await asyncio.sleep(0.02)
 
 
 def newcomer(node: str, peer_id: int, **more: Any) -> Newcomer:
@@ -147,23 +73,6 @@ def _judged_apart(url: SecretStr, who: Newcomer) -> object:
         judged = simultaneous_sessions._judge(connection, who, [], {who.peer_id})
     engine.dispose()
     return judged
-
-
-def node(name: str) -> models.Node:
-    return models.Node(
-        name=name,
-        version="1",
-        started_at=now(),
-        heartbeat_at=now(),
-        serving=True,
-        data_plane="none",
-        data_plane_reason="",
-        ike_address="127.0.0.1",
-        ike_port=500,
-        natt_port=4500,
-        problems=[],
-        counters={},
-    )
 
 
 async def test_a_session_on_another_gateway_counts(cluster: Cluster) -> None:
