@@ -13,7 +13,7 @@ from sqlalchemy import Table, bindparam, delete, insert, update
 from appliance import models
 from appliance.accounting import records
 from appliance.auth.radius.realm import Accounted
-from appliance.gateway.observers import Written
+from appliance.gateway.record.observers import Written
 from appliance.models import AccountingStatus
 from appliance.models.columns import now as utc_now
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from appliance.gateway.rows import Row
-    from appliance.gateway.stay import Stay
+    from appliance.gateway.record.rows import Row
+    from appliance.gateway.record.stay import Stay
     from ike_engine.events import PeerRefused
 
 _RECORDS: Final[Table] = models.AccountingRecord.metadata.tables["accounting_records"]

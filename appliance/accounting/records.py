@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from appliance.auth.radius.realm import Accounted
     from appliance.auth.radius.requests import Nas
     from appliance.auth.radius.server import Server
-    from appliance.gateway.stay import Stay
+    from appliance.gateway.record.stay import Stay
 
 _CLASS: Final = 25
 _WORD: Final = 1 << 32

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from appliance.auth.radius.group import ServerGroup
     from appliance.auth.radius.requests import Nas
     from appliance.auth.radius.server import Server
-    from appliance.gateway.database_thread import DatabaseThread
+    from appliance.gateway.record.database_thread import DatabaseThread
 
 logger = structlog.get_logger(__name__)
 

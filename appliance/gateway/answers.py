@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.auth.chain import Chain
-    from appliance.gateway.admission import Admission
-    from appliance.gateway.client_certificates import ClientCertificates
+    from appliance.gateway.admission.terms import Admission
+    from appliance.gateway.authentication.client_certificates import ClientCertificates
     from appliance.gateway.compile import Compiled, Offer
 
 

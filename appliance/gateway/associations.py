@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from appliance.gateway.stay import Stay
+    from appliance.gateway.record.stay import Stay
     from ike_engine.dataplane.databases import Databases, SadEntry, SpdEntry
 
 _STATES: Final = {

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from appliance.commands.confidential import CommandKey
     from appliance.database import Database
-    from appliance.gateway.portal_logins import PortalLogins
-    from appliance.gateway.projector import Projector
-    from appliance.gateway.realms import Realms
+    from appliance.gateway.authentication.portal_logins import PortalLogins
+    from appliance.gateway.authentication.realms import Realms
+    from appliance.gateway.record.projector import Projector
     from appliance.gateways.schemas import Inventory
     from ike_engine.actions import Command
     from ike_engine.transcript import TranscriptLine

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from appliance.auth.radius.group import ServerGroup
     from appliance.auth.radius.requests import Nas
     from appliance.auth.verdicts import Claim
-    from appliance.gateway.database_thread import DatabaseThread
-    from appliance.gateway.realms import Realms
-    from appliance.gateway.stay import Stay
+    from appliance.gateway.authentication.realms import Realms
+    from appliance.gateway.record.database_thread import DatabaseThread
+    from appliance.gateway.record.stay import Stay
     from appliance.installation import Installation
     from ike_engine.events import Goodbye
 

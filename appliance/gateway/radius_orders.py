@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from appliance.auth.radius.dynamic_authorization import Change
     from appliance.auth.verdicts import Claim
-    from appliance.gateway.stay import Stay
+    from appliance.gateway.record.stay import Stay
     from ike_engine.path import Address, Path
 
 logger = structlog.get_logger(__name__)

@@ -22,36 +22,36 @@ from appliance import changes
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.certificates.outside import RevocationService
 from appliance.commands.confidential import CommandKey
-from appliance.gateway import client_certificates
 from appliance.gateway import compile as compiling
-from appliance.gateway.admission import Admission
+from appliance.gateway.admission.leases import Leases
+from appliance.gateway.admission.limits import Limits
+from appliance.gateway.admission.networks_behind import NetworksBehind
+from appliance.gateway.admission.reachability import Reachability
+from appliance.gateway.admission.shared_pools import SharedPools
+from appliance.gateway.admission.simultaneous_sessions import SimultaneousSessions
+from appliance.gateway.admission.terms import Admission
+from appliance.gateway.admission.transfers import Transfers, forget_old_transfers
 from appliance.gateway.answers import Answers
 from appliance.gateway.associations import inventory
-from appliance.gateway.client_certificates import ClientCertificates
+from appliance.gateway.authentication import client_certificates
+from appliance.gateway.authentication.client_certificates import ClientCertificates
+from appliance.gateway.authentication.logins import Logins
+from appliance.gateway.authentication.portal_logins import PortalLogins
+from appliance.gateway.authentication.realms import Realms, RealmTools
 from appliance.gateway.commands import Commands
 from appliance.gateway.compile import Compiled, Problem
-from appliance.gateway.database_thread import DatabaseThread
-from appliance.gateway.group_commit import GroupCommit
-from appliance.gateway.leases import Leases
-from appliance.gateway.limits import Limits
-from appliance.gateway.logins import Logins
-from appliance.gateway.networks_behind import NetworksBehind
-from appliance.gateway.orphans import Orphans
-from appliance.gateway.portal_logins import PortalLogins
-from appliance.gateway.projector import Projector, Status
 from appliance.gateway.radius import Radius
-from appliance.gateway.reachability import Reachability
-from appliance.gateway.realms import Realms, RealmTools
-from appliance.gateway.resumption import go_on
-from appliance.gateway.retention import sweep
-from appliance.gateway.rows import read_leases
-from appliance.gateway.sampler import Sampler
-from appliance.gateway.shared_pools import SharedPools
-from appliance.gateway.simultaneous_sessions import SimultaneousSessions
-from appliance.gateway.stored_stays import StoredStays
-from appliance.gateway.takeover import take_over
-from appliance.gateway.transcripts import Transcripts
-from appliance.gateway.transfers import Transfers, forget_old_transfers
+from appliance.gateway.record.database_thread import DatabaseThread
+from appliance.gateway.record.group_commit import GroupCommit
+from appliance.gateway.record.projector import Projector, Status
+from appliance.gateway.record.retention import sweep
+from appliance.gateway.record.rows import read_leases
+from appliance.gateway.record.sampler import Sampler
+from appliance.gateway.record.transcripts import Transcripts
+from appliance.gateway.restart.orphans import Orphans
+from appliance.gateway.restart.resumption import go_on
+from appliance.gateway.restart.stored_stays import StoredStays
+from appliance.gateway.restart.takeover import take_over
 from appliance.logs import level
 from appliance.models.columns import now as utc_now
 from appliance.policy.attributes import AccessPolicy
@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from appliance.auth.verdicts import Claim
-    from appliance.gateway.observers import SessionObserver
-    from appliance.gateway.stay import Stay
-    from appliance.gateway.stored_stays import Found
+    from appliance.gateway.record.observers import SessionObserver
+    from appliance.gateway.record.stay import Stay
+    from appliance.gateway.restart.stored_stays import Found
     from appliance.gateway.surroundings import Surroundings
     from appliance.gateways.schemas import Inventory
     from appliance.installation import Installation

@@ -1,7 +1,8 @@
 """Address pools and leases.
 
-Every address of a pool is a row from the beginning: taking one (``gateway.shared_pools``) is an indexed update that
-needs no lock on the pool, and what was never used comes before what was used long ago.
+Every address of a pool is a row from the beginning: taking one is an indexed update that needs no
+lock on the pool (``gateway.admission.shared_pools``), and what was never used comes before what was
+used long ago.
 """
 
 from datetime import datetime

@@ -26,11 +26,11 @@ from sqlalchemy import insert
 from appliance import models
 from appliance.auth.verdicts import Claim
 from appliance.database import Database
-from appliance.gateway.accounts import StoredAccounts
-from appliance.gateway.database_thread import DatabaseThread
-from appliance.gateway.group_commit import GroupCommit
-from appliance.gateway.leases import Leases
-from appliance.gateway.projector import Projector, Status
+from appliance.gateway.admission.leases import Leases
+from appliance.gateway.authentication.accounts import StoredAccounts
+from appliance.gateway.record.database_thread import DatabaseThread
+from appliance.gateway.record.group_commit import GroupCommit
+from appliance.gateway.record.projector import Projector, Status
 from appliance.installation import Installation
 from appliance.master_key import MasterKey
 from appliance.models.columns import NEVER, now

@@ -129,7 +129,7 @@ OF_THE_APPLIANCE = {
     ),
     # appliance/auth/pam/realm.py
     "accounts below uid 1000 are refused (minimum_uid of realm corp)": "/realms/corp#f-minimum_uid",
-    # appliance/gateway/admission.py
+    # appliance/gateway/admission/terms.py
     "other hours are set by: coati user set alice access-hours=...": "/users/alice/policy#f-access_hours",
     "other hours are set by: coati group set staff access-hours=...": "/groups/staff#f-access_hours",
     "it begins anew by itself; a larger one: coati policy set quota-octets=...": "/policy#f-quota_octets",
@@ -141,7 +141,7 @@ OF_THE_APPLIANCE = {
         "/pools/default/change#f-networks"
     ),
     "disconnect that session (coati session disconnect --user alice)": "/sessions?user=alice",
-    # appliance/gateway/client_certificates.py
+    # appliance/gateway/authentication/client_certificates.py
     "issue another: coati certificate issue": "/certificates",
     "see to it that its authority's CRL or OCSP responder can be reached, or let clients in all the same: "
     "coati ca set NAME --check soft": "/certificates",

@@ -16,11 +16,11 @@ from appliance.auth.radius.group import ServerGroup
 from appliance.auth.radius.realm import Accounted
 from appliance.auth.radius.requests import Nas
 from appliance.auth.verdicts import Claim
-from appliance.gateway.admission import Terms
-from appliance.gateway.database_thread import DatabaseThread
-from appliance.gateway.group_commit import GroupCommit
-from appliance.gateway.leases import Leases
-from appliance.gateway.projector import Projector, Status
+from appliance.gateway.admission.leases import Leases
+from appliance.gateway.admission.terms import Terms
+from appliance.gateway.record.database_thread import DatabaseThread
+from appliance.gateway.record.group_commit import GroupCommit
+from appliance.gateway.record.projector import Projector, Status
 from appliance.models import AccountingRecord
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.effective import Policies

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from appliance import models
 from appliance.accounting.unclosed import close_unclosed
-from appliance.gateway.takeover import take_over
+from appliance.gateway.restart.takeover import take_over
 from appliance.models import AccountingStatus
 from tests.appliance.gateway.recording import NODE
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from appliance import models
 from appliance.auth.verdicts import Claim
-from appliance.gateway.rows import read_leases
+from appliance.gateway.record.rows import read_leases
 from ike_engine.events import (
     ChildSaEstablished,
     ChildSaRemoved,
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from appliance.database import Database
-    from appliance.gateway.database_thread import DatabaseThread
-    from appliance.gateway.group_commit import GroupCommit
-    from appliance.gateway.leases import LeaseRow, Leases
-    from appliance.gateway.projector import Projector, Status
+    from appliance.gateway.admission.leases import LeaseRow, Leases
+    from appliance.gateway.record.database_thread import DatabaseThread
+    from appliance.gateway.record.group_commit import GroupCommit
+    from appliance.gateway.record.projector import Projector, Status
 
 NODE = "gw1"
 PATH = Path(Address("192.0.2.1", 4500), Address("198.51.100.7", 61001), nat_t=True)

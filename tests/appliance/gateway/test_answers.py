@@ -16,16 +16,16 @@ from appliance.auth.chain import Chain
 from appliance.auth.throttle import Throttle
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Verdict
 from appliance.certificates.outside import RevocationService
-from appliance.gateway.admission import Admission
+from appliance.gateway.admission.leases import Leases
+from appliance.gateway.admission.networks_behind import NetworksBehind
+from appliance.gateway.admission.reachability import Reachability
+from appliance.gateway.admission.shared_pools import SharedPools
+from appliance.gateway.admission.simultaneous_sessions import SimultaneousSessions
+from appliance.gateway.admission.terms import Admission
+from appliance.gateway.admission.transfers import Transfers
 from appliance.gateway.answers import Answers
-from appliance.gateway.client_certificates import ClientCertificates
+from appliance.gateway.authentication.client_certificates import ClientCertificates
 from appliance.gateway.compile import Compiled, compile_rows, read
-from appliance.gateway.leases import Leases
-from appliance.gateway.networks_behind import NetworksBehind
-from appliance.gateway.reachability import Reachability
-from appliance.gateway.shared_pools import SharedPools
-from appliance.gateway.simultaneous_sessions import SimultaneousSessions
-from appliance.gateway.transfers import Transfers
 from appliance.installation import Actor, Installation
 from appliance.models.columns import now as utc_now
 from appliance.pools import service as pools

@@ -13,8 +13,8 @@ from appliance.auth.realm import RealmTest
 from appliance.auth.throttle import Throttle
 from appliance.commands import confidential
 from appliance.commands.confidential import CommandKey
+from appliance.gateway.authentication.portal_logins import PortalLogins
 from appliance.gateway.commands import Commands
-from appliance.gateway.portal_logins import PortalLogins
 from appliance.gateways.schemas import HeldState, Inventory, SecurityAssociationView
 from appliance.master_key import MasterKey, Sealed
 from appliance.models import CommandOutcome, Verb

@@ -1,0 +1,490 @@
+"""Policy at work: who may come in at this hour, with which address, and who must make room."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from appliance.auth.verdicts import Claim
+from appliance.gateway.admission.leases import LeaseRow, Leases
+from appliance.gateway.admission.networks_behind import NetworksBehind
+from appliance.gateway.admission.reachability import Reachability
+from appliance.gateway.admission.shared_pools import SharedPools
+from appliance.gateway.admission.simultaneous_sessions import SimultaneousSessions
+from appliance.gateway.admission.terms import Admission
+from appliance.gateway.admission.transfers import Transfers
+from appliance.gateway.record.stay import Stay
+from appliance.models.columns import NEVER
+from appliance.policy.attributes import AccessPolicy, QuotaPeriod, WhenTooMany
+from appliance.policy.effective import EVERYTHING, Policies
+from ike_engine.actions import Configuration, Configure, PeerDescription, Refused, Rejected
+from ike_engine.dataplane.firewall import Blocked
+from ike_engine.events import Goodbye
+from ike_engine.ikev1.storage import CannotResume
+from ike_engine.policy import Authentication
+from ike_engine.runtime.operations import LetReach, Operation, OperationFailed, Reach, RouteBehind, VirtualNetwork
+from tests.appliance.gateway.recording import PATH
+
+OFFICE, LAB = IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16")
+POOLS = (VirtualNetwork(IPv4Network("10.9.0.0/29"), True), VirtualNetwork(IPv4Network("10.9.1.0/29"), False))
+BRANCH, OTHER_BRANCH = IPv4Network("172.20.1.0/24"), IPv4Network("172.20.2.0/24")
+NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
+
+
+@dataclass
+class Gate:
+    """Admission over memory, with a firewall that notes what it is told."""
+
+    told: list[Operation] = field(default_factory=list)
+    disconnected: list[tuple[int, str, Goodbye]] = field(default_factory=list)
+    broken: str = ""
+    now: datetime = NOON
+
+    def __post_init__(self) -> None:
+        self.leases = Leases()
+        networks = {1: "10.9.0.0/29", 2: "10.9.1.0/29"}
+        self.leases.load(
+            LeaseRow(pool * 1000 + number, pool, address, NEVER, None)
+            for pool, network in networks.items()
+            for number, address in enumerate(IPv4Network(network).hosts())
+        )
+        self.transfers = Transfers(lambda: self.now, postgresql_dialect=False)
+        self.reachability = Reachability(self)
+        self.networks = NetworksBehind(self.perform)
+        self.networks.reconfigure(POOLS)
+        self.admission = Admission(
+            "gw1",
+            self.leases,
+            SharedPools("gw1", self.leases, None),
+            self.reachability,
+            self.networks,
+            SimultaneousSessions(None, disconnect=self.disconnect),
+            self.transfers,
+            disconnect=self.disconnect,
+        )
+        self.say()
+
+    def say(self, **levels: Any) -> None:
+        known = {
+            "pools": {"office": AccessPolicy(dns=(IPv4Address("10.0.0.53"),)), "lab": AccessPolicy()},
+            "profiles": {"p": AccessPolicy(pool="office", reauthenticate_on_rekey=True)},
+        }
+        self.admission.reconfigure(Policies(**known | levels), {"office": 1, "lab": 2})
+
+    async def perform(self, operation: Operation) -> None:
+        if self.broken:
+            raise OperationFailed(self.broken)
+        self.told.append(operation)
+
+    async def blocked(self) -> Blocked:
+        if self.broken:
+            raise OperationFailed(self.broken)
+        return Blocked({IPv4Address("10.9.0.1"): 3}, 1)
+
+    def disconnect(self, peer_id: int, reason: str, goodbye: Goodbye) -> None:
+        self.disconnected.append((peer_id, reason, goodbye))
+        self.admission.gone(peer_id)
+        self.leases.release(peer_id, self.now)
+
+    async def ask(self, peer_id: int, user: str = "alice", **claim: Any) -> Configuration | Refused:
+        description = PeerDescription(
+            isakmp_sa=1, profile="p", authentication=Authentication.HYBRID_RSA, path=PATH, identity=""
+        )
+        question = Configure(
+            peer_id=peer_id, peer=description, user=user, claim=Claim(**{"realm": "local"} | claim), hostname="laptop"
+        )
+        return await self.admission.configure(question, self.now)
+
+    async def come_in(self, peer_id: int, user: str = "alice", **claim: Any) -> Configuration:
+        answer = await self.ask(peer_id, user, **claim)
+        assert isinstance(answer, Configuration), answer
+        return answer
+
+    async def refused(self, peer_id: int, user: str = "alice", **claim: Any) -> Refused:
+        answer = await self.ask(peer_id, user, **claim)
+        assert isinstance(answer, Refused), answer
+        return answer
+
+    async def turned_away(self, **claim: Any) -> Rejected | None:
+        return await self.admission.refusal("p", "alice", Claim(**{"realm": "local"} | claim), self.now)
+
+
+def limits(gate: Gate, address: IPv4Address) -> list[Reach]:
+    """What the firewall was told of an address."""
+    told = [operation for operation in gate.told if isinstance(operation, LetReach)]
+    return [reach for operation in told for reach in operation.limited if IPv4Network(address) in reach.sources]
+
+
+@pytest.fixture
+async def gate() -> Gate:
+    gate = Gate()
+    await gate.reachability.begin(orphans=False)
+    gate.told.clear()
+    return gate
+
+
+# ---- what Mode Config gives ----
+
+
+async def test_every_attribute_reaches_the_client(gate: Gate) -> None:
+    said = AccessPolicy(
+        netmask=IPv4Address("255.255.255.0"),
+        dns=(IPv4Address("10.1.0.53"),),
+        wins=(IPv4Address("10.1.0.54"),),
+        domain="lab.example",
+        split_exclude=(LAB,),
+        split_dns=("lab.example",),
+        banner="Hello",
+        save_password=True,
+        reauthenticate_on_rekey=False,
+        reachable=(OFFICE,),
+    )
+    gate.say(groups={"staff": said})
+    given = await gate.come_in(1, group="staff")
+    assert given == Configuration(
+        address=IPv4Address("10.9.0.1"),
+        netmask=IPv4Address("255.255.255.0"),
+        dns=(IPv4Address("10.1.0.53"),),
+        wins=(IPv4Address("10.1.0.54"),),
+        domain="lab.example",
+        split_exclude=(LAB,),
+        split_dns=("lab.example",),
+        banner="Hello",
+        save_password=True,
+        reauthenticate_on_rekey=False,
+        reachable=(OFFICE,),
+        filtered=True,
+    )
+
+
+async def test_the_profile_decides_about_rekeying_while_no_level_says_anything(gate: Gate) -> None:
+    assert (await gate.come_in(1)).reauthenticate_on_rekey is None
+
+
+async def test_the_group_that_the_realm_names_counts_before_the_users_own(gate: Gate) -> None:
+    gate.say(groups={"staff": AccessPolicy(pool="lab"), "guests": AccessPolicy(banner="guest")})
+    assert (await gate.come_in(1, group="guests", groups=("nobody", "Staff"))).address in IPv4Network("10.9.1.0/29")
+    assert (await gate.come_in(2, "bob", group="guests", groups=("nobody",))).banner == "guest"
+
+
+async def test_a_pool_that_only_the_realm_knows_is_refused_in_words(gate: Gate) -> None:
+    answer = await gate.refused(1, attributes=AccessPolicy(pool="nowhere"))
+    assert answer.reason == "there is no pool 'nowhere' (said by the realm)"
+
+
+# ---- addresses ----
+
+
+async def test_a_static_address_is_given_and_kept_for_its_user(gate: Gate) -> None:
+    gate.leases.reserve({IPv4Address("10.9.0.1"): "alice"})
+    assert (await gate.come_in(1, "bob")).address == IPv4Address("10.9.0.2")
+    own = AccessPolicy(address=IPv4Address("10.9.0.1"))
+    assert (await gate.come_in(2, policy=own)).address == IPv4Address("10.9.0.1")
+
+
+async def test_an_address_of_another_pool_may_come_from_the_realm(gate: Gate) -> None:
+    framed = AccessPolicy(address=IPv4Address("10.9.1.3"))
+    assert (await gate.come_in(1, attributes=framed)).address == IPv4Address("10.9.1.3")
+    lease = gate.leases.of_peer(1)
+    assert lease is not None
+    assert lease.pool_id == 2
+
+
+async def test_an_address_that_somebody_has_or_nobody_can_have_is_refused_in_words(gate: Gate) -> None:
+    framed = AccessPolicy(address=IPv4Address("10.9.0.1"))
+    await gate.come_in(1, "bob")
+    taken = await gate.refused(2, attributes=framed)
+    assert taken.reason == (
+        "address 10.9.0.1 of user 'alice' (said by the realm) is in use by user 'bob' since 2026-11-26 12:00 UTC"
+    )
+    outside = await gate.refused(2, attributes=AccessPolicy(address=IPv4Address("192.0.2.1")))
+    assert outside.reason.endswith("is in no pool")
+    assert len(gate.leases) == 1
+
+
+async def test_who_comes_anew_gets_its_static_address_if_it_may_replace_itself(gate: Gate) -> None:
+    own = AccessPolicy(address=IPv4Address("10.9.0.1"))
+    await gate.come_in(1, policy=own)
+    assert "in use by user 'alice'" in (await gate.refused(2, policy=own)).reason
+    both = own.changed(AccessPolicy(when_too_many=WhenTooMany.REPLACE))
+    assert (await gate.come_in(2, policy=both)).address == IPv4Address("10.9.0.1")
+    assert [(peer_id, goodbye) for peer_id, _, goodbye in gate.disconnected] == [(1, Goodbye.REPLACED)]
+
+
+# ---- how many ----
+
+
+async def test_one_session_too_many_is_refused_and_the_words_say_who_said_so(gate: Gate) -> None:
+    gate.say(groups={"staff": AccessPolicy(simultaneous_sessions=1)})
+    await gate.come_in(1, group="staff")
+    answer = await gate.refused(2, group="staff")
+    assert answer.reason == "user 'alice' has 1 sessions already; 1 is the most (said for group staff)"
+    assert "coati group set staff simultaneous-sessions=..." in answer.remedy
+    await gate.come_in(3, "bob", group="staff")
+    gate.leases.release(1, NOON)
+    await gate.come_in(4, group="staff")
+
+
+async def test_or_the_oldest_makes_room(gate: Gate) -> None:
+    gate.say(base=AccessPolicy(simultaneous_sessions=2, when_too_many=WhenTooMany.REPLACE))
+    for peer_id in (1, 2, 3):
+        await gate.come_in(peer_id)
+    (gone,) = gate.disconnected
+    assert gone == (1, "user 'alice' came in anew and may have 2 sessions", Goodbye.REPLACED)
+
+
+async def test_a_peer_that_asks_again_is_not_another_session(gate: Gate) -> None:
+    gate.say(base=AccessPolicy(simultaneous_sessions=2))
+    first = await gate.come_in(1)
+    assert (await gate.come_in(1)).address == first.address
+
+
+# ---- when ----
+
+
+async def test_outside_of_the_access_hours_a_good_login_is_turned_away(gate: Gate) -> None:
+    gate.say(groups={"staff": AccessPolicy(access_hours="Mon-Fri 08:00-12:00 UTC")})
+    refusal = await gate.turned_away(group="staff")
+    assert refusal is not None
+    assert refusal.reason == (
+        "user 'alice' may not come in at this hour: Mon-Fri 08:00-12:00 UTC (said for group staff)"
+    )
+    assert refusal.remedy == "other hours are set by: coati group set staff access-hours=..."
+    gate.now = NOON - timedelta(minutes=1)
+    assert await gate.turned_away(group="staff") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "claim", "after", "goodbye"),
+    [
+        ({"session_limit_seconds": 600}, {}, timedelta(seconds=600), Goodbye.SESSION_LIMIT),
+        ({"access_hours": "12:00-13:00"}, {}, timedelta(hours=1), Goodbye.ACCESS_HOURS),
+        (
+            {"access_hours": "12:00-13:00", "session_limit_seconds": 60},
+            {},
+            timedelta(seconds=60),
+            Goodbye.SESSION_LIMIT,
+        ),
+        ({}, {"expires_at": NOON + timedelta(days=1)}, timedelta(days=1), Goodbye.AUTHORITY),
+    ],
+)
+async def test_the_end_of_a_session_is_known_when_it_begins(
+    gate: Gate, said: dict[str, Any], claim: dict[str, Any], after: timedelta, goodbye: Goodbye
+) -> None:
+    gate.say(base=AccessPolicy(**said))
+    await gate.come_in(1, **claim)
+    lease = gate.leases.of_peer(1)
+    assert lease is not None
+    assert lease.terms is not None
+    assert lease.terms.end is not None
+    assert (lease.terms.end.at, lease.terms.end.goodbye) == (NOON + after, goodbye)
+
+
+async def test_a_quota_that_is_used_up_turns_away_until_the_period_is_over(gate: Gate) -> None:
+    gate.say(base=AccessPolicy(quota_octets=1_000_000, quota_period=QuotaPeriod.WEEK))
+    gate.transfers.read({"alice": {date(2026, 11, 22): 900_000, date(2026, 11, 23): 999_999}})  # Sunday, Monday
+    assert await gate.turned_away() is None
+    gate.transfers.read({"alice": {date(2026, 11, 23): 999_999, date(2026, 11, 25): 1}})
+    refusal = await gate.turned_away()
+    assert refusal is not None
+    assert refusal.reason == ("user 'alice' has used up the quota of this week: 1.0 MB of 1.0 MB (said for everybody)")
+    gate.now = NOON + timedelta(days=4)
+    assert await gate.turned_away() is None
+
+
+# ---- what may be reached ----
+
+
+async def test_the_firewall_knows_before_the_client_has_its_address(gate: Gate) -> None:
+    gate.say(groups={"staff": AccessPolicy(reachable=(OFFICE,))})
+    given = await gate.come_in(1, group="staff")
+    assert gate.told == [LetReach((Reach((OFFICE,), (IPv4Network(given.address),)),))]
+    assert given.filtered
+    gate.admission.gone(1)
+    gate.leases.release(1, NOON)
+    free = await gate.come_in(2)
+    assert free.address == given.address
+    assert gate.told[1:] == [LetReach((), (IPv4Network(given.address),))]
+    await gate.come_in(3, "bob")  # who may reach everything costs nothing
+    assert len(gate.told) == 2
+
+
+async def test_a_changed_policy_reaches_live_sessions_at_once(gate: Gate) -> None:
+    gate.say(groups={"staff": AccessPolicy(reachable=(OFFICE,))})
+    given = await gate.come_in(1, group="staff", account=7)
+    gate.say(groups={"staff": AccessPolicy(reachable=(OFFICE, LAB))})
+    gate.admission.review({})
+    assert (await gate.come_in(2, "bob", group="staff")).reachable == (OFFICE, LAB)
+    assert [each.networks for each in limits(gate, given.address)] == [(OFFICE,), (OFFICE, LAB)]
+    gate.told.clear()
+    gate.admission.review({7: ("", AccessPolicy(reachable=(LAB,)))})  # the user left the group, say
+    await gate.come_in(3, "carol", attributes=AccessPolicy(reachable=(LAB,)))
+    assert [each.networks for each in limits(gate, given.address)] == [(LAB,)]
+
+
+async def test_without_a_firewall_the_child_sas_are_narrowed_instead(gate: Gate) -> None:
+    gate.say(groups={"staff": AccessPolicy(reachable=(OFFICE,))})
+    gate.broken = "nft: not found"
+    given = await gate.come_in(1, group="staff")
+    assert (given.filtered, given.reachable) == (False, (OFFICE,))
+    assert gate.reachability.problem.endswith("nft: not found")
+    gate.broken = ""
+    assert (await gate.come_in(2, "bob", group="staff")).filtered
+    assert gate.reachability.problem == ""
+
+
+async def test_after_a_crash_no_address_is_given_under_the_limits_of_its_last_user() -> None:
+    gate = Gate()
+    await gate.reachability.begin(orphans=True)
+    assert gate.told == []
+    given = await gate.come_in(1)
+    assert given.reachable == EVERYTHING
+    assert gate.told == [LetReach((), (IPv4Network(given.address),))]
+
+
+async def test_logins_that_come_together_are_told_together(gate: Gate) -> None:
+    gate.say(base=AccessPolicy(reachable=(OFFICE,)))
+    await asyncio.gather(*(gate.come_in(number, f"user{number}") for number in range(5)))
+    assert len(gate.told) <= 2
+
+
+async def test_what_the_firewall_turned_away_is_asked_of_it(gate: Gate) -> None:
+    assert await gate.reachability.blocked() == Blocked({IPv4Address("10.9.0.1"): 3}, 1)
+    gate.broken = "nft: not found"
+    assert await gate.reachability.blocked() == Blocked({}, 0)
+    assert await Reachability(None).blocked() == Blocked({}, 0)
+
+
+# ---- networks behind clients ----
+
+
+def behind(*networks: IPv4Network, **others: Any) -> AccessPolicy:
+    return AccessPolicy(routes=networks, **others)
+
+
+async def test_a_client_may_carry_what_is_behind_it_and_the_host_routes_it(gate: Gate) -> None:
+    given = await gate.come_in(1, attributes=behind(BRANCH, OTHER_BRANCH))
+    assert given.behind == (BRANCH, OTHER_BRANCH)
+    # Hidden like its own address.
+    assert gate.told == [RouteBehind((VirtualNetwork(BRANCH, True), VirtualNetwork(OTHER_BRANCH, True)))]
+    gate.told.clear()
+    gate.say(groups={"lab": behind(IPv4Network("172.21.0.0/16"), pool="lab")})
+    assert (await gate.come_in(2, "bob", group="lab")).behind == (IPv4Network("172.21.0.0/16"),)
+    assert gate.told == [RouteBehind((VirtualNetwork(IPv4Network("172.21.0.0/16"), False),))]
+
+
+async def test_what_is_behind_a_client_may_reach_what_the_client_may(gate: Gate) -> None:
+    given = await gate.come_in(1, attributes=behind(BRANCH, reachable=(OFFICE,)))
+    own = IPv4Network(given.address)
+    assert gate.told[1:] == [LetReach((Reach((OFFICE,), (own, BRANCH)),))]
+    gate.told.clear()
+    assert gate.admission.alter(1, lambda claim: replace(claim, attributes=behind(BRANCH, reachable=(LAB,))), NOON)
+    await asyncio.sleep(0)
+    assert gate.told == [LetReach((Reach((LAB,), (own, BRANCH)),))]
+
+
+async def test_what_is_behind_a_client_goes_with_it(gate: Gate) -> None:
+    await gate.come_in(1, attributes=behind(BRANCH, reachable=(OFFICE,)))
+    gate.told.clear()
+    gate.admission.gone(1)
+    gate.leases.release(1, NOON)
+    await asyncio.sleep(0.01)
+    assert RouteBehind(removed=(BRANCH,)) in gate.told
+    assert limits(gate, IPv4Address("10.9.0.1")) == []
+    assert any(isinstance(order, LetReach) and BRANCH in order.unlimited for order in gate.told)
+    await gate.come_in(2, "bob", attributes=behind(BRANCH))
+
+
+@pytest.mark.parametrize("other", ["172.20.1.0/24", "172.20.1.128/25", "172.20.0.0/16"])
+async def test_a_network_is_behind_one_client_only(gate: Gate, other: str) -> None:
+    await gate.come_in(1, attributes=behind(BRANCH))
+    refused = await gate.refused(2, "bob", attributes=behind(OTHER_BRANCH, IPv4Network(other)))
+    assert refused.reason.startswith("a network behind user 'bob' (said by the realm) is somewhere else already: ")
+    assert refused.reason.endswith("behind user 'alice' since 2026-11-26 12:00 UTC")
+    assert str(BRANCH) in refused.reason
+    assert "coati session disconnect --user alice" in refused.remedy
+    assert gate.networks.of_peer(2) == ()
+
+
+async def test_the_same_user_takes_its_networks_along_where_it_may_replace_itself(gate: Gate) -> None:
+    await gate.come_in(1, attributes=behind(BRANCH))
+    assert "is somewhere else already" in (await gate.refused(2, attributes=behind(BRANCH))).reason
+    gate.leases.release(2, NOON)
+    given = await gate.come_in(3, attributes=behind(BRANCH, when_too_many=WhenTooMany.REPLACE))
+    assert given.behind == (BRANCH,)
+    ((peer_id, reason, goodbye),) = gate.disconnected
+    assert (peer_id, goodbye) == (1, Goodbye.REPLACED)
+    assert reason.startswith("user 'alice' came in anew with 172.20.1.0/24")
+    await asyncio.sleep(0.01)
+    removed = [network for order in gate.told if isinstance(order, RouteBehind) for network in order.removed]
+    assert removed == []  # it was routed all the time
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("10.9.0.0/16", "10.9.0.0/16 overlaps 10.9.0.0/29, where virtual IPs are taken from"),
+        ("10.9.1.4/30", "10.9.1.4/30 overlaps 10.9.1.0/29, where virtual IPs are taken from"),
+        ("198.51.100.0/24", "198.51.100.0/24 has the address 198.51.100.7 that the tunnel itself goes over"),
+        ("192.0.2.0/28", "192.0.2.0/28 has the address 192.0.2.1 that the tunnel itself goes over"),
+    ],
+)
+async def test_what_cannot_be_behind_a_client_is_refused_in_words(gate: Gate, network: str, words: str) -> None:
+    gate.say(groups={"branch": behind(IPv4Network(network))})
+    refused = await gate.refused(1, group="branch")
+    assert refused.reason == f"a network behind user 'alice' (said for group branch) cannot be there: {words}"
+    assert refused.remedy == "name others: coati group set branch routes=... (RADIUS: Framed-Route)"
+    assert gate.told == []
+
+
+async def test_what_the_host_will_not_route_is_refused_in_its_words(gate: Gate) -> None:
+    gate.broken = "172.20.1.0/24 cannot be behind a client: the gateway is connected to 172.20.1.0/24"
+    refused = await gate.refused(1, attributes=behind(BRANCH))
+    assert refused.reason == f"a network behind user 'alice' (said by the realm) cannot be routed: {gate.broken}"
+    gate.broken = ""
+    await gate.come_in(2, "bob", attributes=behind(BRANCH))
+
+
+async def test_a_new_pool_ends_who_has_something_behind_it_there(gate: Gate) -> None:
+    await gate.come_in(1, attributes=behind(BRANCH))
+    await gate.come_in(2, "bob", attributes=behind(OTHER_BRANCH))
+    ((holder, why),) = gate.networks.reconfigure((*POOLS, VirtualNetwork(IPv4Network("172.20.2.0/25"), False)))
+    assert (holder.peer_id, why) == (2, "172.20.2.0/24 overlaps 172.20.2.0/25, where virtual IPs are taken from")
+
+
+async def test_routes_of_a_gateway_that_crashed_stay_while_its_child_sas_do(gate: Gate) -> None:
+    await gate.networks.begin(orphans=True)
+    assert gate.told == []
+    await gate.come_in(1, attributes=behind(BRANCH))
+    gate.told.clear()
+    for _ in range(2):
+        await gate.networks.forget_others()
+    assert gate.told == [RouteBehind((VirtualNetwork(BRANCH, True),), afresh=True)]
+
+
+def earlier(peer_id: int, *networks: IPv4Network, user: str = "alice") -> Stay:
+    """A session of an earlier process of the gateway."""
+    columns = {
+        "profile": "p",
+        "user": user,
+        "peer_id": peer_id,
+        "virtual_ip": f"10.9.0.{peer_id}",
+        "networks": networks,
+        "hostname": "laptop",
+        "started_at": NOON,
+    }
+    return Stay(columns, NOON, Claim(realm="local"))
+
+
+async def test_what_is_behind_a_client_stays_there_when_the_gateway_is_started_again(gate: Gate) -> None:
+    given = await gate.admission.resume(earlier(3, BRANCH), NOON)
+    assert given.behind == (BRANCH,)  # what its Child SAs carry, whatever policy says by now
+    assert gate.told == [RouteBehind((VirtualNetwork(BRANCH, True),))]
+    assert "is somewhere else already" in (await gate.refused(1, "bob", attributes=behind(BRANCH))).reason
+    with pytest.raises(CannotResume, match="is behind user 'alice'"):
+        await gate.admission.resume(earlier(4, BRANCH, user="bob"), NOON)
