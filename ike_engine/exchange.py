@@ -308,11 +308,6 @@ class Exchange:
         if isinstance(self._waiting, _AwaitAnswer) and self._waiting.ask_id == ask_id:
             self._step(value)
 
-    def abort(self, error: IkeError) -> None:
-        """End the exchange from outside; the undo stack runs."""
-        if not self.done:
-            self._throw(error)
-
     # ---- inside ---------------------------------------------------------------------------------
 
     @staticmethod

@@ -168,19 +168,6 @@ def _keyed_hmac(suite: EspSuite, keys: EspKeys) -> HMAC:
     return HMAC(keys.integrity, _HASHES[suite.integrity.hash_algorithm]())
 
 
-def largest_inner_packet(suite: EspSuite, path_mtu: int = 1500) -> int:
-    """How many octets an inner packet may have so that its ESP in UDP is not fragmented.
-
-    Args:
-        suite: What protects it.
-        path_mtu: Octets of the largest IPv4 packet that reaches the peer whole.
-    """
-    outer = IPV4_HEADER_OCTETS + 8  # IPv4 without options, UDP
-    room = path_mtu - outer - HEADER_OCTETS - suite.cipher.iv_octets - suite.icv_octets
-    alignment = 4 if suite.cipher.is_aead else suite.cipher.block_octets
-    return room // alignment * alignment - 2
-
-
 class ReplayWindow:
     """Which sequence numbers of an inbound SA came already (RFC 4303 section 3.4.3).
 

@@ -8,7 +8,7 @@ import socket
 import struct
 
 DEFAULT_MTU = 1400
-"""Octets. Every suite fits into an outer path of 1500 with it (``esp.largest_inner_packet`` gives 1406 to 1446)."""
+"""Octets. Every suite fits into an outer path of 1500 with it (they have room for 1406 to 1446)."""
 
 _TUNSETIFF = 0x400454CA
 _IFF_TUN = 0x0001

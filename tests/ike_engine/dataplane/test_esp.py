@@ -185,11 +185,8 @@ def test_ipv6_under_the_next_header_of_ipv4_is_dropped() -> None:
 
 @each_suite
 def test_the_default_mtu_fits_every_suite_into_1500_octets(suite: EspSuite) -> None:
-    largest = esp.largest_inner_packet(suite)
     seal = esp.seal(1, suite, keys(suite, 3))
-    assert largest >= DEFAULT_MTU
-    assert 28 + len(seal(1, bytes(largest))) <= 1500
-    assert 28 + len(seal(2, bytes(largest + 1))) > 1500
+    assert 28 + len(seal(1, bytes(DEFAULT_MTU))) <= 1500  # IPv4 without options, UDP
 
 
 class Specification:
