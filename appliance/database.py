@@ -14,18 +14,20 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO, Any, Final, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
-from alembic import command
-from alembic.config import Config
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from appliance import changes
 from appliance.data_directory import open_private, write_private
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 T = TypeVar("T")
 
@@ -79,8 +81,22 @@ class Database:
             yield session
 
     async def migrate(self) -> None:
-        """Bring the tables up to what this version of the software expects; one process at a time."""
-        await self.rework(_upgrade)
+        """Bring the tables up to what this version of the software expects; one process at a time.
+
+        When they are, it takes one question: neither a writer's turn nor the migrations themselves.
+        """
+        if await self._revision() != newest_revision():
+            await self.rework(_upgrade)
+
+    async def _revision(self) -> str:
+        """Tell which revision the tables have; empty: there are none, or not even a database."""
+        if self.is_sqlite and not await asyncio.to_thread(Path(str(self.engine.url.database)).exists):
+            return ""
+        try:
+            async with self.snapshot() as session:
+                return str(await session.scalar(text("SELECT version_num FROM alembic_version")) or "")
+        except DatabaseError:
+            return ""
 
     async def rework(self, work: Callable[[Connection], T]) -> T:
         """Have ``work`` change the tables themselves, all or nothing; one process at a time."""
@@ -123,19 +139,32 @@ def blocking_engine(url: SecretStr, *, writes: bool) -> Engine:
     return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
 
 
-def alembic_config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration: the scripts in the ``migrations`` package, on this connection."""
+def newest_revision() -> str:
+    """Tell which revision the tables have when all migrations are done: the last by the files' names."""
+    return max(file.name for file in (_migrations() / "versions").glob("v*_*.py")).partition("_")[0].removeprefix("v")
+
+
+def _migrations() -> Path:
     package = importlib.util.find_spec("migrations")
     if package is None or package.origin is None:
         raise RuntimeError("the package 'migrations' is not installed beside 'appliance'")
+    return Path(package.origin).parent
+
+
+def alembic_config(connection: Connection | None = None) -> "Config":
+    """Alembic's configuration: the scripts in the ``migrations`` package, on this connection."""
+    from alembic.config import Config  # noqa: PLC0415  takes 0.2 s, which only a migration needs
+
     config = Config()
-    config.set_main_option("script_location", str(Path(package.origin).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
     config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
     config.attributes["connection"] = connection
     return config
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  the same
+
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     command.upgrade(alembic_config(connection), "head")

@@ -5,6 +5,7 @@ there are cores, and never in the event loop.
 """
 
 import asyncio
+import base64
 import os
 import secrets
 import unicodedata
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 
 from ike_engine.secret import Secret
 
@@ -24,11 +26,21 @@ LEAST_STRENGTH: Final = 3
 
 MOST_OCTETS: Final = 1024
 
+
+def _drawn(octets: int) -> str:
+    """Give chance in base64 as the PHC string format wants it: without padding."""
+    return base64.b64encode(secrets.token_bytes(octets)).decode().rstrip("=")
+
+
 # OWASP's first choice for argon2id (19 MiB, 2 passes, 1 lane): a login storm stays within a small machine's memory.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _POOL: Final = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="argon2")
-# Verified for users that do not exist, so that they cost the same time as a wrong password.
-_NOBODYS_HASH: Final = _HASHER.hash(secrets.token_bytes(16))
+# Verified for users that do not exist, so that they cost the same time as a wrong password. Drawn, not computed:
+# making a hash is slow by design, and every process and every command imports this.
+_NOBODYS_HASH: Final = (
+    f"$argon2id$v={ARGON2_VERSION}$m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    f"${_drawn(_HASHER.salt_len)}${_drawn(_HASHER.hash_len)}"
+)
 
 # What an attacker on this very appliance tries first.
 _OUR_WORDS: Final = ("coati", "vpn", "ipsec", "gateway", "passwort", "kennwort", "geheim", "cisco", "strongswan")

@@ -24,8 +24,8 @@ from appliance.certificates.schemas import (
 from appliance.cli import console
 from appliance.cli.authority import PassphraseStdin
 from appliance.cli.console import Json
-from appliance.client.operations import File
 from appliance.models import CertificatePurpose, RevocationReason
+from appliance.operations import File
 from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Certificates of gateway, panel, servers and users.", no_args_is_help=True)

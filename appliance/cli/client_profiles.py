@@ -11,10 +11,10 @@ import typer
 from appliance.cli import console
 from appliance.cli.certificates import write_for_owner
 from appliance.cli.console import Json, Yes
-from appliance.client.operations import File
 from appliance.client_profiles import endpoints, links
 from appliance.client_profiles.schemas import NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
+from appliance.operations import File
 from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Links that give a client profile out once.", no_args_is_help=True)

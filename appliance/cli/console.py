@@ -7,25 +7,27 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import typer
 from fastapi import Response
 from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance import passwords
-from appliance.client import Client, operations
-from appliance.client.operations import File
+from appliance import operations, passwords
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
+from appliance.operations import File
 from appliance.settings import Settings
 from appliance.wording import text
+
+if TYPE_CHECKING:
+    from appliance.client import Client
 
 T = TypeVar("T")
 
 # The gateway that commands are for, if it is another.
-_gateways: Final[list[Client]] = []
+_gateways: Final[list["Client"]] = []
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -52,6 +54,8 @@ def choose_gateway(url: str | None, token_file: Path | None, ca: Path | None) ->
     token = token_file.read_text() if token_file is not None else os.environ.get("COATI_TOKEN", "")
     if not token.strip():
         raise typer.BadParameter("name the file with the token by --token-file, or put the token into COATI_TOKEN")
+    from appliance.client import Client  # noqa: PLC0415  knows the whole API, which a command here need not load
+
     _gateways.append(Client(url, SecretStr(token.strip()), ca))
 
 

@@ -1,78 +1,87 @@
-"""``coati``: all commands, put together."""
+"""``coati``: all commands, put together. Each is imported when it is asked for: most need little of the appliance."""
 
 import sys
+from collections import UserDict
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from appliance import __version__
-from appliance.cli import (
-    accounting,
-    administrators,
-    authority,
-    backups,
-    certificates,
-    client_profiles,
-    configuration,
-    connect,
-    console,
-    doctor,
-    gateways,
-    groups,
-    history,
-    leases,
-    lockouts,
-    log,
-    policies,
-    pools,
-    profiles,
-    realms,
-    refusals,
-    samples,
-    second_factors,
-    serve,
-    sessions,
-    settings,
-    tokens,
-    users,
-)
+from appliance.cli import console
+
+_COMMANDS: Final = {
+    "serve": "serve.serve",
+    "connect": "connect.connect",
+    "doctor": "doctor.doctor",
+    "history": "history.history",
+    "log": "log.log",
+    "traffic": "samples.traffic",
+    "export": "client_profiles.export",
+    "user": "users.app",
+    "group": "groups.app",
+    "policy": "policies.app",
+    "lockout": "lockouts.app",
+    "gateway": "gateways.app",
+    "pool": "pools.app",
+    "lease": "leases.app",
+    "profile": "profiles.app",
+    "realm": "realms.app",
+    "ca": "authority.app",
+    "certificate": "certificates.app",
+    "link": "client_profiles.app",
+    "session": "sessions.app",
+    "refusal": "refusals.app",
+    "accounting": "accounting.app",
+    "settings": "settings.app",
+    "token": "tokens.app",
+    "admin": "administrators.app",
+    "backup": "backups.app",
+    "config": "configuration.app",
+}
+"""Where each command is: the module beside this one, and there a function or the ``app`` of a noun."""
+
+
+class _Commands(UserDict[str, Any]):
+    """Commands by name; what was not asked for yet is only known by its place."""
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401  typer's class of commands has no public name
+        found = super().__getitem__(name)
+        if isinstance(found, str):
+            found = self.data[name] = _load(name, found)
+        return found
+
+
+def _load(name: str, place: str) -> Any:  # noqa: ANN401  the same
+    module, _, attribute = place.partition(".")
+    loaded = getattr(import_module(f"{__package__}.{module}"), attribute)
+    alone = typer.Typer()
+    if isinstance(loaded, typer.Typer):
+        alone.add_typer(loaded, name=name)
+    else:
+        alone.command(name)(loaded)
+    return get_group(alone).commands[name]
+
+
+class _Program(TyperGroup):
+    """Has the commands of the table."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  as typer gives them
+        super().__init__(**options)
+        self.commands = _Commands(_COMMANDS)
+
 
 app = typer.Typer(
     name="coati",
+    cls=_Program,
     help="Coati, a remote-access VPN concentrator for IKEv1 clients.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(serve.serve)
-app.command()(connect.connect)
-app.command()(doctor.doctor)
-app.command()(history.history)
-app.command()(log.log)
-users.app.add_typer(second_factors.app, name="second-factor")
-app.command()(samples.traffic)
-app.add_typer(users.app, name="user")
-app.add_typer(groups.app, name="group")
-app.add_typer(policies.app, name="policy")
-app.add_typer(lockouts.app, name="lockout")
-app.add_typer(gateways.app, name="gateway")
-app.add_typer(pools.app, name="pool")
-app.add_typer(leases.app, name="lease")
-app.add_typer(profiles.app, name="profile")
-app.add_typer(realms.app, name="realm")
-app.add_typer(authority.app, name="ca")
-app.add_typer(certificates.app, name="certificate")
-app.command("export")(client_profiles.export)
-app.add_typer(client_profiles.app, name="link")
-app.add_typer(sessions.app, name="session")
-app.add_typer(refusals.app, name="refusal")
-app.add_typer(accounting.app, name="accounting")
-app.add_typer(settings.app, name="settings")
-app.add_typer(tokens.app, name="token")
-app.add_typer(administrators.app, name="admin")
-app.add_typer(backups.app, name="backup")
-app.add_typer(configuration.app, name="config")
 
 
 def _version(wanted: bool) -> None:

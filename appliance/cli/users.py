@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, second_factors
 from appliance.cli.console import Generate, Json, PasswordStdin, Yes
 from appliance.cli.policies import Attributes, read, show_effective, show_said
 from appliance.policy import endpoints as policies
@@ -13,6 +13,7 @@ from appliance.schema import LARGEST_PAGE
 from appliance.users import endpoints
 
 app = typer.Typer(help="Local users.", no_args_is_help=True)
+app.add_typer(second_factors.app, name="second-factor")
 
 Name = Annotated[str, typer.Argument(help="Login name.")]
 

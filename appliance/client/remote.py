@@ -3,19 +3,20 @@
 import json
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import httpx2
+from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
-from appliance import __version__, api
-from appliance.client import operations
-from appliance.client.operations import Bound, Operation
+from appliance import __version__, api, operations
 from appliance.errors import ApplianceError
+from appliance.operations import Bound, Operation
 
 _PATIENCE_SECONDS: Final = 30.0
 _LONGEST_WAIT_SECONDS: Final = 30.0
@@ -91,13 +92,13 @@ class Client:
         self.close()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        operation = operations.by_name().get(name)
+        operation = operations_by_name().get(name)
         if operation is None:
             raise AttributeError(f"the API has no operation {name}")
         return lambda *path, **given: self.call(operation, *path, **given)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *operations.by_name()})
+        return sorted({*super().__dir__(), *operations_by_name()})
 
     def call(self, operation: Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401  as the operation answers
         """Have the gateway carry out an operation; who asks too fast waits, half a minute at most.
@@ -145,6 +146,16 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+@cache
+def operations_by_name() -> Mapping[str, Operation]:
+    """Give all operations of the API; their names are unique."""
+    routes = [route for router in api.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    named = {route.endpoint.__name__: operations.of(route.endpoint) for route in routes}
+    if len(named) != len(routes):
+        raise ValueError("two routes have functions of the same name")
+    return named
 
 
 def _wait(answer: httpx2.Response) -> float:

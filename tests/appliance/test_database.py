@@ -6,12 +6,13 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import Connection, DateTime, bindparam, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from appliance import models
-from appliance.database import Database, alembic_config
+from appliance.database import Database, alembic_config, newest_revision
 
 
 async def test_the_migrations_make_exactly_the_tables_of_the_models(database: Database) -> None:
@@ -75,6 +76,16 @@ async def test_several_processes_may_migrate_at_once(empty_database_url: SecretS
         assert len((await session.execute(text("SELECT version_num FROM alembic_version"))).all()) == 1
     for database in databases:
         await database.close()
+
+
+def test_the_files_names_tell_which_step_is_the_last() -> None:
+    assert newest_revision() == ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+async def test_nobody_waits_for_a_turn_when_there_is_nothing_to_migrate(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("DELETE FROM users"))
+        await asyncio.wait_for(database.migrate(), 5)
 
 
 async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:

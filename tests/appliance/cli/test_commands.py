@@ -89,6 +89,16 @@ def test_no_command_takes_a_secret_as_an_argument() -> None:
     assert found == []
 
 
+def test_a_small_command_loads_little(tmp_path: Path) -> None:
+    """What makes it slow: all routes, the client of other gateways, migrations that are done, netlink."""
+    program = "import sys; from appliance.cli.program import app; app(standalone_mode=False); print(*sys.modules)"
+    words = [sys.executable, "-c", program, "--data-dir", str(tmp_path), "pool", "list", "--json"]
+    subprocess.run(words, check=True, capture_output=True)  # makes the database
+    loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    assert "appliance.pools.service" in loaded
+    assert {"appliance.api", "appliance.client", "httpx2", "alembic", "pyroute2"}.isdisjoint(loaded)
+
+
 def test_pools(coati: Coati) -> None:
     assert coati("pool", "add", "office", "--network", "10.99.0.0/24", "--dns", "10.0.0.53").status == 0
     assert coati("pool", "set", "office", "--banner", "Welcome").status == 0

@@ -6,18 +6,18 @@ in a transaction, or over the network, by its method and path. Nothing is listed
 
 import dataclasses
 import re
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
-from fastapi import Response
+from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_json
 
-from appliance import api
 from appliance.installation import Transaction
 
 Endpoint = Callable[..., Awaitable[Any]]
@@ -133,19 +133,12 @@ class Operation:
         return None
 
 
-def of(endpoint: Endpoint) -> Operation:
-    """Give the operation that this function of an ``endpoints`` module is."""
-    return by_name()[endpoint.__name__]
-
-
 @cache
-def by_name() -> Mapping[str, Operation]:
-    """Give all operations; their names are unique."""
-    routes = [route for router in api.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
-    operations = {route.endpoint.__name__: Operation(route) for route in routes}
-    if len(operations) != len(routes):
-        raise ValueError("two routes have functions of the same name")
-    return operations
+def of(endpoint: Endpoint) -> Operation:
+    """Give the operation that this function of an ``endpoints`` module is, from the routers that stand beside it."""
+    routers = [each for each in vars(sys.modules[endpoint.__module__]).values() if isinstance(each, APIRouter)]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    return Operation(next(route for route in routes if route.endpoint is endpoint))
 
 
 def _json(body: BaseModel) -> bytes:
