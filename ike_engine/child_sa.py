@@ -49,3 +49,21 @@ class ChildSa:
     remote_networks: tuple[IPv4Network, ...]
     lifetime_seconds: int
     lifetime_kilobytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildLife:
+    """What the clocks of a Child SA say, on the endpoint's clock.
+
+    Attributes:
+        rekeys_at: When we renew it unless the peer does before; ``None``: that was tried, or it is replaced already.
+        ends_at: When it is deleted.
+        rekeying: We are making the one that replaces it.
+        replaced: Another one carries the traffic; it waits for packets under way.
+    """
+
+    inbound_spi: int
+    rekeys_at: float | None
+    ends_at: float
+    rekeying: bool
+    replaced: bool

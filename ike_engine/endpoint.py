@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ike_engine.actions import Configuration
+    from ike_engine.child_sa import ChildLife
     from ike_engine.dataplane.interface import Report
     from ike_engine.exchange import Exchange
     from ike_engine.path import Path
@@ -164,6 +165,11 @@ class Endpoint:
         """What was said to a peer and by it so far; nothing when it is gone."""
         peer = self._peers.get(peer_id)
         return peer.transcript() if peer is not None else ()
+
+    def child_lives(self, peer_id: int) -> tuple[ChildLife, ...]:
+        """When the Child SAs of a peer are renewed and end; nothing when it is gone."""
+        peer = self._peers.get(peer_id)
+        return self._children.lives(peer) if peer is not None else ()
 
     @property
     def half_open(self) -> int:

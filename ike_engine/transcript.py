@@ -18,6 +18,21 @@ class What(enum.Enum):
     OMITTED = "omitted"
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question of dead peer detection and what came of it (RFC 3706).
+
+    Attributes:
+        at: When it was asked for the first time.
+        tries: How often it was asked.
+        answered_at: When its answer came; ``None``: none did.
+    """
+
+    at: float
+    tries: int
+    answered_at: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TranscriptLine:
     """A message, or what became of one.
@@ -34,6 +49,7 @@ class TranscriptLine:
         fragments: How many datagrams it took; 1: it was not cut. Of a message received only that there were several.
         says: Notifications, what is deleted, offered, chosen or asked for, in words; or why it was dropped.
         times: How often; of ``OMITTED`` how many lines are not there any more.
+        probes: Of ``PROBES``: ours, as far back as they are kept one by one.
     """
 
     at: float
@@ -48,6 +64,7 @@ class TranscriptLine:
     fragments: int = 1
     says: str = ""
     times: int = 1
+    probes: tuple[Probe, ...] = ()
 
 
 Transcript = Callable[[], tuple[TranscriptLine, ...]]

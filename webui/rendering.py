@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
@@ -50,16 +50,6 @@ def moment(at: datetime | None, *, brief: bool = False) -> Markup:
     return Markup('<time datetime="{}" data-local="{}">{} UTC</time>').format(at.isoformat(), form, text(at))
 
 
-def as_moment(text: str) -> datetime:
-    """Give a moment that is text within a document of the database."""
-    return datetime.fromisoformat(text)
-
-
-def later(moment: datetime, seconds: float) -> datetime:
-    """Give the moment so many seconds after another."""
-    return moment + timedelta(seconds=seconds)
-
-
 def duration(seconds: float) -> str:
     """Give a span of time in its largest unit; what is long, in months and then in years."""
     whole = max(0, int(seconds))
@@ -103,7 +93,6 @@ def _environment() -> Environment:
     )
     made.filters.update(past=lambda at: at <= now())
     made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
-    made.filters.update(as_moment=as_moment, later=later)
     made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)
     # Global, so that a block can be rendered without the page around it.
     macros = made.get_template("macros.html").module

@@ -182,6 +182,8 @@ def json_line(value: object) -> str:
 def _plain(value: object) -> Any:  # noqa: ANN401  JSON
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value

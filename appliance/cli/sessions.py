@@ -1,18 +1,23 @@
 """``coati session``: who is connected, and who was."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, TypeVar
 
 import typer
 
 from appliance.cli import console, orders, transcripts
 from appliance.cli.console import Json
 from appliance.commands.schemas import CommandView
+from appliance.errors import ApplianceError
 from appliance.models import CommandOutcome
 from appliance.schema import LARGEST_PAGE
 from appliance.sessions import endpoints
-from appliance.sessions.schemas import SessionView, Which
+from appliance.sessions.schemas import ChildSaView, SessionView, Which
+from appliance.transcripts.schemas import Probe
 from appliance.wording import octets
+
+T = TypeVar("T")
 
 app = typer.Typer(help="Live and ended sessions.", no_args_is_help=True)
 
@@ -45,18 +50,69 @@ def _row(session: SessionView) -> dict[str, object]:
         "in": octets(session.octets_in),
         "out": octets(session.octets_out),
         "since": session.started_at,
-        "for": str((session.ended_at or datetime.now(UTC)) - session.started_at).partition(".")[0],
+        "for": _span((session.ended_at or datetime.now(UTC)) - session.started_at),
     }
 
 
 @app.command("show")
 def show(number: Number, json: Json = False) -> None:
-    """Show a session."""
+    """Show a session, and of a live one the Child SAs with their counters; its gateway is asked for them."""
     session = console.call(endpoints.show_session, number)
+    associations = _asked(endpoints.show_session_associations, number) if session.ended_at is None else None
+    detection = _asked(endpoints.show_dead_peer_detection, number)
     if json:
-        console.show_json(session)
-    else:
-        console.sheet(session, leave_out=("details",))
+        told = {"security_associations": associations, "dead_peer_detection": detection}
+        console.show_json(session.model_dump(mode="json") | told)
+        return
+    console.sheet(session, leave_out=("details",))
+    if associations is not None:
+        console.say()
+        console.table(map(_child_sa, associations.child_sas), "no Child SA is up")
+    if detection is not None:
+        console.say()
+        console.table(map(_probe, detection.probes), "no probe of dead peer detection was needed")
+
+
+def _asked(endpoint: Callable[..., Awaitable[T]], number: int) -> T | None:
+    """Give what the session's gateway tells; one that does not answer is no reason to show nothing."""
+    try:
+        return console.call(endpoint, number)
+    except ApplianceError as error:
+        console.complain(f"{error}; {error.remedy}" if error.remedy else str(error))
+        return None
+
+
+def _child_sa(child: ChildSaView) -> dict[str, object]:
+    now = datetime.now(UTC)
+    return {
+        "spi in": child.inbound_spi,
+        "spi out": child.outbound_spi,
+        "state": child.state,
+        "algorithms": child.suite,
+        "age": _span(now - child.established_at),
+        "in": octets(child.octets_in),
+        "packets in": child.packets_in,
+        "out": octets(child.octets_out),
+        "packets out": child.packets_out,
+        "failures": child.integrity_failures,
+        "replays": child.replays,
+        "rekey in": _span(child.rekeys_at - now) if child.rekeys_at is not None else None,
+        "ends in": _span(child.ends_at - now),
+    }
+
+
+def _probe(probe: Probe) -> dict[str, object]:
+    answered, round_trip = probe.answered_at, probe.round_trip_seconds
+    return {
+        "asked": probe.at,
+        "tries": probe.tries,
+        "answered": answered if answered is not None else "no",
+        "round trip": f"{round_trip * 1000:.1f} ms" if round_trip is not None else None,
+    }
+
+
+def _span(length: timedelta) -> str:
+    return str(max(length, timedelta())).partition(".")[0]
 
 
 @app.command("transcript")

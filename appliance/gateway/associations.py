@@ -1,7 +1,8 @@
 """What the data plane holds, beside what the sessions know of it: the SAD and SPD view (RFC 4301 section 4.4).
 
 The entries are the data plane's own, the kernel's tables or those of the esp process; keys are not in them.
-Sessions add whose they are, and what of theirs should be held and is not.
+Sessions add whose they are, and what of theirs should be held and is not. And the other way round: the SAs of one
+session, with what the data plane counted and the engine's clocks say of each.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
+from appliance.gateway.record.stay import Octets
 from appliance.gateways.schemas import HeldState, Inventory, SecurityAssociationView, SecurityPolicyView
+from appliance.sessions.schemas import ChildSaState, ChildSaView, IsakmpSaView, SessionAssociations
 from ike_engine.dataplane.databases import Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from appliance.gateway.record.stay import Stay
+    from ike_engine.child_sa import ChildLife
     from ike_engine.dataplane.databases import Databases, SadEntry, SpdEntry
 
 _STATES: Final = {
@@ -50,6 +54,43 @@ def inventory(live: Mapping[int, Stay], held: Databases, *, data_plane: str, tak
         sad=sad + missing,
         spd=[_policy(entry, live.get(entry.peer_id)) for entry in held.spd],
     )
+
+
+def of_session(
+    stay: Stay, lives: Sequence[ChildLife], moment: Callable[[float], datetime], *, taken_at: datetime
+) -> SessionAssociations:
+    """Give the SAs of a session.
+
+    Args:
+        stay: The session; it knows what was counted of each Child SA.
+        lives: What the engine's clocks say of them.
+        moment: Makes a time of day of a moment on the engine's clock.
+        taken_at: Now.
+    """
+    details = stay.columns["details"]
+    clocks = {_spi(life.inbound_spi): life for life in lives}
+    return SessionAssociations(
+        taken_at=taken_at,
+        isakmp_sa=IsakmpSaView.of(details),
+        child_sas=[
+            _child_sa(child, life, stay, moment)
+            for child in details["child_sas"]
+            if (life := clocks.get(child["inbound_spi"])) is not None
+        ],
+    )
+
+
+def _child_sa(told: dict[str, Any], life: ChildLife, stay: Stay, moment: Callable[[float], datetime]) -> ChildSaView:
+    pace = stay.pace.get(life.inbound_spi)
+    state = ChildSaState.REKEYING if life.rekeying else ChildSaState.INSTALLED
+    clocks = {
+        "state": ChildSaState.REPLACED if life.replaced else state,
+        "rekeys_at": moment(life.rekeys_at) if life.rekeys_at is not None else None,
+        "ends_at": moment(life.ends_at),
+        "rate_in": pace.rate_in if pace is not None else 0.0,
+        "rate_out": pace.rate_out if pace is not None else 0.0,
+    }
+    return ChildSaView.model_validate(told | clocks | asdict(stay.octets.get(life.inbound_spi, Octets())))
 
 
 def _association(entry: SadEntry, known: tuple[Stay, dict[str, Any]] | None) -> SecurityAssociationView:

@@ -12,8 +12,10 @@ from sqlalchemy import select
 from appliance import models
 from appliance.auth.realm import RealmTest
 from appliance.auth.verdicts import Attempt
+from appliance.gateway.associations import of_session
 from appliance.master_key import Unsealable
 from appliance.models import CommandOutcome, Verb
+from appliance.models.columns import now
 from appliance.policy.service import values
 from appliance.portal.outside import Judged, Question
 from appliance.transcripts.stored import pack
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from appliance.gateway.record.projector import Projector
     from appliance.gateways.schemas import Inventory
     from ike_engine.actions import Command
+    from ike_engine.child_sa import ChildLife
     from ike_engine.transcript import TranscriptLine
 
 logger = structlog.get_logger(__name__)
@@ -48,6 +51,7 @@ class Commands:
         portal_logins: Judges logins on the portal.
         key: Opens what commands carry sealed.
         transcript: Asks the engine what was said to a peer and by it.
+        child_lives: Asks the engine what the clocks of a peer's Child SAs say.
         inventory: Asks the data plane what it holds.
         flush: Has what is noted written, so that sessions know their keys.
     """
@@ -66,6 +70,7 @@ class Commands:
         key: CommandKey,
         inventory: Callable[[], Awaitable[Inventory]],
         transcript: Callable[[int], Sequence[TranscriptLine]],
+        child_lives: Callable[[int], Sequence[ChildLife]],
     ) -> None:
         self._node = node
         self._database = database
@@ -78,6 +83,7 @@ class Commands:
         self._key = key
         self._inventory = inventory
         self._transcript = transcript
+        self._child_lives = child_lives
         self._judging: set[asyncio.Task[None]] = set()
         self._carried_out: set[int] = set()
 
@@ -157,6 +163,9 @@ class Commands:
             return None
         return {
             "transcript": pack(self._transcript(stay.peer_id), self._projector.moment),
+            "associations": of_session(
+                stay, self._child_lives(stay.peer_id), self._projector.moment, taken_at=now()
+            ).model_dump(mode="json"),
             "policy": [each.model_dump() for each in values(stay.terms.effective)] if stay.terms is not None else [],
         }
 

@@ -216,6 +216,7 @@ class Gateway:
             key=self._command_key,
             inventory=self._inventory,
             transcript=self._endpoint.transcript,
+            child_lives=self._endpoint.child_lives,
         )
 
     async def run(self, stop: asyncio.Event) -> None:

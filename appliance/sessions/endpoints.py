@@ -8,9 +8,16 @@ from appliance.bulk import Outcomes
 from appliance.commands.schemas import CommandView
 from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
-from appliance.sessions import expulsion, service
-from appliance.sessions import transcript as transcripts
-from appliance.sessions.schemas import Disconnection, Disconnections, SessionFilter, SessionPolicy, SessionView
+from appliance.sessions import expulsion, service, told
+from appliance.sessions.schemas import (
+    DeadPeerDetection,
+    Disconnection,
+    Disconnections,
+    SessionAssociations,
+    SessionFilter,
+    SessionPolicy,
+    SessionView,
+)
 from appliance.transcripts.schemas import TranscriptView
 
 router = Noun("sessions")
@@ -41,13 +48,25 @@ async def show_session(work: Reading, session_id: Number) -> SessionView:
 @router.get("/{session_id}/transcript")
 async def show_transcript(work: Reading, session_id: Number) -> TranscriptView:
     """Show what gateway and client said to each other; of a live session its gateway is asked."""
-    return await transcripts.transcript(work, session_id)
+    return await told.transcript(work, session_id)
+
+
+@router.get("/{session_id}/security-associations")
+async def show_session_associations(work: Reading, session_id: Number) -> SessionAssociations:
+    """Show the SAs of a live session, what each carried and when it is renewed; its gateway is asked."""
+    return await told.associations(work, session_id)
+
+
+@router.get("/{session_id}/dead-peer-detection")
+async def show_dead_peer_detection(work: Reading, session_id: Number) -> DeadPeerDetection:
+    """Show when a client was asked whether it is there, and when it answered; of a live one its gateway is asked."""
+    return await told.dead_peer_detection(work, session_id)
 
 
 @router.get("/{session_id}/policy")
 async def show_session_policy(work: Reading, session_id: Number) -> SessionPolicy:
     """Show what counts for a live session, and where each value comes from; its gateway is asked."""
-    return await transcripts.policy(work, session_id)
+    return await told.policy(work, session_id)
 
 
 @router.post("/{session_id}/disconnect", status_code=202)

@@ -1,7 +1,8 @@
 """Sessions as they are shown."""
 
 import enum
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Self
 
@@ -9,6 +10,7 @@ from pydantic import Field, model_validator
 
 from appliance.policy.schemas import EffectiveValue
 from appliance.schema import Filter, Schema, Since, SortableBy, Until
+from appliance.transcripts.schemas import Probe
 
 
 class Which(enum.StrEnum):
@@ -96,6 +98,75 @@ class SessionPolicy(Schema):
     """What counts for a live session since its login, whatever was said for its user later."""
 
     values: list[EffectiveValue]
+
+
+class IsakmpSaView(Schema):
+    """What phase 1 agreed on, the last time that it was done."""
+
+    initiator_spi: Annotated[str, Field(description="The initiator's cookie.")]
+    responder_spi: Annotated[str, Field(description="The responder's cookie.")]
+    suite: str
+    mode: str
+    lifetime_seconds: int
+    established_at: datetime
+    ends_at: Annotated[datetime, Field(description="Unless the client renews it.")]
+
+    @classmethod
+    def of(cls, details: Mapping[str, Any]) -> Self | None:
+        """Read what the details of a session tell of it; ``None``: nothing yet."""
+        told = details.get("isakmp_sa")
+        if not told:
+            return None
+        ends_at = datetime.fromisoformat(told["established_at"]) + timedelta(seconds=told["lifetime_seconds"])
+        return cls.model_validate(told | {"ends_at": ends_at})
+
+
+class ChildSaState(enum.StrEnum):
+    """What is going on with a Child SA."""
+
+    INSTALLED = "installed"
+    REKEYING = "rekeying"
+    REPLACED = "replaced"
+
+
+class ChildSaView(Schema):
+    """A pair of ESP SAs, what it carried, and when it is renewed."""
+
+    inbound_spi: str
+    outbound_spi: str
+    state: Annotated[ChildSaState, Field(description="replaced: another one carries the traffic; it ends in a moment.")]
+    suite: Annotated[str, Field(description="Encryption and integrity, as profiles write them.")]
+    local_networks: tuple[IPv4Network, ...]
+    remote_networks: tuple[IPv4Network, ...]
+    established_at: datetime
+    lifetime_seconds: int
+    rekeys_at: Annotated[
+        datetime | None, Field(description="When we renew it unless the client does before; null: that was tried.")
+    ]
+    ends_at: datetime
+    octets_in: Annotated[int, Field(description="Inner octets from the client.")]
+    octets_out: Annotated[int, Field(description="Inner octets to the client.")]
+    packets_in: int
+    packets_out: int
+    rate_in: Annotated[float, Field(description="Octets a second from the client, when it was last counted.")]
+    rate_out: Annotated[float, Field(description="Octets a second to the client.")]
+    integrity_failures: Annotated[int, Field(description="Packets whose integrity check failed; they were dropped.")]
+    replays: Annotated[int, Field(description="Packets that came again or too late (anti-replay window); dropped.")]
+
+
+class SessionAssociations(Schema):
+    """The security associations of a live session, as its gateway and its data plane know them now."""
+
+    taken_at: datetime
+    isakmp_sa: IsakmpSaView | None
+    child_sas: list[ChildSaView]
+
+
+class DeadPeerDetection(Schema):
+    """How the gateway made sure that the client is there (RFC 3706)."""
+
+    complete: Annotated[bool, Field(description="Nothing more will come: the session has ended.")]
+    probes: Annotated[list[Probe], Field(description="The latest 20, the last one first.")]
 
 
 class Rates(Schema):

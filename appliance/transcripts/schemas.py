@@ -9,6 +9,22 @@ from appliance.schema import Schema
 from ike_engine.transcript import What
 
 
+class Probe(Schema):
+    """A question of dead peer detection, and what came of it."""
+
+    at: Annotated[datetime, Field(description="When the client was asked for the first time.")]
+    tries: Annotated[int, Field(description="How often it was asked.")]
+    answered_at: Annotated[
+        datetime | None,
+        Field(description="null: it has not answered. Whatever else it sends is a sign of life as well."),
+    ]
+
+    round_trip_seconds: Annotated[
+        float | None,
+        Field(description="null: unanswered, or asked more than once: nobody knows which was answered."),
+    ]
+
+
 class TranscriptLine(Schema):
     """A message, or what became of one."""
 
@@ -31,6 +47,7 @@ class TranscriptLine(Schema):
     says: Annotated[str, Field(description="What is offered, chosen, asked for, notified or deleted, in words.")] = ""
     times: Annotated[int, Field(description="How often.")] = 1
     until: Annotated[datetime | None, Field(description="When for the last time, of probes.")] = None
+    probes: Annotated[tuple[Probe, ...], Field(description="Of probes: ours, as far back as they are kept.")] = ()
 
 
 class TranscriptView(Schema):

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from appliance.transcripts.schemas import TranscriptLine, TranscriptView
+from appliance.transcripts.schemas import Probe, TranscriptLine, TranscriptView
 from ike_engine import transcript as engine
 
 _FIELDS: Final = (
     *("seconds", "what", "sent", "exchange", "number", "protected", "payloads", "octets", "fragments", "says"),
-    *("times", "lasted"),
+    *("times", "lasted", "probes"),
 )
-_DEFAULTS: Final[tuple[Any, ...]] = (None, engine.What.MESSAGE.value, False, "", 0, False, [], 0, 1, "", 1, None)
+_DEFAULTS: Final[tuple[Any, ...]] = (None, engine.What.MESSAGE.value, False, "", 0, False, [], 0, 1, "", 1, None, [])
 _LONGEST_WORDS: Final = 512
 _MILLISECONDS: Final = 3
 
@@ -53,7 +53,8 @@ def _packed(line: engine.TranscriptLine, began: float) -> list[Any]:
         line.fragments,
         _printable(line.says),
         line.times,
-        None if line.until is None else round(line.until - line.at, _MILLISECONDS),
+        _since(line.at, line.until),
+        [[_since(line.at, probe.at), probe.tries, _since(probe.at, probe.answered_at)] for probe in line.probes],
     ]
     while values[-1] == _DEFAULTS[len(values) - 1]:
         values.pop()
@@ -64,8 +65,22 @@ def _unpacked(values: list[Any], began: datetime) -> TranscriptLine:
     known = dict(zip(_FIELDS, values, strict=False))
     lasted = known.pop("lasted", None)
     at = began + timedelta(seconds=known["seconds"])
-    until = None if lasted is None else at + timedelta(seconds=lasted)
-    return TranscriptLine(at=at, until=until, **known)
+    probes = tuple(_probe(at, *probe) for probe in known.pop("probes", ()))
+    return TranscriptLine(at=at, until=_after(at, lasted), probes=probes, **known)
+
+
+def _probe(line_at: datetime, seconds: float, tries: int, answered: float | None) -> Probe:
+    at = line_at + timedelta(seconds=seconds)
+    measured = answered if tries == 1 else None
+    return Probe(at=at, tries=tries, answered_at=_after(at, answered), round_trip_seconds=measured)
+
+
+def _since(at: float, later: float | None) -> float | None:
+    return None if later is None else round(later - at, _MILLISECONDS)
+
+
+def _after(at: datetime, seconds: float | None) -> datetime | None:
+    return None if seconds is None else at + timedelta(seconds=seconds)
 
 
 def _printable(words: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ike_engine.child_sa import ChildLife
 from ike_engine.events import Goodbye
 from ike_engine.ikev1 import informational, quick_mode
 from ike_engine.ikev1.numbers import ExchangeType
@@ -85,6 +86,21 @@ class Children:
             self._host.schedule(begun + lifetime * share, lambda: self._soft(peer, child)),
             self._host.schedule(begun + lifetime, lambda: self._hard(peer, child)),
         ]
+
+    def lives(self, peer: Peer) -> tuple[ChildLife, ...]:
+        """What the clocks of a peer's Child SAs say."""
+        return tuple(self._life(child) for child in peer.children.values() if child.established)
+
+    def _life(self, child: Child) -> ChildLife:
+        over = child.established_at + child.sa.lifetime_seconds
+        due = min((timer.at for timer in child.timers if timer.action is not None), default=over)
+        return ChildLife(
+            inbound_spi=child.sa.inbound_spi,
+            rekeys_at=due if due < over and not child.replaced else None,
+            ends_at=due if child.replaced else over,
+            rekeying=child.rekeying and not child.replaced,
+            replaced=child.replaced,
+        )
 
     def data_plane_expired(self, peer: Peer, child: Child, hard: bool) -> None:
         """A limit passed where ESP is done (octets, sequence numbers)."""

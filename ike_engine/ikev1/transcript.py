@@ -4,13 +4,14 @@ Every message of every login is noted, so it must cost next to nothing: what is 
 (direction, exchange, payloads) is one shared object, and four slots of one list are a message. What is kept of
 payloads never is a secret: of Xauth and Mode Config the names of the attributes, of a name or a
 selector its octets, nothing of keys, nonces, hashes and certificates. Of a long life the first and the last
-messages stay; probes of dead peer detection are counted.
+messages stay; probes of dead peer detection are counted, and of ours the latest are kept one by one.
 """
 
 from __future__ import annotations
 
 import enum
 import itertools
+from array import array
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -44,7 +45,7 @@ from ike_engine.ikev1.payloads import (
     VendorId,
 )
 from ike_engine.ikev1.proposals import understand_esp, understand_phase_1
-from ike_engine.transcript import TranscriptLine, What
+from ike_engine.transcript import Probe, TranscriptLine, What
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,11 @@ FIRST: Final = 40
 LAST: Final = 40
 """Messages that are kept of a long life: at least so many from either end."""
 
+LATEST_PROBES: Final = 20
+"""Probes of ours that are kept one by one."""
+
 _SLOTS: Final = 4
+_NEVER: Final = -1.0
 _FULL: Final = _SLOTS * (FIRST + 2 * LAST)
 _LONGEST_NAME: Final = 1_024
 _MOST_SPIS: Final = 16
@@ -131,7 +136,7 @@ class Transcript:
         fragments: How many datagrams brought the message that is being looked at.
     """
 
-    __slots__ = ("_clock", "_entries", "fragments")
+    __slots__ = ("_asked", "_clock", "_entries", "fragments")
 
     def __init__(self, clock: Clock) -> None:
         self.fragments = 1
@@ -139,6 +144,8 @@ class Transcript:
         # Four slots each: when, kind, octets, what its telling payloads say. Of an incident: when, which, how
         # often, in words. Of probes: when, mark, [sent, sent answers, heard, heard answers, last], nothing.
         self._entries: list[Any] = []
+        # Four slots each: when, sequence number, how often, when it was answered.
+        self._asked = array("d")
 
     def note(
         self,
@@ -157,7 +164,7 @@ class Transcript:
             ((place, say),) = telling
             says = say(payloads[place])
             if exchange == _INFORMATIONAL and says in _PROBES:
-                self._probe(sent, says)
+                self._probe(sent, says, payloads[place].data)  # type: ignore[attr-defined]
                 return
         elif telling:
             says = tuple([say(payloads[place]) for place, say in telling])
@@ -178,13 +185,14 @@ class Transcript:
         """Go on where the peer's earlier ISAKMP SA is: from now on they are one."""
         earlier._entries += self._entries
         self._entries = earlier._entries
+        self._asked = earlier._asked
         self._trim()
 
     def lines(self) -> tuple[TranscriptLine, ...]:
         """All of it in words."""
-        return tuple(_lines(self._entries))
+        return tuple(_lines(self._entries, self._asked))
 
-    def _probe(self, sent: bool, says: int) -> None:
+    def _probe(self, sent: bool, says: int, sequence: bytes) -> None:
         entries, now = self._entries, self._clock.now
         # A probe that came twice, or could not be read, stands behind the probes: they are counted on in front of it.
         place = -2 * _SLOTS if len(entries) >= 2 * _SLOTS and isinstance(entries[-3], Incident) else -_SLOTS
@@ -194,6 +202,20 @@ class Transcript:
         counts = entries[place + 2]
         counts[2 * (not sent) + _PROBES.index(says)] += 1
         counts[4] = now
+        if sent == (says == NotifyType.R_U_THERE):
+            self._question(now, int.from_bytes(sequence, "big"), sent)
+
+    def _question(self, now: float, sequence: int, ask: bool) -> None:
+        """Keep a probe of ours, or its answer."""
+        asked = self._asked
+        latest = bool(asked) and asked[-3] == sequence and asked[-1] == _NEVER
+        if latest and ask:
+            asked[-2] += 1
+        elif latest:
+            asked[-1] = now
+        elif ask:
+            asked.extend((now, sequence, 1, _NEVER))
+            del asked[: -_SLOTS * LATEST_PROBES]
 
     def _add(self, *slots: object) -> None:
         self._entries += slots
@@ -273,8 +295,12 @@ _SAYING: Final[dict[type[Payload], Callable[[Any], Any]]] = {
 # ---- in words -------------------------------------------------------------------------------------
 
 
-def _lines(entries: list[Any]) -> Iterator[TranscriptLine]:
+def _lines(entries: list[Any], asked: array[float]) -> Iterator[TranscriptLine]:
     transaction = ""
+    probes = [
+        Probe(asked[place], int(asked[place + 2]), None if asked[place + 3] == _NEVER else asked[place + 3])
+        for place in range(0, len(asked), _SLOTS)
+    ]
     for start in range(0, len(entries), _SLOTS):
         at, kind, count, says = entries[start : start + _SLOTS]
         if isinstance(kind, _Kind):
@@ -298,10 +324,12 @@ def _lines(entries: list[Any]) -> Iterator[TranscriptLine]:
         elif kind is _Mark.OMITTED:
             yield TranscriptLine(at=at, what=What.OMITTED, times=count)
         else:
-            yield _probes(at, *count)
+            yield _probes(at, probes, *count)
 
 
-def _probes(at: float, sent: int, answered: int, heard: int, acknowledged: int, until: float) -> TranscriptLine:
+def _probes(
+    at: float, probes: list[Probe], sent: int, answered: int, heard: int, acknowledged: int, until: float
+) -> TranscriptLine:
     """Dead peer detection since the message before."""
     parts = []
     if sent or acknowledged:
@@ -318,6 +346,7 @@ def _probes(at: float, sent: int, answered: int, heard: int, acknowledged: int, 
         payloads=("HASH", "N"),
         says="; ".join(parts),
         times=sent + answered + heard + acknowledged,
+        probes=tuple(each for each in probes if at <= each.at <= until),
     )
 
 

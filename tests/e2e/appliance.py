@@ -28,6 +28,7 @@ from appliance.models.columns import now
 from appliance.policy.attributes import AccessPolicy
 from appliance.realms import service as realms
 from appliance.realms.schemas import NewRealm
+from appliance.sessions.schemas import SessionAssociations
 from appliance.settings import ListenAddress, Settings
 from appliance.transcripts.stored import pack
 from appliance.users import service as users
@@ -130,6 +131,8 @@ class Appliance:
             for number, user in enumerate(PEOPLE):
                 work.session.add(session(number, user=user))
             work.session.add(session(7, user="carol", liveness="probing", dpd_probe=2))
+            await work.session.flush()
+            work.session.add(asked(1))
             work.session.add(session(8, user="dave", behind_nat=False, client_software="vpnc 0.5.3"))
             for number in range(20, 24):
                 ended = {"ended_at": now() - timedelta(hours=number - 19), "goodbye": "client-disconnected"}
@@ -238,6 +241,47 @@ def inventory() -> models.Command:
     )
 
 
+def asked(session_id: int) -> models.Command:
+    """What a gateway answered who looked at a session: one Child SA that is being replaced, and the new one."""
+    at = now() - timedelta(hours=7, minutes=50)
+    child = {
+        "outbound_spi": "beef0000",
+        "suite": "aes256-sha256",
+        "lifetime_seconds": 28_800,
+        "local_networks": ["0.0.0.0/0"],
+        "remote_networks": ["10.99.0.2/32"],
+        "octets_in": 48_213_377,
+        "octets_out": 1_932_114_882,
+        "packets_in": 80_123,
+        "packets_out": 1_400_000,
+        "rate_in": 0.0,
+        "rate_out": 0.0,
+        "integrity_failures": 2,
+        "replays": 1,
+    }
+    old = {"inbound_spi": "c0ffee00", "state": "replaced", "established_at": at, "rekeys_at": None}
+    old |= {"ends_at": now() + timedelta(seconds=15)}
+    new = {"inbound_spi": "c0ffee10", "state": "installed", "established_at": now() - timedelta(seconds=5)}
+    new |= {"rekeys_at": now() + timedelta(hours=7, minutes=11), "ends_at": now() + timedelta(hours=8)}
+    new |= {"octets_in": 81_250, "octets_out": 2_110_000, "packets_in": 412, "packets_out": 1_733}
+    new |= {"rate_in": 81_250.0, "rate_out": 2_110_000.0, "integrity_failures": 0, "replays": 0}
+    isakmp = {"initiator_spi": "0123456789abcdef", "responder_spi": "fedcba9876543210", "mode": "main"}
+    isakmp |= {"suite": "aes256-sha256-modp2048", "lifetime_seconds": 86_400}
+    isakmp |= {"established_at": at, "ends_at": at + timedelta(days=1)}
+    sas = SessionAssociations.model_validate(
+        {"taken_at": now(), "isakmp_sa": isakmp, "child_sas": [child | old, child | new]}
+    )
+    return models.Command(
+        node="gw-1",
+        verb=models.Verb.TRANSCRIPT,
+        session_id=session_id,
+        created_by="a test",
+        outcome=models.CommandOutcome.DONE,
+        finished_at=now() + timedelta(hours=1),  # nobody else is there to be asked
+        result={"transcript": said(), "policy": [], "associations": sas.model_dump(mode="json")},
+    )
+
+
 def session(number: int, **more: Any) -> models.Session:
     at = now() - timedelta(minutes=5 * number + 3)
     isakmp = {"initiator_spi": "0123456789abcdef", "responder_spi": "fedcba9876543210", "mode": "main"}
@@ -307,8 +351,10 @@ WRONG = {
 
 
 def said() -> dict[str, Any] | None:
-    """What a client and the gateway said in an hour, some of it twice."""
-    lab = pair(seed=4, weather=Weather(loss=0.12, duplication=0.1), client={"child_lifetime_seconds": 900})
+    """What a client and the gateway said in an hour, some of it twice; the gateway probed now and then."""
+    bad = Weather(loss=0.12, duplication=0.1)
+    often = {"dpd_interval_seconds": 300.0}
+    lab = pair(seed=4, weather=bad, gateway=often, client={"child_lifetime_seconds": 900, "dpd_interval_seconds": 1e6})
     lab.connect(3_000)
     peer_id = lab.gateway.of(PeerConnected)[-1].peer_id
     began = now() - timedelta(hours=1)

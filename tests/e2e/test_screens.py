@@ -37,6 +37,8 @@ PAGES = {
     "sessions-ended": "/sessions?which=ended",
     "session": "/sessions/{session}",
     "session-of-yesterday": "/sessions/{ended}",
+    "session-associations": "/sessions/{session}/security-associations",
+    "session-probes": "/sessions/{ended}/dead-peer-detection",
     "log": "/logs",
     "log-of-warnings": "/logs?level=warning&process=gateway",
     "disconnect": "/sessions/disconnect?ids={session}",

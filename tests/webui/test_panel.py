@@ -354,7 +354,7 @@ DETAILS = {
 async def test_a_session_shows_its_transcript_when_it_has_ended_and_asks_for_it_before(
     browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appliance.sessions.transcript._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("appliance.sessions.told._PATIENCE_SECONDS", 0.2)
     await sign_in(browser)
     async with browser.installation.transaction(Actor("a test")) as work:
         ended = models.Session(**PEER, **PERSON, peer_id=7, ended_at=now(), transcript=SAID, details=DETAILS)
@@ -367,11 +367,11 @@ async def test_a_session_shows_its_transcript_when_it_has_ended_and_asks_for_it_
     page = (await browser.get("/sessions/2")).text
     assert 'href="/sessions/2/transcript"' in page
     assert 'href="/logs?session=2"' in page
-    assert "c0ffee01" in page
-    assert "in 7 h" in page  # we renew it
-    for part in ("transcript", "policy"):
+    assert "2222222222222222" in page
+    for part in ("transcript", "policy", "security-associations", "dead-peer-detection"):
         assert f'href="/sessions/2/{part}"' in page
         assert "gateway here does not answer" in (await browser.get(f"/sessions/2/{part}")).text
+    assert "associations are gone" in (await browser.get("/sessions/1/security-associations")).text
     assert "what counted for it is not kept" in (await browser.get("/sessions/1/policy")).text
     assert 'href="/sessions/2"' in (await browser.get("/history")).text
 

@@ -12,9 +12,8 @@ from appliance.errors import NotFound, OutOfReach
 from appliance.installation import Actor
 from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
-from appliance.sessions.schemas import Disconnections, SessionFilter
-from appliance.sessions.transcript import policy, transcript
-from ike_engine.policy import RESPONDER_REKEYS_AT
+from appliance.sessions.schemas import Disconnections, IsakmpSaView, SessionFilter
+from appliance.sessions.told import associations, dead_peer_detection, policy, transcript
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.security import Operating, SignedIn
@@ -90,14 +89,17 @@ async def show_session(request: Request, actor: SignedIn, session_id: Number) ->
     async with installation(request).snapshot(actor) as work:
         session = await sessions.show(work, session_id)
         # That of a live one is its gateway's to tell, which takes a moment: the page asks for it when it is there.
-        said = await transcript(work, session_id) if session.ended_at is not None else None
+        ended = session.ended_at is not None
+        said = await transcript(work, session_id) if ended else None
+        probes = await dead_peer_detection(work, session_id) if ended else None
     return page(
         request,
         "sessions/show.html",
         actor,
         session=session,
         transcript=said,
-        rekeys_at=RESPONDER_REKEYS_AT,
+        probes=probes,
+        isakmp=IsakmpSaView.of(session.details),
         api=f"/sessions/{session_id}",
     )
 
@@ -141,6 +143,48 @@ async def show_policy(request: Request, actor: SignedIn, session_id: Number) -> 
         values=values,
         problem=problem,
         api=f"/sessions/{session_id}/policy",
+    )
+
+
+@router.get("/{session_id}/security-associations")
+async def show_associations(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
+    """Show the SAs of a live session, and what each carried; its gateway is asked, and waited for."""
+    problem, sas = "", None
+    async with installation(request).snapshot(actor) as work:
+        session = await sessions.show(work, session_id)
+        try:
+            sas = await associations(work, session_id)
+        except (OutOfReach, NotFound) as error:
+            problem = "; ".join(filter(None, (str(error), error.remedy)))
+    return page(
+        request,
+        "sessions/associations.html",
+        actor,
+        session=session,
+        sas=sas,
+        problem=problem,
+        api=f"/sessions/{session_id}/security-associations",
+    )
+
+
+@router.get("/{session_id}/dead-peer-detection")
+async def show_probes(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
+    """Show when a client was asked whether it is there; of a live one its gateway is asked, and waited for."""
+    problem, probes = "", None
+    async with installation(request).snapshot(actor) as work:
+        session = await sessions.show(work, session_id)
+        try:
+            probes = await dead_peer_detection(work, session_id)
+        except OutOfReach as error:
+            problem = f"{error}; {error.remedy}"
+    return page(
+        request,
+        "sessions/probes.html",
+        actor,
+        session=session,
+        probes=probes,
+        problem=problem,
+        api=f"/sessions/{session_id}/dead-peer-detection",
     )
 
 

@@ -50,12 +50,26 @@ def name(text: str) -> str:
 
 @dataclass(slots=True)
 class Octets:
-    """What one Child SA carried so far."""
+    """What one Child SA carried so far, and what was dropped of it."""
 
     octets_in: int = 0
     octets_out: int = 0
     packets_in: int = 0
     packets_out: int = 0
+    integrity_failures: int = 0
+    replays: int = 0
+
+    @classmethod
+    def of(cls, counters: ChildCounters) -> Octets:
+        """As the data plane counted them."""
+        return cls(
+            counters.octets_in,
+            counters.octets_out,
+            counters.packets_in,
+            counters.packets_out,
+            counters.integrity_failures,
+            counters.replays,
+        )
 
 
 @dataclass(slots=True)
@@ -149,10 +163,7 @@ class Stay:
         """
         # Those that are loaded only when somebody asks (the transcript) are written at the end.
         columns = {name: value for name, value in vars(row).items() if name in row.__table__.columns and name != "id"}
-        octets = {
-            child.inbound_spi: Octets(child.octets_in, child.octets_out, child.packets_in, child.packets_out)
-            for child in carried
-        }
+        octets = {child.inbound_spi: Octets.of(child) for child in carried}
         stay = cls(
             columns | {"liveness": Liveness.ALIVE.value, "dpd_probe": 0, "dpd_probes": 0},
             heard_traffic_at=row.last_heard_at or row.started_at,
@@ -270,7 +281,7 @@ class Stay:
     def counted(self, counters: ChildCounters, at: datetime) -> bool:
         """The data plane counted; tells whether anything moved since the last time."""
         octets = self.octets[counters.inbound_spi]
-        latest = Octets(counters.octets_in, counters.octets_out, counters.packets_in, counters.packets_out)
+        latest = Octets.of(counters)
         slowed = self._measure(counters.inbound_spi, octets, latest, at)
         if octets == latest:
             return slowed

@@ -20,10 +20,11 @@ from appliance.master_key import MasterKey, Sealed
 from appliance.models import CommandOutcome, Verb
 from appliance.models.columns import now
 from ike_engine.actions import Command, Disconnect, RekeyChildren
+from ike_engine.child_sa import ChildLife
 from ike_engine.events import Goodbye, PeerGone
 from ike_engine.secret import Secret
 from ike_engine.transcript import TranscriptLine
-from tests.appliance.gateway.recording import NODE, Recorder, eventually
+from tests.appliance.gateway.recording import NODE, Recorder, eventually, spi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +49,10 @@ class Engine:
 
     def transcript(self, peer_id: int) -> tuple[TranscriptLine, ...]:
         return (TranscriptLine(at=1000.0, exchange="main mode", number=1, payloads=("SA",), says=f"peer {peer_id}"),)
+
+    def child_lives(self, peer_id: int) -> tuple[ChildLife, ...]:
+        clocks = {"rekeys_at": 4200.0, "ends_at": 4600.0, "rekeying": False, "replaced": False}
+        return (ChildLife(inbound_spi=spi(peer_id), **clocks),)  # type: ignore[arg-type]
 
     async def reload(self) -> None:
         self.orders.append("reload")
@@ -85,6 +90,7 @@ def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
         key=KEY,
         inventory=inventory,
         transcript=engine.transcript,
+        child_lives=engine.child_lives,
     )
 
 

@@ -18,7 +18,7 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange
 from appliance.refusals import service as refusals
 from appliance.sessions import service as sessions
-from appliance.sessions.transcript import policy, transcript
+from appliance.sessions.told import associations, dead_peer_detection, policy, transcript
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
 from ike_engine.dataplane.interface import ChildCounters, Counters, Order, QueryCounters, Remove, Report
@@ -130,7 +130,17 @@ async def test_what_was_said_can_be_asked_for_and_stays_on_record(
     async with appliance.snapshot(ADMINISTRATOR) as work:
         said = await transcript(work, session.id)
         counts = {each.attribute: (each.value, each.level) for each in (await policy(work, session.id)).values}
+        held = await associations(work, session.id)
+        detection = await dead_peer_detection(work, session.id)
     assert counts["simultaneous_sessions"][1] == "default"
+    assert held.isakmp_sa is not None
+    assert held.isakmp_sa.suite == session.ike_suite
+    (child,) = held.child_sas
+    assert child.suite == session.esp_suite
+    assert child.rekeys_at is not None
+    assert child.established_at < child.rekeys_at < child.ends_at
+    assert (child.octets_in, child.replays, child.state.value) == (0, 0, "installed")
+    assert (detection.probes, detection.complete) == ([], False)
     assert not said.complete
     exchanges = [line.exchange for line in said.lines if line.what is What.MESSAGE]
     assert list(dict.fromkeys(exchanges)) == ["main mode", "Xauth", "Mode Config", "quick mode"]

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from appliance.transcripts.schemas import TranscriptLine
 from appliance.transcripts.stored import pack, unpack
 from ike_engine.events import PeerConnected
+from ike_engine.transcript import Probe, What
 from ike_engine.transcript import TranscriptLine as EngineLine
-from ike_engine.transcript import What
 from tests.ike_engine.lab import pair
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
+PROBES = (Probe(1030.0, 1, 1030.041), Probe(1060.0, 2, 1064.0), Probe(1090.0, 5, None))
 
 
 def moment(seconds: float) -> datetime:
@@ -24,7 +25,7 @@ def test_what_goes_in_comes_out() -> None:
         ),
         EngineLine(at=1000.25, exchange="main mode", number=2, sent=True, payloads=("SA",), octets=184, fragments=3),
         EngineLine(at=1001.0, what=What.DROPPED, says="HASH does not verify", times=3),
-        EngineLine(at=1030.0, what=What.PROBES, until=1090.0, protected=True, times=4),
+        EngineLine(at=1030.0, what=What.PROBES, until=1090.0, protected=True, times=4, probes=PROBES),
         EngineLine(at=1090.5, what=What.OMITTED, times=17),
     )
     shown = unpack(json.loads(json.dumps(pack(lines, moment))), complete=True)
@@ -36,6 +37,11 @@ def test_what_goes_in_comes_out() -> None:
     assert (second.sent, second.fragments, second.says) == (True, 3, "")
     assert (dropped.what, dropped.times, dropped.says) == (What.DROPPED, 3, "HASH does not verify")
     assert (probes.until, probes.protected) == (NOON + timedelta(seconds=90), True)
+    answered, repeated, unanswered = probes.probes
+    assert (answered.at, answered.tries) == (NOON + timedelta(seconds=30), 1)
+    assert answered.round_trip_seconds == 0.041
+    assert (repeated.answered_at, repeated.round_trip_seconds) == (NOON + timedelta(seconds=64), None)
+    assert (unanswered.tries, unanswered.answered_at, unanswered.round_trip_seconds) == (5, None, None)
     assert omitted == TranscriptLine(at=NOON + timedelta(seconds=90.5), seconds=90.5, what=What.OMITTED, times=17)
 
 

@@ -77,3 +77,35 @@ def test_vpnc_whose_rekeys_fail_is_told_goodbye() -> None:
     connected.network.run(700.0)
 
     assert connected.gateway.one(PeerGone).goodbye is Goodbye.EXPIRED
+
+
+def test_the_clocks_of_a_child_sa_are_told() -> None:
+    connected = pair(gateway={"child_lifetime_seconds": 600, "dpd_interval_seconds": 0})
+    connected.connect()
+    peer = _peer(connected)
+    (life,) = connected.gateway.endpoint.child_lives(peer.id)
+    (child,) = peer.children.values()
+    assert life.rekeys_at == child.established_at + 540
+    assert life.ends_at == child.established_at + 600
+    assert not life.rekeying
+    assert not life.replaced
+
+    connected.network.command(connected.gateway, RekeyChildren(peer.id))
+    assert [life.rekeying for life in connected.gateway.endpoint.child_lives(peer.id)] == [True]
+    connected.network.run(1.0)
+    old, new = connected.gateway.endpoint.child_lives(peer.id)
+    assert (old.replaced, old.rekeys_at, old.rekeying) == (True, None, False)
+    assert old.ends_at < life.rekeys_at
+    assert (new.replaced, new.rekeys_at is not None) == (False, True)
+    assert connected.gateway.endpoint.child_lives(4711) == ()
+
+
+def test_after_the_last_attempt_no_rekeying_is_due_any_more() -> None:
+    connected = pair(gateway={"child_lifetime_seconds": 600, "dpd_interval_seconds": 0})
+    connected.connect()
+    peer = _peer(connected)
+    connected.network.hook = lambda sender, data, path: None if sender is connected.client else (data, path)
+    connected.network.run(next(iter(peer.children.values())).established_at + 595.0 - connected.network.now)
+    (life,) = connected.gateway.endpoint.child_lives(peer.id)
+    assert life.rekeys_at is None
+    assert life.ends_at > connected.network.now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import tracemalloc
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ike_engine.exchange import Incident
 from ike_engine.ikev1.messages import Informational
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType
 from ike_engine.ikev1.payloads import Delete, Nonce, Notification
-from ike_engine.ikev1.transcript import FIRST, LAST, Transcript
+from ike_engine.ikev1.transcript import FIRST, LAST, LATEST_PROBES, Transcript
 from ike_engine.policy import Authentication, IkeProposal, Phase1Mode
 from ike_engine.transcript import TranscriptLine, What
 from ike_engine.wire.chain import UnknownPayload
@@ -156,6 +157,36 @@ def test_probes_are_counted() -> None:
     assert probes.until - probes.at > 500
     count = probes.times // 2
     assert probes.says == f"we probed {count} times, the peer answered {count}"
+    assert len(probes.probes) == LATEST_PROBES
+    assert probes.probes[-1].at == pytest.approx(probes.until, abs=1)
+    for earlier, probe in itertools.pairwise(probes.probes):
+        assert probe.at - earlier.at == pytest.approx(30, abs=2)
+        assert probe.tries == 1
+        assert probe.answered_at is not None
+        assert 0 < probe.answered_at - probe.at < 1
+
+
+def test_a_probe_that_nobody_answers_is_one_with_its_tries() -> None:
+    lab = pair(
+        gateway={"dpd_interval_seconds": 30.0, "dpd_timeout_seconds": 20.0}, client={"dpd_interval_seconds": 1e6}
+    )
+    lab.connect(40)
+    lab.network.hook = lambda sender, data, path: None if sender is lab.client else (data, path)
+    lab.network.run(100)
+    gone = lab.gateway.one(PeerGone)
+    answered, unanswered = [probe for line in gone.transcript() for probe in line.probes]
+    assert (answered.tries, answered.answered_at is not None) == (1, True)
+    assert (unanswered.tries, unanswered.answered_at) == (5, None)
+
+
+def test_probes_are_kept_over_a_new_phase_1() -> None:
+    lab = pair(gateway={"dpd_interval_seconds": 30.0}, client=QUIET | {"isakmp_lifetime_seconds": 100})
+    lab.connect(200)
+    assert len(lab.gateway.of(IsakmpSaEstablished)) > 1
+    times = [probe.at for line in transcript(lab) for probe in line.probes]
+    assert times == sorted(times)
+    assert times[0] < 1_060
+    assert times[-1] > 1_120
 
 
 def test_probes_that_the_network_brings_twice_are_counted_on() -> None:

@@ -1,4 +1,4 @@
-"""What a gateway alone knows of a session: what was said, and the policy that counts. Of one that lives it is asked."""
+"""What a gateway alone knows of a session: what was said, its SAs, its policy. Of one that lives it is asked."""
 
 from datetime import timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from appliance.installation import Transaction
 from appliance.models import CommandOutcome, Session, Verb
 from appliance.models.columns import now
 from appliance.sessions import repository
-from appliance.sessions.schemas import SessionPolicy
+from appliance.sessions.schemas import DeadPeerDetection, SessionAssociations, SessionPolicy
 from appliance.transcripts.schemas import TranscriptView
 from appliance.transcripts.stored import unpack
 
@@ -35,6 +35,34 @@ async def transcript(work: Transaction, session_id: int) -> TranscriptView:
     # It has ended, perhaps in this moment.
     async with work.installation.snapshot(work.actor) as later:
         return unpack(await repository.transcript(later.session, session_id), complete=True)
+
+
+async def dead_peer_detection(work: Transaction, session_id: int) -> DeadPeerDetection:
+    """Give the probes of dead peer detection, the latest first; waits for the gateway of a live session.
+
+    Raises:
+        NotFound: there is no such session.
+        OutOfReach: the gateway does not answer.
+    """
+    said = await transcript(work, session_id)
+    probes = [probe for line in said.lines for probe in line.probes]
+    return DeadPeerDetection(complete=said.complete, probes=probes[::-1])
+
+
+async def associations(work: Transaction, session_id: int) -> SessionAssociations:
+    """Give the SAs of a live session as they are now; waits for its gateway.
+
+    Raises:
+        NotFound: there is no such session, or it has ended.
+        OutOfReach: the gateway does not answer.
+    """
+    session = await _find(work, session_id)
+    answer = await _answer(work, session) if session.ended_at is None else None
+    if answer is None or answer.result is None:
+        raise NotFound(f"session {session_id} has ended; its security associations are gone")
+    if (told := answer.result.get("associations")) is None:
+        raise OutOfReach(f"gateway {session.node} is of an earlier version", remedy="update and restart it")
+    return SessionAssociations.model_validate(told)
 
 
 async def policy(work: Transaction, session_id: int) -> SessionPolicy:
