@@ -32,6 +32,7 @@ from appliance.settings import DataPlaneChoice, ListenAddress, Settings
 from ike_engine.dataplane.firewall import hindrances
 from ike_engine.path import Address
 from ike_engine.runtime.children import PACKAGES, Child, ChildSpec, python_module
+from ike_engine.runtime.gathering import Heard
 from ike_engine.runtime.keeper import (
     CannotServe,
     DataPlaneKind,
@@ -125,7 +126,7 @@ async def _serve_everything(settings: Settings, account: Account, doors: Doors, 
             writable=_written(settings),
             stop_seconds=_GOODBYE_SECONDS,
         )
-        esp = keeper.esp_child(account, hidden=(settings.data_dir,))
+        esp = keeper.esp_child(account, hidden=(settings.data_dir,), heard=_heard("esp"))
         web, pam = _web(settings, doors, account), _pam(settings, judged)
         async with informed(stop):
             await attend(stop, gateway=gateway, esp=esp, others=(web,), on_demand={judged.fileno(): pam})
@@ -236,7 +237,17 @@ def _pam(settings: Settings, judged: socket.socket) -> ChildSpec:
         descriptors={"pam": judged.fileno()},
         account=None,  # pam_unix reads /etc/shadow
         network=settings.pam_network,
+        heard=_heard("pam"),
     )
+
+
+def _heard(process: str) -> Heard:
+    """Have what a child says logged in its name: it sees nothing of the data directory, where the record is."""
+
+    def log(level: int, words: str, more: str) -> None:
+        logger.log(level, words, process=process, **({"exception": more} if more else {}))
+
+    return log
 
 
 def _announce(settings: Settings, password: str | None, gateway: str) -> None:

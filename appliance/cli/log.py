@@ -21,7 +21,7 @@ def log(
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=1000, help="At most so many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until Ctrl-C.")] = False,
     level: Annotated[LogLevel, typer.Option(help="Only lines so serious, or more.")] = LogLevel.DEBUG,
-    process: Annotated[str, typer.Option(help="Only of this process: keeper, gateway, web ...")] = "",
+    process: Annotated[str, typer.Option(help="Only of this process: keeper, gateway, web, esp or pam.")] = "",
     session: Annotated[int | None, typer.Option(min=1, help="Only lines about this session.")] = None,
     refusal: Annotated[int | None, typer.Option(min=1, help="Only lines about this refused attempt.")] = None,
     user: Annotated[str, typer.Option(help="Only lines that name this user.")] = "",

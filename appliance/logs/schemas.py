@@ -23,7 +23,7 @@ class LogFilter(Filter):
     """Which lines are wanted."""
 
     level: Annotated[LogLevel, Field(description="Only lines so serious, or more.")] = LogLevel.DEBUG
-    process: Annotated[str, Field(description="Only of this process: keeper, gateway or web.")] = ""
+    process: Annotated[str, Field(description="Only of this process: keeper, gateway, web, esp or pam.")] = ""
     user: Annotated[str, Field(description="Only those that name this user.")] = ""
     text: Annotated[str, Field(description="Only those with this in them, in upper or lower case.")] = ""
     session: Annotated[int | None, Field(ge=1, le=2**63 - 1, description="Only those about this session.")] = None

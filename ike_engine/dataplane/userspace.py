@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.exceptions import InvalidTag
 
+from ike_engine import log_lines
 from ike_engine.dataplane import esp
 from ike_engine.dataplane.channel import send_report
 from ike_engine.dataplane.databases import Stock
@@ -317,7 +318,9 @@ def _source(ip: str) -> _Ancillary:
 
 def main() -> None:
     """Run on inherited file descriptors: ``python -m ike_engine.dataplane.userspace TUN UDP CHANNEL``."""
+    log_lines.speak("esp")
     tun, udp, channel = map(int, sys.argv[1:4])
+    _LOG.info("doing ESP in user space")
     EspProcess(tun, socket.socket(fileno=udp), socket.socket(fileno=channel)).run()
 
 

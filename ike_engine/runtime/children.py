@@ -17,11 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ike_engine.log_lines import GATHERED_VARIABLE
 from ike_engine.runtime import confine
+from ike_engine.runtime.gathering import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ike_engine.runtime.gathering import Heard
     from ike_engine.runtime.privileges import Account
 
 logger = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class ChildSpec:
         hidden: Directories that it must not see.
         network: It may reach the network; otherwise all it has are its descriptors and the file system.
         stop_seconds: How long it may take to end after SIGTERM before it is killed.
+        heard: Takes what it says on standard error; ``None``: that is ours.
     """
 
     name: str
@@ -67,6 +71,7 @@ class ChildSpec:
     hidden: tuple[Path, ...] = ()
     network: bool = True
     stop_seconds: float = 5.0
+    heard: Heard | None = None
 
 
 def python_module(module: str, *arguments: str) -> tuple[str, ...]:
@@ -137,6 +142,7 @@ class Child:
         self._supervisor: asyncio.Task[None] | None = None
         self._stopping = False
         self._demand: int | None = None
+        self._gathering: Gathering | None = None
 
     @property
     def pid(self) -> int | None:
@@ -188,6 +194,9 @@ class Child:
         if self._supervisor is not None:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
+        if self._gathering is not None:
+            self._gathering.close()
+            self._gathering = None
 
     def _on_demand(self) -> None:
         self._forget_demand()
@@ -200,10 +209,12 @@ class Child:
 
     async def _supervise(self) -> None:
         loop = asyncio.get_running_loop()
+        if self.spec.heard is not None:
+            self._gathering = Gathering(self.spec.heard)
         while True:
             born = loop.time()
             try:
-                self._process = _Process(self.spec)
+                self._process = _Process(self.spec, self._gathering)
             except OSError as error:
                 logger.error("cannot start %s: %s", self.spec.name, error)  # noqa: TRY400  the words say it all
             else:
@@ -222,8 +233,8 @@ class Child:
 class _Process:
     """One life of a child; its end is waited for without a thread, by a pidfd."""
 
-    def __init__(self, spec: ChildSpec) -> None:
-        self.popen = _spawn(spec)
+    def __init__(self, spec: ChildSpec, gathering: Gathering | None = None) -> None:
+        self.popen = _spawn(spec, gathering)
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(self.popen.pid)
@@ -248,7 +259,7 @@ class _Process:
         self._ended.set()
 
 
-def _spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
+def _spawn(spec: ChildSpec, gathering: Gathering | None) -> subprocess.Popen[bytes]:
     confinement = confine.Confinement(
         keeper=os.getpid(),
         argv=spec.argv,
@@ -262,12 +273,15 @@ def _spawn(spec: ChildSpec) -> subprocess.Popen[bytes]:
     environment = {"PATH": _DEFAULT_PATH, "PYTHONPATH": str(PACKAGES), "PYTHONDONTWRITEBYTECODE": "1"}
     environment |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= spec.environment
+    if gathering is not None:
+        environment[GATHERED_VARIABLE] = "1"
     environment[DESCRIPTORS_VARIABLE] = ",".join(f"{name}={number}" for name, number in spec.descriptors.items())
     # -I -S: what runs with root's rights before the drop is the standard library and one file.
     return subprocess.Popen(  # noqa: S603  argv is ours
         [str(_interpreter()), "-I", "-S", confine.__file__, confinement.as_argument()],
         env=environment,
         stdin=subprocess.DEVNULL,
+        stderr=gathering.writing if gathering is not None else None,
         pass_fds=tuple(spec.descriptors.values()),
         start_new_session=True,  # Ctrl-C is the keeper's, which stops its children in order
     )

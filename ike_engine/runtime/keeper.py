@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ike_engine.runtime.gathering import Heard
     from ike_engine.runtime.privileges import Account
 
 logger = logging.getLogger(__name__)
@@ -222,12 +223,15 @@ class Keeper:
             descriptors["dataplane"] = self._ordering.fileno()
         return descriptors
 
-    def esp_child(self, account: Account | None, hidden: tuple[Path, ...]) -> ChildSpec | None:
+    def esp_child(
+        self, account: Account | None, hidden: tuple[Path, ...], heard: Heard | None = None
+    ) -> ChildSpec | None:
         """Give the process that does ESP in user space, or ``None`` when the kernel does it (or nobody).
 
         Args:
             account: What it runs as.
             hidden: Directories that it has no business in.
+            heard: Takes what it says.
         """
         if self._kind is not DataPlaneKind.USERSPACE or self._tun is None or self._ports.esp is None:
             return None
@@ -239,6 +243,7 @@ class Keeper:
             account=account,
             hidden=hidden,
             stop_seconds=2.0,
+            heard=heard,
         )
 
     async def close(self) -> None:

@@ -132,6 +132,7 @@ def test_everything_runs_without_privilege_comes_back_and_leaves_nothing(tmp_pat
         assert (record.stat().st_uid, record.stat().st_mode & 0o777) == (STRANGER, 0o640)
         told = {(line["process"], line["event"]) for line in map(json.loads, record.read_text("utf-8").splitlines())}
         assert {("gateway", "serving"), ("web", "panel"), ("keeper", "gateway ended (killed by SIGKILL)")} <= told
+        assert ("esp", "doing ESP in user space") in told  # which sees nothing of the record
 
         namespace = f"--net=/proc/{served.process.pid}/ns/net"
         with open(namespace.removeprefix("--net=")) as kept:  # noqa: PTH123  the namespace lives while this is open

@@ -19,7 +19,7 @@ from webui.security import SignedIn
 
 router = APIRouter(prefix="/logs")
 
-PROCESSES: Final = ("keeper", "gateway", "web")
+PROCESSES: Final = ("keeper", "gateway", "web", "esp", "pam")
 _LINES: Final = 200
 _SOME_LINES: Final = 30
 _MOST_LINES: Final = 100_000

@@ -38,6 +38,7 @@ from appliance.auth.pam.messages import (
     decode_request,
     encode,
 )
+from ike_engine import log_lines
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.privileges import die_with_parent, keep_memory_private
 
@@ -300,7 +301,7 @@ async def serve(gateway: socket.socket) -> None:
 
 def main() -> int:
     """Serve on the channel that we were given."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s [%(levelname)s] %(message)s process=pam")
+    log_lines.speak("pam")
     keep_memory_private()
     descriptors = inherited_descriptors()
     if "pam" not in descriptors:
