@@ -27,7 +27,7 @@ import structlog
 from appliance import __version__, logs
 from appliance.auth.pam import messages as pam_messages
 from appliance.certificates.local_names import primary_address
-from appliance.service_manager import informed
+from appliance.service_manager import informed, patience_seconds
 from appliance.settings import DataPlaneChoice, ListenAddress, Settings
 from ike_engine.dataplane.firewall import hindrances
 from ike_engine.path import Address
@@ -94,8 +94,9 @@ async def serve(settings: Settings) -> None:
         if account is None:
             password = await _prepare(settings, account)
             again = f"sudo ./coati --data-dir {settings.data_dir} serve"
-            _announce(settings, password, f"off: it needs root. To switch it on with this data: {again}")
-            async with informed(stop):
+            where = f"off: it needs root. To switch it on with this data: {again}"
+            _announce(settings, password, where)
+            async with informed(stop, f"Gateway {where}"):
                 await attend(stop, gateway=None, esp=None, others=(_web(settings, doors, None),))
         else:
             await _serve_everything(settings, account, doors, stop)
@@ -125,10 +126,11 @@ async def _serve_everything(settings: Settings, account: Account, doors: Doors, 
             account=account,
             writable=_written(settings),
             stop_seconds=_GOODBYE_SECONDS,
+            silence_seconds=patience_seconds(),
         )
         esp = keeper.esp_child(account, hidden=(settings.data_dir,), heard=_heard("esp"))
         web, pam = _web(settings, doors, account), _pam(settings, judged)
-        async with informed(stop):
+        async with informed(stop, f"Gateway {where}"):
             await attend(stop, gateway=gateway, esp=esp, others=(web,), on_demand={judged.fileno(): pam})
     finally:
         logins.close()
@@ -227,6 +229,7 @@ def _web(settings: Settings, doors: Doors, account: Account | None) -> ChildSpec
         descriptors={name: door.fileno() for name, door in doors.items()},
         account=account,
         writable=_written(settings),
+        silence_seconds=patience_seconds(),
     )
 
 

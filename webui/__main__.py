@@ -23,6 +23,7 @@ from appliance.installation import Installation
 from appliance.logs import level
 from appliance.metrics import endpoints as metrics
 from appliance.settings import ListenAddress, Settings
+from ike_engine.runtime import pulse
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.privileges import keep_memory_private
 from webui import panel
@@ -143,7 +144,12 @@ async def serve(settings: Settings) -> None:
         config.ssl = served.context
         with listening("panel", settings.listen) as bound:
             logger.info("panel", listen=str(settings.listen))
-            meanwhile = background(served.follow(), upkeep.run(installation), level.follow(installation))
+            meanwhile = background(
+                served.follow(),
+                upkeep.run(installation),
+                level.follow(installation),
+                pulse.beat(inherited_descriptors()),
+            )
             measures = served_beside(
                 "metrics", settings.metrics_listen, "COATI_METRICS_LISTEN", metrics.create(installation)
             )

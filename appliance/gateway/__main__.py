@@ -7,6 +7,7 @@ It inherits, by the names in ``children.DESCRIPTORS_VARIABLE``:
     dataplane  channel to the data plane (``dataplane.channel``); absent with the data plane ``none``
     keeper     channel for what needs privilege (``runtime.operations``); may be absent
     pam        channel to the PAM worker (``auth.pam``); may be absent
+    pulse      where it tells that it lives (``runtime.pulse``); may be absent
 
 and its settings from the environment (``Settings.environment``). SIGTERM has it say goodbye to
 every client and end.
@@ -31,6 +32,7 @@ from appliance.installation import Installation
 from appliance.settings import DataPlaneChoice, Settings
 from ike_engine.dataplane.channel import RemoteDataPlane
 from ike_engine.dataplane.none import NoDataPlane
+from ike_engine.runtime import pulse
 from ike_engine.runtime.children import inherited_descriptors
 from ike_engine.runtime.operations import Keeper
 from ike_engine.runtime.privileges import keep_memory_private
@@ -75,7 +77,11 @@ async def serve(settings: Settings, descriptors: Mapping[str, int], data_plane_n
                 pam=socket.socket(fileno=descriptors["pam"]) if "pam" in descriptors else None,
             ),
         )
-        await gateway.run(stop)
+        beating = asyncio.create_task(pulse.beat(descriptors))
+        try:
+            await gateway.run(stop)
+        finally:
+            beating.cancel()
     return 1 if lost.is_set() else 0
 
 

@@ -1,8 +1,9 @@
 """Unprivileged processes under a parent that restarts them (one task each, no threads).
 
 A child is described by a ``ChildSpec`` and started through ``confine``. When it ends without being
-told to, it is started again after a pause that grows while it keeps failing. File descriptors that
-it is handed stay open here, so that nothing queued on them is lost meanwhile.
+told to, it is started again after a pause that grows while it keeps failing; one that hangs is ended
+first (``pulse``). File descriptors that it is handed stay open here, so that nothing queued on them
+is lost meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ike_engine.log_lines import GATHERED_VARIABLE
-from ike_engine.runtime import confine
+from ike_engine.runtime import confine, pulse
 from ike_engine.runtime.gathering import Gathering
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ PACKAGES: Final = Path(__file__).resolve().parents[2]
 _FIRST_PAUSE_SECONDS: Final = 0.2
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _LIVED_WELL_SECONDS: Final = 30.0
+_LAST_WORDS_SECONDS: Final = 2.0
 
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "PATH")
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -59,6 +61,7 @@ class ChildSpec:
         network: It may reach the network; otherwise all it has are its descriptors and the file system.
         stop_seconds: How long it may take to end after SIGTERM before it is killed.
         heard: Takes what it says on standard error; ``None``: that is ours.
+        silence_seconds: How long its event loop may stand still before it is ended; ``None``: it has no ``pulse``.
     """
 
     name: str
@@ -72,6 +75,7 @@ class ChildSpec:
     network: bool = True
     stop_seconds: float = 5.0
     heard: Heard | None = None
+    silence_seconds: float | None = None
 
 
 def python_module(module: str, *arguments: str) -> tuple[str, ...]:
@@ -234,9 +238,18 @@ class _Process:
     """One life of a child; its end is waited for without a thread, by a pidfd."""
 
     def __init__(self, spec: ChildSpec, gathering: Gathering | None = None) -> None:
-        self.popen = _spawn(spec, gathering)
+        self._name = spec.name
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._pulse = pulse.Pulse(spec.silence_seconds, self._on_silence) if spec.silence_seconds else None
+        try:
+            self.popen = _spawn(spec, {pulse.DESCRIPTOR: self._pulse.writing} if self._pulse else {}, gathering)
+        except OSError:
+            if self._pulse:
+                self._pulse.close()
+            raise
+        if self._pulse:
+            self._pulse.listen()
         self._pidfd = os.pidfd_open(self.popen.pid)
         self._loop.add_reader(self._pidfd, self._on_end)
 
@@ -252,14 +265,22 @@ class _Process:
             self.popen.wait()
             self._on_end()
 
+    def _on_silence(self) -> None:
+        logger.error("%s hangs; ending it", self._name)
+        self.popen.send_signal(signal.SIGABRT)  # it says where it stands, if it can
+        self._loop.call_later(_LAST_WORDS_SECONDS, self.kill)
+
     def _on_end(self) -> None:
+        if self._pulse:
+            self._pulse.close()
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self.popen.wait()
         self._ended.set()
 
 
-def _spawn(spec: ChildSpec, gathering: Gathering | None) -> subprocess.Popen[bytes]:
+def _spawn(spec: ChildSpec, more: Mapping[str, int], gathering: Gathering | None) -> subprocess.Popen[bytes]:
+    descriptors = {**spec.descriptors, **more}
     confinement = confine.Confinement(
         keeper=os.getpid(),
         argv=spec.argv,
@@ -275,14 +296,14 @@ def _spawn(spec: ChildSpec, gathering: Gathering | None) -> subprocess.Popen[byt
     environment |= spec.environment
     if gathering is not None:
         environment[GATHERED_VARIABLE] = "1"
-    environment[DESCRIPTORS_VARIABLE] = ",".join(f"{name}={number}" for name, number in spec.descriptors.items())
+    environment[DESCRIPTORS_VARIABLE] = ",".join(f"{name}={number}" for name, number in descriptors.items())
     # -I -S: what runs with root's rights before the drop is the standard library and one file.
     return subprocess.Popen(  # noqa: S603  argv is ours
         [str(_interpreter()), "-I", "-S", confine.__file__, confinement.as_argument()],
         env=environment,
         stdin=subprocess.DEVNULL,
         stderr=gathering.writing if gathering is not None else None,
-        pass_fds=tuple(spec.descriptors.values()),
+        pass_fds=tuple(descriptors.values()),
         start_new_session=True,  # Ctrl-C is the keeper's, which stops its children in order
     )
 

@@ -93,10 +93,10 @@ def test_what_the_unit_takes_away_is_not_missed(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(address))
         manager.settimeout(60)
-        told = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "60000000"}
+        told = {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "30000000"}
         with serving(data, *ALONE, *hardened, COATI_DATA_PLANE="userspace", **told) as served:
             served.wait_for("serving")
-            assert manager.recv(100) == b"READY=1"
+            assert manager.recv(1000).startswith(b"READY=1\nSTATUS=Gateway 0.0.0.0, UDP 500 and 4500")
             assert manager.recv(100) == b"WATCHDOG=1"
             status = Path(f"/proc/{served.process.pid}/status").read_text()
             assert "NoNewPrivs:\t1" in status

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from appliance.service_manager import informed, notify
+from appliance.service_manager import informed, notify, patience_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+READY = "READY=1\nSTATUS=Gateway off"
 
 
 @pytest.fixture(params=["/socket", "@abstract"])
@@ -37,8 +40,8 @@ async def test_it_hears_that_we_are_ready_and_that_we_stop(
 ) -> None:
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     stop = asyncio.Event()
-    async with informed(stop):
-        assert await heard(manager) == "READY=1"
+    async with informed(stop, "Gateway off"):
+        assert await heard(manager) == READY
         stop.set()
         assert await heard(manager) == "STOPPING=1"
 
@@ -49,8 +52,8 @@ async def test_the_watchdog_hears_twice_as_often_as_it_must(
     monkeypatch.setenv("WATCHDOG_USEC", "20000")
     monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
     began = asyncio.get_running_loop().time()
-    async with informed(asyncio.Event()):
-        assert [await heard(manager) for _ in range(4)] == ["READY=1", *["WATCHDOG=1"] * 3]
+    async with informed(asyncio.Event(), "Gateway off"):
+        assert [await heard(manager) for _ in range(4)] == [READY, *["WATCHDOG=1"] * 3]
     assert asyncio.get_running_loop().time() - began >= 0.02
     with pytest.raises(BlockingIOError):
         manager.recv(100)
@@ -61,8 +64,8 @@ async def test_the_watchdog_of_another_process_is_not_ours(
 ) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "1000")
     monkeypatch.setenv("WATCHDOG_PID", "1")
-    async with informed(asyncio.Event()):
-        assert await heard(manager) == "READY=1"
+    async with informed(asyncio.Event(), "Gateway off"):
+        assert await heard(manager) == READY
         await asyncio.sleep(0.02)
     with pytest.raises(BlockingIOError):
         manager.recv(100)
@@ -71,5 +74,13 @@ async def test_the_watchdog_of_another_process_is_not_ours(
 async def test_without_a_service_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notify("READY=1")
-    async with informed(asyncio.Event()):
+    async with informed(asyncio.Event(), "Gateway off"):
         pass
+
+
+def test_children_are_given_as_long_as_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    monkeypatch.setenv("WATCHDOG_USEC", "12000000")
+    assert patience_seconds() == 12
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    assert patience_seconds() == 30

@@ -206,3 +206,49 @@ def test_pauses_grow_to_a_limit_and_start_afresh_after_a_long_life() -> None:
     back_off = BackOff(first_seconds=1, longest_seconds=5)
     assert [back_off.pause(lived_seconds=0) for _ in range(5)] == [1, 2, 4, 5, 5]
     assert [back_off.pause(lived_seconds=60), back_off.pause(lived_seconds=0)] == [1, 2]
+
+
+BEATS_AND_HANGS = """
+import faulthandler, os, time
+pulse = int(os.environ["INHERITED_DESCRIPTORS"].split("pulse=")[1])
+faulthandler.enable()
+os.write(pulse, b"0")
+os.write({out}, b"%d\\n" % os.getpid())
+time.sleep(600)
+"""
+
+
+async def test_one_that_hangs_says_where_and_is_started_again(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with opened_pipe() as pipe:
+        spec = ChildSpec(
+            name="test child",
+            argv=(*PYTHON, BEATS_AND_HANGS.format(out=pipe.write)),
+            descriptors={"out": pipe.write},
+            silence_seconds=0.2,
+        )
+        hanging = Child(spec, AT_ONCE)
+        hanging.start()
+        first = await pipe.line()
+        assert await pipe.line() != first
+        await hanging.stop()
+    assert "test child hangs; ending it" in caplog.text
+    assert "test child ended (killed by SIGABRT)" in caplog.text
+    assert "Current thread" in capfd.readouterr().err
+
+
+async def test_one_that_cannot_even_be_aborted_is_killed() -> None:
+    async with opened_pipe() as pipe:
+        spec = ChildSpec(
+            name="test child",
+            argv=(*PYTHON, BEATS_AND_HANGS.format(out=pipe.write)),
+            descriptors={"out": pipe.write},
+            silence_seconds=0.2,
+        )
+        stopped = Child(spec, AT_ONCE)
+        stopped.start()
+        first = await pipe.line()
+        os.kill(int(first), signal.SIGSTOP)
+        assert await pipe.line() != first
+        await stopped.stop()
