@@ -27,6 +27,7 @@ import structlog
 from appliance import __version__, logs
 from appliance.auth.pam import messages as pam_messages
 from appliance.certificates.local_names import primary_address
+from appliance.logs import journal
 from appliance.service_manager import informed, patience_seconds
 from appliance.settings import DataPlaneChoice, ListenAddress, Settings
 from ike_engine.dataplane.firewall import hindrances
@@ -254,7 +255,10 @@ def _heard(process: str) -> Heard:
 
 
 def _announce(settings: Settings, password: str | None, gateway: str) -> None:
-    """Tell the administrator, on standard output, where to go; the password is shown this once."""
+    """Tell the administrator, on standard output, where to go; the password is shown this once.
+
+    The journal would keep it, for more to read than may sign in: there it is not shown, and another is set.
+    """
     host = settings.listen.host
     if host in ("0.0.0.0", "::"):
         host = settings.public_name or str(primary_address() or "localhost")
@@ -265,11 +269,14 @@ def _announce(settings: Settings, password: str | None, gateway: str) -> None:
         f"  data           {settings.data_dir}",
     ]
     if password is not None:
-        lines += [
-            "  administrator  admin",
-            f"  password       {password}",
-            "                 (shown this once; set another: ./coati admin password)",
-        ]
+        lines += ["  administrator  admin"]
+        if journal.reads(sys.stdout):
+            lines += ["  password       none yet; set one: ./coati admin password"]
+        else:
+            lines += [
+                f"  password       {password}",
+                "                 (shown this once; set another: ./coati admin password)",
+            ]
     lines.append("  next           ./coati user add NAME, ./coati ca export, then connect a client")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()  # a supervisor reads it through a pipe

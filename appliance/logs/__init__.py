@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from appliance.logs import journal
 from appliance.logs.record import Record, RecordHandler
 from appliance.logs.standard_error import PatientStandardError
 from appliance.settings import LogFormat, LogLevel, Settings
@@ -57,12 +58,11 @@ def configure(settings: Settings, process: str) -> None:
     )
     structlog.contextvars.bind_contextvars(process=process)
     handler = PatientStandardError(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
+    handler.setFormatter(journal.JournalFormatter(formatter) if journal.reads(sys.stderr) else formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     set_level(settings.log_level)

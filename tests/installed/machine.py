@@ -1,0 +1,172 @@
+"""A machine of its own for an administrator: this one's file system, a systemd that boots, and nothing that stays.
+
+::
+
+    / (an overlay over this machine's)      what is changed in it is seen in it alone
+    /opt/coati                              the tree, as an administrator unpacks it
+    /opt/packages                           the Python packages that this run of the tests uses
+    network                                 a network namespace of the laboratory
+
+``systemd-nspawn`` starts it in cgroups of its own, in the unified hierarchy that systemd wants, whatever this machine's
+own is. No account, data or unit of Coati that this machine may have is in it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import sysconfig
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.interop.lab.processes import Daemon, eventually, run
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.interop.lab.network import Place
+
+TREE = Path(__file__).parents[2]
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+BOOT_SECONDS = 60
+
+# $1 folder, $2 tree, $3 packages, $4 interpreter, $5 its version, $6 network namespace, $7 name, $8 number
+_START = r"""
+set -eu
+umount -R /sys/fs/cgroup 2>/dev/null || true
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir /sys/fs/cgroup/$7
+echo $$ >/sys/fs/cgroup/$7/cgroup.procs
+
+root=$1/root
+mkdir "$root" "$1/written" "$1/work"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/written,workdir=$1/work" "$root"
+(cd "$root" && rm -rf var/lib/coati etc/coati etc/systemd/system/coati.service etc/sysusers.d/coati.conf)
+sed -i /^coati:/d "$root/etc/passwd" "$root/etc/shadow" "$root/etc/group" "$root/etc/gshadow"
+
+mkdir -p "$root/opt/coati" "$root/opt/packages"
+mount --bind "$3" "$root/opt/packages"
+cd "$2"
+git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - |
+    tar -x --no-same-owner -C "$root/opt/coati"
+# What the launcher would have pip do, without asking an index: tests/test_launcher.py and test_wheel.py show that.
+chroot "$root" "$4" -m venv --without-pip /opt/coati/.venv
+cd "$root/opt/coati/.venv"
+printf '/opt/coati\n/opt/packages\n' >"lib/$5/site-packages/coati.pth"
+printf '#!/opt/coati/.venv/bin/python\nimport sys\nfrom appliance.cli import main\nsys.exit(main())\n' >bin/coati
+chmod 755 bin/coati
+{ printf '/opt/coati\n'; sha256sum <../pyproject.toml; } >.installed
+cd /
+export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
+exec systemd-nspawn --quiet --directory="$root" --machine="$7" --uuid="$8" --register=no --keep-unit --link-journal=no \
+    --console=pipe --network-namespace-path="/run/netns/$6" --capability=all --bind=/dev/net/tun \
+    --boot systemd.unit=basic.target
+"""
+
+
+class Machine:
+    """The machine, running.
+
+    Args:
+        place: Where it is in the laboratory's network.
+        directory: An empty folder for what it writes.
+    """
+
+    def __init__(self, place: Place, directory: Path) -> None:
+        self.place = place
+        self.directory = directory
+        self._name = f"coati-{uuid.uuid4().hex[:12]}"
+        self._leader = 0
+        self._daemon: Daemon
+
+    def __enter__(self) -> Self:
+        for program in ("systemd-nspawn", "git"):
+            assert shutil.which(program), f"no {program}: run tests/apt.sh"
+        values = (
+            *(self.directory, TREE, sysconfig.get_path("purelib"), Path(sys.executable).resolve(), PYTHON),
+            *(self.place.name, self._name, uuid.uuid4().hex),
+        )
+        self._daemon = Daemon(
+            "the machine",
+            ["unshare", "--mount", "sh", "-c", _START, "sh", *map(str, values)],
+            self.directory / "console",
+        )
+        try:
+            self._leader = self._daemon.wait_for(self._child, within=BOOT_SECONDS, what="starts")
+            self._daemon.wait_for(self._is_up, within=BOOT_SECONDS, what="has booted")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._daemon.stop(grace=30)
+        for folder in _cgroups(self._name):
+            folder.rmdir()
+
+    def _child(self) -> int:
+        """Give the process that is number 1 in it."""
+        pid = self._daemon.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in map(int, children):
+            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                return child
+        return 0
+
+    def _is_up(self) -> bool:
+        return self._enter("systemctl", "is-system-running", check=False).stdout.strip() in ("running", "degraded")
+
+    def _enter(self, *command: str, **how: Any) -> subprocess.CompletedProcess[str]:
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        inside = ["nsenter", f"--target={self._leader}", "--all", "--wd=/", "env", "-i", path, "LANG=C.UTF-8"]
+        return run([*inside, *command], **how)
+
+    def run(self, *command: str, stdin: str = "", seconds: float = 90) -> str:
+        """Run a command in it as root; give what it printed.
+
+        Raises:
+            Failed: it failed, with what it said.
+        """
+        return self._enter(*command, stdin=stdin, timeout=seconds).stdout
+
+    def coati(self, *words: str, stdin: str = "") -> str:
+        """Run the command line as an administrator there does."""
+        return self.run("/opt/coati/coati", "--data-dir", "/var/lib/coati", *words, stdin=stdin)
+
+    def properties(self, unit: str, *names: str) -> dict[str, str]:
+        """What systemd knows of a unit."""
+        shown = self.run("systemctl", "show", unit, f"--property={','.join(names)}")
+        return dict(line.split("=", 1) for line in shown.splitlines())
+
+    def journal(self, unit: str, *options: str) -> str:
+        return self.run("journalctl", "--no-pager", "--output=cat", f"--unit={unit}", *options)
+
+    def wait_for_words(self, unit: str, words: str, times: int = 1, *, within: float = 60) -> None:
+        """Until the journal of a unit has these words so many times."""
+        eventually(
+            lambda: self.journal(unit).count(words) >= times, within=within, every=0.3, what=f"{words!r} is logged"
+        )
+
+    def pid(self, words: str) -> int:
+        """Number, outside, of the process in it whose command line holds these words."""
+        listed = Path(self._cgroup_of_service()).read_text().split()
+        found = [int(pid) for pid in listed if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")]
+        assert found, f"no process {words} among {listed}"
+        return found[0]
+
+    def _cgroup_of_service(self) -> str:
+        (top, *_) = _mounts_of_cgroup2()
+        return f"{top}/{self._name}/payload/system.slice/coati.service/cgroup.procs"
+
+
+def _mounts_of_cgroup2() -> list[str]:
+    lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    return [fields[1] for fields in lines if fields[2] == "cgroup2"]
+
+
+def _cgroups(name: str) -> list[Path]:
+    """The cgroups of a machine that has ended, the innermost first."""
+    tops = [Path(mount) / name for mount in _mounts_of_cgroup2()]
+    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]
