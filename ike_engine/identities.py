@@ -68,8 +68,9 @@ class Identification:
                     )
                 )
             if self.kind == IdType.DER_ASN1_DN:
-                return x509.Name.from_bytes(self.data).rfc4514_string()
-        except ValueError:
+                text = x509.Name.from_bytes(self.data).rfc4514_string()
+            else:
+                text = self.data.decode("utf-8", "replace")
+        except (TypeError, ValueError):  # TypeError: how cryptography says that a value is not of its attribute's type
             return self.data.hex()
-        text = self.data.decode("utf-8", "replace")
         return text if text.isprintable() else self.data.hex()

@@ -246,7 +246,7 @@ def _load_or_none(der: bytes) -> x509.Certificate | None:
 
 def _subject(certificate: x509.Certificate) -> str:
     try:
-        return certificate.subject.rfc4514_string() or "an empty subject"
+        return str(Identification.distinguished_name(certificate.subject)) or "an empty subject"
     except _UNREADABLE:
         return "an unreadable subject"
 

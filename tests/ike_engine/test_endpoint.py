@@ -22,11 +22,13 @@ from ike_engine.events import (
     PeerRefused,
     Stage,
 )
+from ike_engine.identities import Identification, IdType
 from ike_engine.path import Address, Path
-from ike_engine.policy import Authentication, Limits, Phase1Mode, Policy, Profile
+from ike_engine.policy import Authentication, Limits, LocalIdentity, Phase1Mode, Policy, Profile
 from ike_engine.secret import Secret
 from tests.ike_engine.lab import CONFIGURATION, Pair, authority, pair
 from tests.ike_engine.network import Weather
+from tests.ike_engine.test_identities import ODD_NAME
 
 if TYPE_CHECKING:
     from tests.ike_engine.network import Station
@@ -300,6 +302,14 @@ def test_strangers_cannot_open_more_than_so_many() -> None:
     assert lab.gateway.endpoint.half_open <= 20
     lab.network.run(60)
     assert lab.gateway.endpoint.half_open == 0
+
+
+@pytest.mark.parametrize("mode", Phase1Mode)
+def test_a_name_that_nobody_can_read_is_shown_in_hex_and_costs_nothing(mode: Phase1Mode) -> None:
+    odd = LocalIdentity(identification=Identification(IdType.DER_ASN1_DN, ODD_NAME))
+    lab = pair(mode=mode, client={"identity": odd})
+    lab.connect()
+    assert lab.gateway.one(PeerConnected).identity == ODD_NAME.hex()
 
 
 def test_mutated_messages_raise_nothing() -> None:

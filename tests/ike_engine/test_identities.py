@@ -18,6 +18,9 @@ SUBJECT = x509.Name(
     ]
 )
 
+ODD_NAME = bytes.fromhex("300d310b3009060355040303020061")
+"""A common name that is a BIT STRING."""
+
 
 @pytest.mark.parametrize(
     ("identification", "text"),
@@ -44,6 +47,10 @@ def test_an_identity_reads_as_its_owner_would_write_it(identification: Identific
         Identification(IdType.IPV4_ADDR_SUBNET, bytes((10, 0, 0, 0, 255, 0, 255, 0))),
         Identification(IdType.DER_ASN1_DN, b"no name"),
         Identification(IdType.KEY_ID, b"group\n\x1b[2J"),
+        Identification.distinguished_name(
+            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vpn\n2026-11-26 all is well\x1b[2J")])
+        ),
+        Identification(IdType.DER_ASN1_DN, ODD_NAME),
     ],
 )
 def test_what_cannot_be_read_is_shown_in_hex(identification: Identification) -> None:

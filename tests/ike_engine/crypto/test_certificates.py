@@ -131,6 +131,13 @@ def leaf(*extensions: tuple[x509.ExtensionType, bool], issuer: Authority = ROOT,
     return issuer.issue(LEAF_SUBJECT, subject_key, extensions)
 
 
+def test_a_subject_breaks_no_log_line() -> None:
+    stranger = Authority("Mallory\nall is well\x1b[2J", 66)
+    with pytest.raises(InvalidCertificate, match=stranger.subject.public_bytes().hex()) as refusal:
+        check(stranger.der)
+    assert str(refusal.value).isprintable()
+
+
 def test_the_way_up_to_who_vouches_is_given() -> None:
     between = Authority("Between", 3, ROOT)
     chain = validate(
