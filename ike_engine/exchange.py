@@ -12,7 +12,8 @@ with a test of its name:
 4. While asking, duplicates are silent and at most 4 messages are parked.
 5. Every exchange has a deadline; when it passes, asks are withdrawn and the undo stack runs.
 6. An answer that comes too late is ignored.
-7. Failure maps once, from exception class to notify: by whoever started the exchange, in ``failed``.
+7. Failure maps once, from exception class to notify: by whoever started the exchange, in ``failed``. A bug of ours
+   is a failure as well, before it is reported as what it is.
 8. A finished exchange lingers one retransmission span to answer duplicates.
 9. Nothing is allocated before the peer proved that it receives, beyond caps (the endpoint's).
 """
@@ -351,13 +352,14 @@ class Exchange:
         try:
             waiting = resume(self._coroutine)
         except StopIteration as stop:
-            self._end()
-            if self._finished is not None:
-                self._finished(stop.value)
+            self._conclude(stop.value)
             return
         except IkeError as error:
             self._fail(error)
             return
+        except Exception as error:
+            self._fail(self._unforeseen(error))
+            raise
         if not isinstance(waiting, _AwaitMessage | _AwaitAnswer):
             raise TypeError(f"{self.name} awaited {waiting!r}: only receive() and ask()")
         self._waiting = waiting
@@ -392,6 +394,20 @@ class Exchange:
         error.__cause__ = self.last_drop  # which may say more than that time has passed
         self._throw(error)
 
+    def _conclude(self, value: object) -> None:
+        self._end()
+        if self._finished is None:
+            return
+        try:
+            self._finished(value)
+        except Exception as error:
+            self._fail(self._unforeseen(error))
+            raise
+
+    def _unforeseen(self, error: Exception) -> IkeError:
+        """What a bug is to everybody else: whoever can provoke it must not hold anything by it for ever."""
+        return IkeError(f"{self.name}: unexpected {type(error).__name__}; see the log")
+
     def _fail(self, error: IkeError) -> None:
         self._end()
         self._run_undo()
@@ -414,7 +430,8 @@ class Exchange:
     def _end(self) -> None:
         """No more steps, but duplicates are answered for a while."""
         self._stop()
-        self._lingering = self._host.schedule(self._host.now + sum(self._waits), self._forget)
+        if self._lingering is None:
+            self._lingering = self._host.schedule(self._host.now + sum(self._waits), self._forget)
 
     def _forget(self) -> None:
         self._taken.clear()

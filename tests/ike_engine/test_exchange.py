@@ -242,6 +242,51 @@ def test_7_failure_is_reported_once_with_what_went_wrong() -> None:
     assert [error.notify for error in failed] == [24]
 
 
+def test_7_a_bug_is_a_failure_that_leaves_nothing_behind() -> None:
+    undone: list[str] = []
+
+    async def stumble(x: Exchange) -> None:
+        x.on_failure(lambda: undone.append("undone"))
+        await x.receive(AggressiveMode3)
+        raise ZeroDivisionError
+
+    ground = Ground()
+    exchange, _, failed = begin(ground, stumble)
+    with pytest.raises(ZeroDivisionError):
+        exchange.on_datagram(b"hello", PATH)
+    assert exchange.done
+    assert undone == ["undone"]
+    assert str(failed[0]) == "a test: unexpected ZeroDivisionError; see the log"
+    ground.pass_seconds(100)
+    assert len(failed) == 1
+
+
+def test_7_so_is_a_bug_of_who_was_waiting_for_the_result() -> None:
+    def stumble(_: object) -> None:
+        raise ZeroDivisionError
+
+    ground = Ground()
+    failed: list[IkeError] = []
+    forgotten: list[str] = []
+    exchange = Exchange(
+        ground,
+        ground,
+        name="a test",
+        retransmissions=OWNED,
+        deadline_seconds=30.0,
+        finished=stumble,
+        failed=failed.append,
+        forgotten=lambda: forgotten.append("forgotten"),
+    )
+    exchange.start(two_rounds(exchange))
+    exchange.on_datagram(b"first", PATH)
+    with pytest.raises(ZeroDivisionError):
+        exchange.on_datagram(b"second", PATH)
+    assert str(failed[0]) == "a test: unexpected ZeroDivisionError; see the log"
+    ground.pass_seconds(100)
+    assert forgotten == ["forgotten"]
+
+
 def test_8_a_finished_exchange_lingers_one_retransmission_span() -> None:
     ground = Ground()
     forgotten: list[bool] = []
