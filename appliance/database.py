@@ -11,11 +11,14 @@ import contextlib
 import fcntl
 import importlib.util
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
+import structlog
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -25,9 +28,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from appliance import changes
 from appliance.data_directory import open_private, write_private
+from appliance.errors import Invalid
 
 if TYPE_CHECKING:
     from alembic.config import Config
+
+logger = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -35,6 +41,7 @@ _BUSY_MILLISECONDS: Final = 10_000
 _BEGIN: Final = "coati_begin"
 # Any number will do, as long as nobody else locks it in the same database.
 _MIGRATION_LOCK: Final = 7_305_805_437_236
+_COPIES_KEPT: Final = 3
 
 
 class Database:
@@ -83,7 +90,12 @@ class Database:
     async def migrate(self) -> None:
         """Bring the tables up to what this version of the software expects; one process at a time.
 
-        When they are, it takes one question: neither a writer's turn nor the migrations themselves.
+        When they are, it takes one question: neither a writer's turn nor the migrations themselves. An embedded
+        database is copied first: ``coati-at-REVISION-MOMENT.db`` beside it, the last three are kept.
+
+        Raises:
+            Invalid: the tables are of a newer version.
+            OSError: no copy can be made; nothing was changed.
         """
         if await self._revision() != newest_revision():
             await self.rework(_upgrade)
@@ -164,10 +176,33 @@ def alembic_config(connection: Connection | None = None) -> "Config":
 
 def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415  the same
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415  the same
 
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    before, after = MigrationContext.configure(connection).get_current_revision() or "", newest_revision()
+    if before > after:
+        raise Invalid(
+            f"the database was brought up to date by a newer Coati (revision {before}; this one knows {after})",
+            remedy="install the newer one again, or put back what it was before (docs/operating.md, Upgrading)",
+        )
+    if before and before != after:
+        copied = {}
+        if connection.dialect.name == "sqlite":
+            copied["copy"] = str(_copy_aside(Path(str(connection.engine.url.database)), before))
+        logger.info("bringing the tables up to date", before=before, after=after, **copied)
     command.upgrade(alembic_config(connection), "head")
+
+
+def _copy_aside(file: Path, revision: str) -> Path:
+    """Copy a database whose writers' turn we have; forget the oldest copies."""
+    copy = file.with_name(f"{file.stem}-at-{revision}-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}{file.suffix}")
+    write_private(copy, b"")
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    for older in sorted(file.parent.glob(f"{file.stem}-at-*{file.suffix}"))[:-_COPIES_KEPT]:
+        older.unlink()
+    return copy
 
 
 def _lock_beside(file: Path) -> IO[bytes]:
