@@ -71,6 +71,7 @@ ROUTERS: Final = (
     configuration.router,
     settings.router,
     backups.router,
+    backups.schedule_router,
     backups.replacement_router,
     system.router,
 )

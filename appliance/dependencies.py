@@ -148,6 +148,21 @@ Owning = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=True), sco
 OwnersReading = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=False), scope="function")]
 
 
+OCTETS: Final = "application/octet-stream"
+SENDS_FILE: Final[dict[str, Any]] = {
+    "requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
+}
+"""For the ``openapi_extra`` of a route that takes a file."""
+
+
+async def sent_octets(request: Request) -> AsyncIterator[bytes]:
+    """Give what is sent piece by piece, as it comes."""
+    return request.stream()
+
+
+SentOctets = Annotated[AsyncIterator[bytes], Depends(sent_octets)]
+
+
 class _Route(APIRoute):
     """Puts the version of the one thing that it answers with into ``ETag``; documents that, and all failures."""
 

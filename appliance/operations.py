@@ -7,7 +7,7 @@ in a transaction, or over the network, by its method and path. Nothing is listed
 import dataclasses
 import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -18,9 +18,11 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_json
 
+from appliance.dependencies import OCTETS, Permission, sent_octets
 from appliance.installation import Transaction
 
 Endpoint = Callable[..., Awaitable[Any]]
+_JSON_TYPE: Final = "application/json"
 _FILE_NAME: Final = re.compile(r'filename="([^"/\\\\]+)"')
 
 
@@ -47,13 +49,15 @@ class Bound:
         arguments: Of the route's function, but for the transaction.
         path: Below ``/api/v1``, filled in.
         query: What stands behind the question mark.
-        body: JSON; ``None``: there is none.
+        body: JSON, or a file; ``None``: there is none.
+        media_type: Of the body.
     """
 
     arguments: Mapping[str, Any]
     path: str
     query: Mapping[str, Any]
     body: bytes | None
+    media_type: str
 
 
 class Operation:
@@ -71,7 +75,10 @@ class Operation:
         self.endpoint: Final[Endpoint] = route.endpoint
         self.path: Final = route.path
         (self.method,) = route.methods or {"GET"}
-        self.changes: Final = self.method != "GET"
+        self.changes: Final = any(
+            each.call.changes for each in route.dependant.dependencies if isinstance(each.call, Permission)
+        )
+        self._takes_file = any(each.call is sent_octets for each in route.dependant.dependencies)
         self._dependant = route.dependant
         self._gives_file = route.response_class is Response
         self._answer: TypeAdapter[Any] | None = TypeAdapter(route.response_model) if route.response_model else None
@@ -95,10 +102,14 @@ class Operation:
             raise TypeError(f"{self.name} needs {', '.join(missing)}")
         filled = self.path.format_map({name: quote(str(arguments[name]), safe="") for name in names})
         query = self._query(arguments, rest)
-        body = self._body(arguments, rest)
+        if self._takes_file:
+            body, media_type = rest.pop("content"), OCTETS
+            arguments["content"] = _whole(body)
+        else:
+            body, media_type = self._body(arguments, rest), _JSON_TYPE
         if rest:
             raise TypeError(f"{self.name} does not know {', '.join(rest)}")
-        return Bound(arguments, filled, query, body)
+        return Bound(arguments, filled, query, body, media_type)
 
     async def carry_out(self, work: Transaction, bound: Bound) -> Any:  # noqa: ANN401
         """Do it here, in this transaction."""
@@ -139,6 +150,10 @@ def of(endpoint: Endpoint) -> Operation:
     routers = [each for each in vars(sys.modules[endpoint.__module__]).values() if isinstance(each, APIRouter)]
     routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
     return Operation(next(route for route in routes if route.endpoint is endpoint))
+
+
+async def _whole(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def _json(body: BaseModel) -> bytes:

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from appliance import logs
+from appliance.backups import making
 from appliance.certificates import published, upkeep
 from appliance.installation import Installation
 from appliance.logs import level
@@ -147,6 +148,7 @@ async def serve(settings: Settings) -> None:
             meanwhile = background(
                 served.follow(),
                 upkeep.run(installation),
+                making.run(installation),
                 level.follow(installation),
                 pulse.beat(inherited_descriptors()),
             )

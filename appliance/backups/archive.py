@@ -30,6 +30,8 @@ _HIGHEST_COST: Final = 1 << 20  # a gigabyte: more, and the file is meant to hur
 _SALT_OCTETS: Final = 16
 _KEY_OCTETS: Final = 32
 _NONCE_OCTETS: Final = 12
+LONGEST_HEADER_OCTETS: Final = 4_096
+"""The two lines that anybody can read are shorter than that."""
 
 
 class Header(NamedTuple):

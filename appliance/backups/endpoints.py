@@ -1,21 +1,36 @@
-"""``/api/v1/backups``: those in the data directory, and which one takes the installation's place next."""
+"""``/api/v1/backups``: those that lie here, how they are made, and which one takes the installation's place next."""
+
+from typing import Final
 
 from fastapi import Response
 
 from appliance import problems
-from appliance.backups import replacement, service
-from appliance.backups.schemas import BackupContent, BackupView, Passphrase, Replacement, ReplacementView
-from appliance.dependencies import Noun, OwnersReading, Owning
+from appliance.backups import making, replacement, schedule, service
+from appliance.backups.schemas import (
+    BackupContent,
+    BackupRunView,
+    BackupView,
+    Passphrase,
+    Replacement,
+    ReplacementView,
+    ScheduleView,
+)
+from appliance.dependencies import SENDS_FILE, Noun, OwnersReading, Owning, SentOctets
 from appliance.errors import NotFound
 from appliance.schema import Page
 
 router = Noun("backups")
+schedule_router = Noun("backup-schedule", tag="backups")
 replacement_router = Noun("replacement", tag="backups")
+
+
+MOST_OCTETS: Final = 4 << 30
+"""So large a backup may be sent; other requests are much smaller."""
 
 
 @router.get("")
 async def list_backups(work: OwnersReading) -> Page[BackupView]:
-    """List the backups in the data directory, the latest first."""
+    """List the backups in the data directory, and where the schedule puts them, the latest first."""
     return await service.page(work)
 
 
@@ -39,19 +54,40 @@ async def show_backup(work: OwnersReading, name: str) -> BackupView:
 async def fetch_backup(work: OwnersReading, name: str) -> Response:
     """Give the file, encrypted as it is."""
     disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(service.read(work, name), media_type="application/octet-stream", headers=disposition)
+    return Response(await service.read(work, name), media_type="application/octet-stream", headers=disposition)
+
+
+@router.post("/{name}/file", status_code=201, max_body_size=MOST_OCTETS, openapi_extra=SENDS_FILE)
+async def send_backup(work: OwnersReading, name: str, content: SentOctets) -> BackupView:
+    """Keep a backup that was made elsewhere; what it is is looked at, and nothing else is touched."""
+    return await service.receive(work, name, content)
 
 
 @router.post("/{name}/verify")
-async def verify_backup(work: Owning, name: str, opened: Passphrase) -> BackupContent:
+async def verify_backup(work: OwnersReading, name: str, opened: Passphrase) -> BackupContent:
     """Restore it into a place that is thrown away, and tell what is in it."""
-    return await service.verify(service.read(work, name), opened.passphrase)
+    return await service.verify(await service.read(work, name), opened.passphrase)
 
 
 @router.delete("/{name}", status_code=204)
 async def remove_backup(work: Owning, name: str) -> None:
     """Remove one for good."""
     await service.remove(work, name)
+
+
+# ---- those that are made by themselves -------------------------------------------------------------------
+
+
+@schedule_router.get("")
+async def show_backup_schedule(work: OwnersReading) -> ScheduleView:
+    """Show how backups are made by themselves, and how that goes; the settings backup_... say how it shall be."""
+    return await schedule.show(work)
+
+
+@schedule_router.post("/runs", status_code=201)
+async def run_backup_schedule(work: OwnersReading) -> BackupRunView:
+    """Make a backup as the schedule would, at once; what came of it is the answer."""
+    return await making.make_now(work)
 
 
 # ---- the one that takes the installation's place ---------------------------------------------------------

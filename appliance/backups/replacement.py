@@ -47,7 +47,7 @@ async def prepare(work: Transaction, name: str, passphrase: SecretStr) -> Replac
             "this installation's database is not the embedded one, and cannot be put aside",
             remedy="restore into an empty database on the command line: coati --data-dir DIR backup restore",
         )
-    file = service.read(work, name)
+    file = await service.read(work, name)
     folder = settings.data_dir / _FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     content = await service.restore(settings.model_copy(update={"data_dir": folder}), file, passphrase)

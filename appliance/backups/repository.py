@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 _ALEMBIC: Final = "alembic_version"
 PASSING: Final = frozenset(
-    {"ceremonies", "commands", "node_names", "nodes", "portal_sign_ins", "revisions", "sign_ins", "stored_stays"}
+    {
+        *("backup_runs", "ceremonies", "commands", "node_names", "nodes", "portal_sign_ins", "revisions", "sign_ins"),
+        "stored_stays",
+    }
 )
 """Tables of the moment: gateways, orders, who is signed in. After a restore they begin anew."""
 

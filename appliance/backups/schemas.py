@@ -15,12 +15,41 @@ class Passphrase(Schema):
 
 
 class BackupView(Schema):
-    """A backup that lies in the data directory."""
+    """A backup that lies in the data directory, or where the schedule puts them."""
 
     name: str
+    folder: str
+    scheduled: Annotated[bool, Field(description="It was made by itself, and goes when newer ones are enough.")]
     octets: int
     version: Annotated[str, Field(description="Of the software that made it.")]
     made_at: datetime
+
+
+class BackupRunView(Schema):
+    """A backup that was due by the schedule, and what became of it."""
+
+    due_at: datetime
+    node: Annotated[str, Field(description="The machine that made it.")]
+    started_at: datetime
+    finished_at: Annotated[datetime | None, Field(description="null: it is being made, or was cut short.")]
+    succeeded: Annotated[bool, Field(description="It lies where it should, and was restored on trial.")]
+    message: Annotated[str, Field(description="Why not, and what to do.")]
+    name: str
+    folder: str
+    octets: int
+
+
+class ScheduleView(Schema):
+    """How backups are made by themselves, and how that goes. The settings ``backup_...`` say how it shall be."""
+
+    every_hours: Annotated[int | None, Field(description="null: none is made by itself.")]
+    hour: int
+    folder: str
+    keep: int
+    passphrase: Annotated[bool, Field(description="There is one.")]
+    next_at: datetime | None
+    last: BackupRunView | None
+    last_success: BackupRunView | None
 
 
 class BackupContent(Schema):

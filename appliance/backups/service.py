@@ -1,29 +1,29 @@
 """The rules of backups: what goes in, and where one may be restored."""
 
 import asyncio
-import re
+import os
+import secrets
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from appliance import __version__, passwords
 from appliance.audit import service as audit
-from appliance.backups import archive, repository
+from appliance.backups import archive, folders, repository
 from appliance.backups.schemas import BackupContent, BackupView
-from appliance.data_directory import prepare, write_private
+from appliance.data_directory import open_private, prepare, write_private
 from appliance.database import Database
-from appliance.errors import InUse, Invalid, NotFound
+from appliance.errors import AlreadyExists, InUse, Invalid
 from appliance.installation import Installation, Transaction
 from appliance.models.columns import now
 from appliance.schema import Page
 from appliance.settings import Settings
 
-SUFFIX: Final = ".coati-backup"
-FOLDER: Final = "backups"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}" + re.escape(SUFFIX) + r"\Z")
 _MASTER_KEY, _TABLES = "master_key", "tables"
 
 
@@ -112,15 +112,16 @@ def _load(connection: Connection, tables: dict[str, Any], revision: str) -> dict
     return repository.counts(connection)
 
 
-# ---- those in the data directory ------------------------------------------------------------------
+# ---- those that lie here --------------------------------------------------------------------------
 
 
 async def page(work: Transaction) -> Page[BackupView]:
-    """List the backups in the data directory, the latest first."""
-    folder = _folder(work)
-    names = sorted((file.name for file in folder.glob(f"*{SUFFIX}") if _NAME.match(file.name)), reverse=True)
-    items = [await show(work, name) for name in names]
-    return Page(items=items, total=len(items))
+    """List the backups that lie here, the latest first; what is none is left out."""
+    items = []
+    for file in await folders.files(work):
+        with suppress(Invalid, OSError):
+            items.append(_view(file))
+    return Page(items=sorted(items, key=lambda each: each.made_at, reverse=True), total=len(items))
 
 
 async def show(work: Transaction, name: str) -> BackupView:
@@ -130,9 +131,7 @@ async def show(work: Transaction, name: str) -> BackupView:
         NotFound: there is no such backup.
         Invalid: the file is none.
     """
-    file = read(work, name)
-    header = archive.describe(file)
-    return BackupView(name=name, octets=len(file), version=header.version, made_at=header.made_at)
+    return _view(await folders.find(work, name))
 
 
 async def create(work: Transaction, passphrase: SecretStr) -> BackupView:
@@ -142,24 +141,63 @@ async def create(work: Transaction, passphrase: SecretStr) -> BackupView:
         Invalid: the passphrase is too weak.
         InUse: there is one of this second.
     """
-    name = f"coati-{now():%Y-%m-%dT%H%M%SZ}{SUFFIX}"
+    name = f"coati-{now():%Y-%m-%dT%H%M%SZ}{folders.SUFFIX}"
     file = await make(work, passphrase, name)
-    folder = _folder(work)
-    folder.mkdir(mode=0o700, exist_ok=True)
     try:
-        write_private(folder / name, file)
+        write_private(_own_folder(work) / name, file)
     except FileExistsError:
         raise InUse("a backup was made just now", remedy="try again in a second") from None
     return await show(work, name)
 
 
-def read(work: Transaction, name: str) -> bytes:
+async def receive(work: Transaction, name: str, content: AsyncIterator[bytes]) -> BackupView:
+    """Keep a backup that was made elsewhere in the data directory; it is written to disk as it comes.
+
+    Args:
+        work: Only read in, for who knows how long it takes; what is written down has a transaction of its own.
+        name: What it shall be called.
+        content: The file, piece by piece.
+
+    Raises:
+        Invalid: the name or the file is none of a backup.
+        AlreadyExists: there is one by this name.
+    """
+    if not folders.is_name(name):
+        raise Invalid(
+            f"a backup cannot be called {name!r}",
+            field="name",
+            remedy=f"letters, digits, - and _, and {folders.SUFFIX} at the end",
+        )
+    folder = _own_folder(work)
+    taken = AlreadyExists(f"there is a backup {name} already", field="name", remedy="remove it first, or rename yours")
+    if (folder / name).exists():
+        raise taken
+    partial = folder / f".{secrets.token_hex(8)}.partial"
+    try:
+        with os.fdopen(open_private(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            async for piece in content:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        _view(partial)
+        try:
+            os.link(partial, folder / name)  # which replaces nothing
+        except FileExistsError:
+            raise taken from None
+    finally:
+        partial.unlink(missing_ok=True)
+    async with work.installation.transaction(work.actor) as writing:
+        audit.record(writing, "backup.receive", name)
+    return _view(folder / name)
+
+
+async def read(work: Transaction, name: str) -> bytes:
     """Give the file.
 
     Raises:
         NotFound: there is no such backup.
     """
-    return _find(work, name).read_bytes()
+    return (await folders.find(work, name)).read_bytes()
 
 
 async def remove(work: Transaction, name: str) -> None:
@@ -168,16 +206,24 @@ async def remove(work: Transaction, name: str) -> None:
     Raises:
         NotFound: there is no such backup.
     """
-    _find(work, name).unlink()
+    (await folders.find(work, name)).unlink()
     audit.record(work, "backup.remove", name)
 
 
-def _folder(work: Transaction) -> Path:
-    return work.installation.settings.data_dir / FOLDER
+def _own_folder(work: Transaction) -> Path:
+    folder = folders.own(work.installation)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
-def _find(work: Transaction, name: str) -> Path:
-    file = _folder(work) / name
-    if not _NAME.match(name) or not file.is_file():
-        raise NotFound(f"there is no backup {name}")
-    return file
+def _view(file: Path) -> BackupView:
+    with file.open("rb") as opened:
+        header = archive.describe(opened.read(archive.LONGEST_HEADER_OCTETS))
+    return BackupView(
+        name=file.name,
+        folder=str(file.parent),
+        scheduled=file.name.startswith(folders.SCHEDULED),
+        octets=file.stat().st_size,
+        version=header.version,
+        made_at=header.made_at,
+    )

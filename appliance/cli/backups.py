@@ -8,12 +8,13 @@ import typer
 from pydantic import SecretStr
 
 from appliance.backups import archive, endpoints, service
-from appliance.backups.schemas import BackupContent
+from appliance.backups.schemas import BackupContent, BackupRunView
 from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.data_directory import write_private
 from appliance.errors import AlreadyExists
 from appliance.settings import Settings
+from appliance.wording import octets, text
 
 app = typer.Typer(help="Everything in one encrypted file, and back.", no_args_is_help=True)
 
@@ -71,6 +72,60 @@ def restore(file: File, passphrase_stdin: PassphraseStdin = False) -> None:
     content = asyncio.run(service.restore(settings, file.read_bytes(), _passphrase(passphrase_stdin)))
     console.say(f"restored into {settings.data_dir}: {_in_words(content)}")
     console.say("next: coati serve")
+
+
+@app.command("send")
+def send(
+    file: File,
+    name: Annotated[str, typer.Option(help="What it shall be called there; the file's name by itself.")] = "",
+) -> None:
+    """Put a backup that was made elsewhere among those of the gateway: to be verified there, and gone back to."""
+    kept = console.call(endpoints.send_backup, name or file.name, content=file.read_bytes())
+    console.say(
+        f"{kept.name} is there: {octets(kept.octets)}, made by Coati {kept.version} on {text(kept.made_at)} UTC"
+    )
+
+
+@app.command("list")
+def list_(json: Json = False) -> None:
+    """List the backups that lie on the gateway."""
+    page = console.call(endpoints.list_backups)
+    if json:
+        console.show_json(page.items)
+        return
+    rows = (
+        {"name": each.name, "made": each.made_at, "size": octets(each.octets), "folder": each.folder}
+        for each in page.items
+    )
+    console.table(rows, "there is no backup")
+
+
+@app.command("schedule")
+def show_schedule(json: Json = False) -> None:
+    """Show how backups are made by themselves, and how that goes; coati settings set backup_... changes it."""
+    shown = console.call(endpoints.show_backup_schedule)
+    if json:
+        console.show_json(shown)
+        return
+    console.sheet(shown, leave_out=("last", "last_success"))
+    for words, each in (("last", shown.last), ("last good one", shown.last_success)):
+        console.say(f"{words}: {_became(each) if each is not None else '-'}")
+
+
+@app.command("run")
+def run() -> None:
+    """Make a backup as the schedule would, at once: so it is seen whether it can."""
+    made = console.call(endpoints.run_backup_schedule)
+    console.say(_became(made))
+    if not made.succeeded:
+        raise typer.Exit(console.FAILED)
+
+
+def _became(run: BackupRunView) -> str:
+    when = f"{text(run.due_at)} UTC on {run.node}"
+    if run.succeeded:
+        return f"{when}: {run.folder}/{run.name}, {octets(run.octets)}"
+    return f"{when}: {run.message or 'it is being made, or was cut short'}"
 
 
 @app.command("replace")

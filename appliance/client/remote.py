@@ -124,7 +124,7 @@ class Client:
                 bound.path,
                 params=dict(bound.query),
                 content=bound.body,
-                headers={"Content-Type": "application/json"} if bound.body is not None else {},
+                headers={"Content-Type": bound.media_type} if bound.body is not None else {},
             )
         except httpx2.TransportError as error:
             raise GatewayAway(f"{self.url} does not answer: {error}", remedy=_advice(error)) from None

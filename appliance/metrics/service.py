@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Row
 
 from appliance import __version__
+from appliance.backups import schedule
+from appliance.backups.schemas import ScheduleView
 from appliance.installation import Transaction
 from appliance.metrics import repository
 from appliance.metrics.histogram import cumulative
@@ -31,6 +33,7 @@ async def exposition(work: Transaction) -> bytes:
         await repository.live_sessions(work.session),
         list(await repository.profile_names(work.session)),
         [(row.purpose, row.subject, row.not_after) for row in await repository.certificates(work.session)],
+        await schedule.show(work),
     )
     registry = CollectorRegistry(auto_describe=False)
     registry.register(readings)
@@ -46,11 +49,13 @@ class _Readings(Collector):
         live: Sequence[Row[str, str, str, int]],
         profiles: list[str],
         certificates: list[tuple[str, str, datetime]],
+        backups: ScheduleView,
     ) -> None:
         self._status = status
         self._live = live
         self._profiles = profiles
         self._certificates = certificates
+        self._backups = backups
 
     def collect(self) -> Iterator[Metric]:
         """Give every family, also those that have nothing to say yet."""
@@ -59,6 +64,7 @@ class _Readings(Collector):
         yield from self._sessions()
         yield from self._pools()
         yield self._expiry()
+        yield from self._scheduled_backups()
         yield from self._nodes()
         yield from self._logins()
         yield from self._datagrams()
@@ -100,6 +106,17 @@ class _Readings(Collector):
         return _family(
             GaugeMetricFamily, "coati_certificate_expiry_timestamp_seconds", about, ("purpose", "subject"), ends
         )
+
+    def _scheduled_backups(self) -> Iterator[Metric]:
+        last, good = self._backups.last, self._backups.last_success
+        scheduled = int(self._backups.every_hours is not None)
+        yield _gauge("coati_backup_scheduled", "Whether backups are made by themselves.", {}, scheduled)
+        about = "The moment that the last good one of them is of, in seconds since 1970; its age is time() less this."
+        made = {(): good.started_at.timestamp()} if good is not None else {}
+        yield _family(GaugeMetricFamily, "coati_backup_last_success_timestamp_seconds", about, (), made)
+        about = "Whether the last one that was due failed."
+        failed = int(last is not None and last.finished_at is not None and not last.succeeded)
+        yield _gauge("coati_backup_failed", about, {}, failed)
 
     # ---- from the gateways' rows ------------------------------------------------------------------
 

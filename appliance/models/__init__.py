@@ -8,6 +8,7 @@ from appliance.models.accounting import AccountingRecord, AccountingStatus
 from appliance.models.administrators import Administrator, Ceremony, Passkey, Role, SignIn
 from appliance.models.admitted_sessions import AdmittedSession
 from appliance.models.audit import AuditEntry
+from appliance.models.backups import BackupRun
 from appliance.models.certificates import (
     Authority,
     Certificate,
@@ -46,6 +47,7 @@ __all__ = [
     "AdmittedSession",
     "AuditEntry",
     "Authority",
+    "BackupRun",
     "Base",
     "BasePolicy",
     "Ceremony",

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from appliance import passwords
 from appliance.models import Role
 from appliance.schema import Filter, Schema, SortableBy
 from appliance.settings import LogLevel
@@ -14,6 +15,18 @@ def _https(url: str) -> str:
     if url and not url.startswith("https://"):
         raise ValueError("an identity provider is reached by https://")
     return url
+
+
+def _absolute(directory: str) -> str:
+    if directory and not directory.startswith("/"):
+        raise ValueError("write the whole path, from / on")
+    return directory
+
+
+def _strong(passphrase: SecretStr | None) -> SecretStr | None:
+    if passphrase is not None and (weakness := passwords.weakness(passphrase.get_secret_value())):
+        raise ValueError(f"the passphrase is too weak: {weakness}")
+    return passphrase
 
 
 _Days = Annotated[int, Field(ge=1, le=36_500)]
@@ -68,6 +81,30 @@ class RuntimeSettings(Schema):
             description="Realms that judge who signs in on the portal without naming one, in this order; empty: all.",
         ),
     ] = ()
+
+    backup_every_hours: Annotated[
+        int | None,
+        Field(ge=1, le=8_760, description="A backup is made by itself so often, 24: every day; null: none is."),
+    ] = None
+    backup_hour: Annotated[
+        int, Field(ge=0, le=23, description="At which hour (UTC) a day's backups begin to be counted from.")
+    ] = 2
+    backup_directory: Annotated[
+        str,
+        AfterValidator(_absolute),
+        Field(
+            max_length=1_000,
+            description="Where they are written, better on another machine's disk; empty: in the data directory.",
+        ),
+    ] = ""
+    backup_keep: Annotated[
+        int, Field(ge=1, le=10_000, description="So many of those that were made by themselves are kept there.")
+    ] = 14
+    backup_passphrase: Annotated[
+        SecretStr | None,
+        AfterValidator(_strong),
+        Field(description="What they are encrypted under, write-only. Keep it elsewhere: without it they are nothing."),
+    ] = None
 
     oidc_issuer: Annotated[
         str,
@@ -131,5 +168,5 @@ class SettingDefinition(Schema):
     value: Any
 
 
-SECRETS: Final = frozenset({"oidc_client_secret"})
+SECRETS: Final = frozenset({"backup_passphrase", "oidc_client_secret"})
 """Settings that are kept sealed, and shown to nobody."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from appliance import __version__
+from appliance.backups import schedule
 from appliance.certificates import expiry
 from appliance.certificates import repository as certificates
 from appliance.installation import Transaction
@@ -41,6 +42,7 @@ async def status(work: Transaction) -> StatusView:
             *_pool_problems(uses),
             *await expiry.problems(work),
             *await tokens.problems(work),
+            *await schedule.problems(work),
         ]
         + ([] if user_count else [Problem(what="there is no user yet", remedy="add one: coati user add NAME")]),
     )

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from appliance import prepare
 from appliance.backups import archive
-from appliance.installation import Installation
+from appliance.installation import Actor, Installation
+from appliance.runtime_settings import service as settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.users import service as users
 from tests.webui.signing_in import sign_in
 
@@ -68,3 +70,50 @@ async def test_a_backup_takes_the_installations_place_at_the_next_start(browser:
     (kept,) = settings.data_dir.glob("replaced-*")
     assert {"coati.db", "master.key"} <= {file.name for file in kept.iterdir()}
     assert not (settings.data_dir / "restored").exists()
+
+
+async def test_one_from_elsewhere_is_kept_when_its_passphrase_opens_it(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    path = await _make(browser)
+    content = (await browser.get(f"{path}/file")).content
+    for file, passphrase, words in (
+        ({"content": ("copy.coati-backup", content)}, "another one", "the passphrase is wrong"),
+        ({"content": ("copy.coati-backup", content + bytes(2_000_000))}, PASSPHRASE, "the file is damaged"),
+        ({"content": ("copy.coati-backup", b"PK")}, PASSPHRASE, "this is no backup of Coati"),
+        ({"content": ("copy.zip", content)}, PASSPHRASE, "cannot be called"),
+        ({"content": ("", b"")}, PASSPHRASE, "Choose the file."),
+    ):
+        refused = await browser.post("/backups/send", files=file, data={"opened_by": passphrase})
+        assert (refused.status_code, words in refused.text) == (422, True), words
+        assert "/backups/copy" not in (await browser.get("/backups")).text
+    sent = {"content": ("copy.coati-backup", content)}
+    kept = await browser.post("/backups/send", files=sent, data={"opened_by": PASSPHRASE})
+    assert kept.headers["location"] == "/backups/copy.coati-backup"
+    assert (await browser.get("/backups/copy.coati-backup/file")).content == content
+
+
+async def test_who_is_not_signed_in_sends_nothing_large(browser: httpx2.AsyncClient) -> None:
+    sent = await browser.post("/backups/send", files={"content": ("copy.coati-backup", bytes(2_000_000))})
+    assert sent.status_code == 303
+    assert not list(browser.installation.settings.data_dir.glob("backups/*"))
+
+
+async def test_the_page_shows_the_schedule_and_makes_one_as_it_would(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    assert "None is made by itself" in (await browser.get("/backups")).text
+    refused = await browser.post("/backups/run")
+    assert (refused.status_code, "no passphrase" in refused.text) == (422, True)
+    wanted = {"backup_every_hours": 24, "backup_directory": "/nowhere", "backup_passphrase": PASSPHRASE}
+    async with browser.installation.transaction(Actor("a test")) as work:
+        for name, value in wanted.items():
+            await settings.define(work, name, SettingDefinition(value=value))
+    failed = await browser.post("/backups/run")
+    assert (failed.status_code, "It could not be made: cannot write in /nowhere" in failed.text) == (422, True)
+    assert "cannot write in /nowhere" in (await browser.get("/")).text
+    async with browser.installation.transaction(Actor("a test")) as work:
+        await settings.reset(work, "backup_directory")
+    assert (await browser.post("/backups/run")).status_code == 303
+    page = (await browser.get("/backups")).text
+    assert "Every 1 d, counted from 02:00 UTC" in page
+    assert "by itself, in" in page
+    assert "cannot write in /nowhere" not in (await browser.get("/")).text

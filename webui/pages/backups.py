@@ -1,14 +1,17 @@
 """Backups in the data directory, and the one that takes the installation's place."""
 
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi import Form as FormField
 from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
+from starlette.datastructures import UploadFile
 
-from appliance.backups import replacement, service
+from appliance.backups import making, replacement, schedule, service
+from appliance.backups.endpoints import MOST_OCTETS
 from appliance.backups.schemas import BackupContent
 from appliance.dependencies import installation
 from appliance.installation import Actor
@@ -34,6 +37,7 @@ _COUNTED = {
 
 Passphrase = Annotated[SecretStr, FormField()]
 _NONE = SecretStr("")
+_PIECE_OCTETS: Final = 1 << 20
 
 
 @router.get("")
@@ -55,6 +59,53 @@ async def make(request: Request, actor: Ruling, passphrase: Passphrase = _NONE, 
     return back(_page_of(made.name), "The backup is made. Download it, and keep it apart from its passphrase.")
 
 
+@router.post("/run", response_model=None)
+async def make_as_scheduled(request: Request, actor: Ruling) -> Response:
+    """Make one as the schedule would, at once."""
+    try:
+        async with installation(request).snapshot(actor) as work:
+            made = await making.make_now(work)
+    except Refused as error:
+        return await _list(request, actor, problem="; ".join(wrong(error).values()), code=422)
+    if not made.succeeded:
+        return await _list(request, actor, problem=f"It could not be made: {made.message}", code=422)
+    return back("/backups", f"{made.name} is made, and was restored on trial.")
+
+
+@router.post("/send", max_body_size=MOST_OCTETS)
+async def send(request: Request, actor: Ruling) -> Response:
+    """Keep one that was made elsewhere, if its passphrase opens it and it can be restored."""
+    # No parameters: their values would be read before anybody is asked who sends them, and this may be a large file.
+    async with request.form(max_files=1) as sent:
+        content = sent.get("content")
+        if not isinstance(content, UploadFile) or not content.filename:
+            return await _list(request, actor, sending=Form({}, {"content": "Choose the file."}), code=422)
+        return await _receive(request, actor, content, SecretStr(str(sent.get("opened_by", ""))))
+
+
+async def _receive(request: Request, actor: Actor, content: UploadFile, passphrase: SecretStr) -> Response:
+    name = content.filename or ""
+    async with installation(request).snapshot(actor) as work:
+        try:
+            kept = await service.receive(work, name, _pieces(content))
+        except Refused as error:
+            why_not = {"content": "; ".join(wrong(error).values())}
+            return await _list(request, actor, sending=Form({}, why_not), code=422)
+        try:
+            await service.verify(await service.read(work, name), passphrase)
+        except Refused as error:
+            async with installation(request).transaction(actor) as writing:
+                await service.remove(writing, name)
+            why_not = {"opened_by": "; ".join(wrong(error).values())}
+            return await _list(request, actor, sending=Form({}, why_not), code=422)
+    return back(_page_of(kept.name), "It is good: it was restored on trial, and is kept here now.")
+
+
+async def _pieces(file: UploadFile) -> AsyncIterator[bytes]:
+    while piece := await file.read(_PIECE_OCTETS):
+        yield piece
+
+
 @router.post("/keep-present")
 async def call_off(request: Request, actor: Ruling) -> Response:
     """Leave the installation as it is."""
@@ -73,14 +124,14 @@ async def show(request: Request, actor: Ruling, name: str) -> HTMLResponse:
 async def download(request: Request, actor: Proven, name: str) -> Response:
     """Give the file, encrypted as it is."""
     async with installation(request).snapshot(actor) as work:
-        return file(name, "application/octet-stream", service.read(work, name))
+        return file(name, "application/octet-stream", await service.read(work, name))
 
 
 @router.post("/{name}/verify")
 async def verify(request: Request, actor: Ruling, name: str, passphrase: Passphrase = _NONE) -> Response:
     """Restore it into a place that is thrown away, and show what is in it."""
     async with installation(request).snapshot(actor) as work:
-        content = service.read(work, name)
+        content = await service.read(work, name)
     try:
         found = await service.verify(content, passphrase)
     except Refused as error:
@@ -130,10 +181,17 @@ async def remove(request: Request, actor: Ruling, name: str) -> Response:
 
 
 async def _list(
-    request: Request, actor: Actor, why_not: dict[str, str] | None = None, *, code: int = 200
+    request: Request,
+    actor: Actor,
+    why_not: dict[str, str] | None = None,
+    *,
+    sending: Form | None = None,
+    problem: str = "",
+    code: int = 200,
 ) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
         found = await service.page(work)
+        scheduled = await schedule.show(work)
     settings = installation(request).settings
     return page(
         request,
@@ -143,7 +201,9 @@ async def _list(
         page=found,
         form=Form({}, why_not or {}),
         waiting=replacement.waiting(settings),
-        folder=settings.data_dir / service.FOLDER,
+        sending=sending or Form(),
+        problem=problem,
+        schedule=scheduled,
         in_words=_in_words,
         api="/backups",
     )

@@ -24,6 +24,7 @@ _PARTS: Final = (
     ("The users' portal", "portal"),
     ("What is kept for how long", "_days"),
     ("Requests to the API", "api_"),
+    ("Backups that are made by themselves", "backup_"),
 )
 
 

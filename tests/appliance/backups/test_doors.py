@@ -56,11 +56,35 @@ async def test_the_life_of_a_backup_in_the_api(tmp_path: Path) -> None:
             assert "passphrase is wrong" in wrong.json()["detail"]
             assert (await client.post(V1, json={"passphrase": "short"})).status_code == 422
 
+            sent = await client.post(f"{V1}/copy.coati-backup/file", content=file.content)
+            assert sent.status_code == 201, sent.text
+            assert sent.json()["made_at"] == made.json()["made_at"]
+            again = await client.post(f"{V1}/copy.coati-backup/file", content=file.content)
+            assert (again.status_code, again.json()["type"]) == (409, "urn:coati:problem:already-exists")
+            large = file.content + bytes(3_000_000)  # more than other requests may be
+            assert (await client.post(f"{V1}/large.coati-backup/file", content=large)).status_code == 201
+            damaged = await client.post(f"{V1}/large.coati-backup/verify", json={"passphrase": PASSPHRASE})
+            assert (damaged.status_code, damaged.json()["field"]) == (422, "passphrase")
+            none = await client.post(f"{V1}/none.coati-backup/file", content=b"PK")
+            assert (none.status_code, "no backup of Coati" in none.json()["detail"]) == (422, True)
+            assert (await client.post(V1, content=large)).status_code == 413
+
+            assert (await client.get("/api/v1/backup-schedule")).json()["every_hours"] is None
+            assert (await client.post("/api/v1/backup-schedule/runs")).status_code == 422
+            secret = {"value": PASSPHRASE}
+            assert (await client.put("/api/v1/settings/backup_passphrase", json=secret)).status_code == 200
+            run = await client.post("/api/v1/backup-schedule/runs")
+            assert (run.status_code, run.json()["succeeded"]) == (201, True)
+            assert (await client.get("/api/v1/backup-schedule")).json()["last_success"] == run.json()
+            assert run.json()["name"] in [each["name"] for each in (await client.get(V1)).json()["items"]]
+
             assert (await client.delete(f"{V1}/{name}")).status_code == 204
             assert (await client.get(f"{V1}/{name}")).status_code == 404
             assert (await client.get(f"{V1}/..%2Fmaster.key/file")).status_code == 404
             only_writes = {"Authorization": f"Bearer {writer}"}
             assert (await client.get(V1, headers=only_writes)).status_code == 403
+            sent = await client.post(f"{V1}/x.coati-backup/file", headers=only_writes, content=large)
+            assert sent.status_code == 403
             assert (await client.post(V1, headers=only_writes, json={"passphrase": PASSPHRASE})).status_code == 403
 
 

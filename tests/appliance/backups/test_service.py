@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from sqlalchemy import select, text
 
 from appliance import __version__
-from appliance.backups import archive, repository, service
+from appliance.backups import archive, folders, repository, service
 from appliance.certificates import service as certificates
 from appliance.database import Database, alembic_config
-from appliance.errors import InUse, Invalid, NotFound
+from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
 from appliance.installation import Actor, Installation
 from appliance.master_key import MasterKey
 from appliance.models import AuditEntry, Base, Certificate, Command, Lease, Node, Session, User, Verb
@@ -28,6 +28,7 @@ from appliance.users.schemas import NewUser
 from tests.appliance.metrics.test_service import session
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -224,16 +225,54 @@ async def test_those_in_the_data_directory(full: Installation) -> None:
         assert (await service.page(work)).total == 0
         kept = await service.create(work, PASSPHRASE)
         assert (await service.page(work)).items == [kept]
-        assert kept.name.endswith(service.SUFFIX)
-        assert (await service.verify(service.read(work, kept.name), PASSPHRASE)).rows["users"] == 1
+        assert kept.name.endswith(folders.SUFFIX)
+        assert (await service.verify(await service.read(work, kept.name), PASSPHRASE)).rows["users"] == 1
         folder = full.settings.data_dir / "backups"
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / kept.name).stat().st_mode & 0o777 == 0o600
         await service.remove(work, kept.name)
         assert (await service.page(work)).total == 0
-        for name in (kept.name, "../master.key", "../coati.db", f"../../x{service.SUFFIX}", ""):
+        for name in (kept.name, "../master.key", "../coati.db", f"../../x{folders.SUFFIX}", ""):
             with pytest.raises(NotFound):
-                service.read(work, name)
+                await service.read(work, name)
+
+
+async def pieces(*octets: bytes) -> AsyncIterator[bytes]:
+    for each in octets:
+        yield each
+
+
+async def test_one_from_elsewhere_is_kept_if_it_is_one(full: Installation) -> None:
+    file = await made(full)
+    folder = full.settings.data_dir / "backups"
+    async with full.snapshot(HERE) as work:
+        kept = await service.receive(work, "monday.coati-backup", pieces(file[:1000], file[1000:]))
+        assert (kept.octets, kept.scheduled) == (len(file), False)
+        assert (folder / kept.name).read_bytes() == file
+        assert (folder / kept.name).stat().st_mode & 0o777 == 0o600
+        with pytest.raises(AlreadyExists):
+            await service.receive(work, "monday.coati-backup", pieces(file))
+        with pytest.raises(Invalid, match="no backup of Coati"):
+            await service.receive(work, "tuesday.coati-backup", pieces(b"PK", b"x" * 10_000))
+        for name in ("../up.coati-backup", "monday.zip", ".coati-backup", "a/b.coati-backup", ""):
+            with pytest.raises(Invalid, match="cannot be called"):
+                await service.receive(work, name, pieces(file))
+        assert [each.name for each in (await service.page(work)).items] == ["monday.coati-backup"]
+    assert [each.name for each in folder.iterdir()] == ["monday.coati-backup"]  # nor anything half
+    async with full.snapshot() as work:
+        entry = (await work.session.scalars(select(AuditEntry).where(AuditEntry.deed == "backup.receive"))).one()
+    assert entry.target == "monday.coati-backup"
+
+
+async def test_one_that_is_cut_short_on_its_way_leaves_nothing(full: Installation) -> None:
+    async def cut_short() -> AsyncIterator[bytes]:
+        yield b"COATI BACKUP 1\n"
+        raise ConnectionError
+
+    async with full.snapshot(HERE) as work:
+        with pytest.raises(ConnectionError):
+            await service.receive(work, "monday.coati-backup", cut_short())
+    assert list((full.settings.data_dir / "backups").iterdir()) == []
 
 
 def test_every_table_of_the_moment_is_named_so() -> None:

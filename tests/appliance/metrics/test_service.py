@@ -14,7 +14,7 @@ from appliance.certificates import service as certificates
 from appliance.installation import Transaction
 from appliance.metrics import service
 from appliance.metrics.histogram import Histogram
-from appliance.models import Node, Session
+from appliance.models import BackupRun, Node, Session
 from appliance.models.columns import now
 from appliance.pools import service as pools
 from appliance.pools.schemas import NewPool
@@ -100,6 +100,7 @@ async def busy(work: Transaction) -> Transaction:
     work.session.add(Node(name="old", serving=True, heartbeat_at=old, problems=[{"what": "no nft", "remedy": "apt"}]))
     work.session.add_all([session("zebulon"), session("yolanda", liveness="probing", peer_id=2)])
     work.session.add(session("xaver", peer_id=3, ended_at=now()))
+    work.session.add(BackupRun(due_at=now(), node="gw", finished_at=now(), succeeded=True))
     return work
 
 
