@@ -44,6 +44,20 @@ _MIGRATION_LOCK: Final = 7_305_805_437_236
 _COPIES_KEPT: Final = 3
 
 
+class _LettingGo(sqlite3.Connection):
+    """A connection that is out of its transaction once it is closed.
+
+    SQLite keeps one with a statement that was not read to its end, and with it the writer's lock, until the cursor is
+    collected as garbage: so it goes for whoever is cancelled in between.
+    """
+
+    def close(self) -> None:
+        """Roll back, and close."""
+        with contextlib.suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
 class Database:
     """Connections to the database and the transactions on them."""
 
@@ -64,7 +78,9 @@ class Database:
         parsed = make_url(url.get_secret_value())
         if parsed.get_backend_name() != "sqlite":
             return cls(create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True))
-        engine = create_async_engine(parsed, pool_size=8, max_overflow=8, hide_parameters=True)
+        engine = create_async_engine(
+            parsed, pool_size=8, max_overflow=8, hide_parameters=True, connect_args={"factory": _LettingGo}
+        )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return cls(engine)

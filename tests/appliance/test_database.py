@@ -128,6 +128,22 @@ async def test_writers_wait_for_each_other(database: Database) -> None:
         assert await session.scalar(select(func.count()).select_from(models.User)) == 12
 
 
+async def test_a_connection_that_is_closed_in_the_middle_lets_others_write(database: Database) -> None:
+    """As of a task that is cancelled between two rows: its cursor lives on in the traceback."""
+    if not database.is_sqlite:
+        return
+    async with database.engine.connect() as opened:
+        given = (await opened.get_raw_connection()).driver_connection
+        assert given is not None
+        await given.execute("BEGIN IMMEDIATE")
+        unread = await given.execute("VALUES (1), (2), (3), (4)")
+        await given.close()
+        async with database.transaction() as session:
+            await asyncio.wait_for(session.execute(text("DELETE FROM groups")), 5)
+        del unread
+        await opened.invalidate()
+
+
 async def test_foreign_keys_are_enforced(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.transaction() as session:
