@@ -1,6 +1,5 @@
 """A migrated database for every test: SQLite always, PostgreSQL too where its server is installed."""
 
-import asyncio
 import os
 import shutil
 import signal
@@ -20,6 +19,9 @@ from appliance.master_key import MasterKey
 from appliance.models import Base
 from appliance.settings import Settings
 from ike_engine.secret import Secret
+from tests.begun import begun, data_dir, first_started, migrated_file
+
+__all__ = ["begun", "data_dir", "first_started", "migrated_file"]
 
 _SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
 _KINDS = ["sqlite", *(["postgresql"] if _SERVERS else [])]
@@ -93,20 +95,6 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Secret
         return url
     server: PostgresqlServer = request.getfixturevalue("postgresql_server")
     return server.create(f"coati_{next(_NUMBERS)}")
-
-
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database that the migrations made: to run them takes longer than most tests."""
-    file = tmp_path_factory.mktemp("migrated") / "coati.db"
-
-    async def migrate() -> None:
-        opened = Database.open(SecretStr(f"sqlite+aiosqlite:///{file}"))
-        await opened.migrate()
-        await opened.close()
-
-    asyncio.run(migrate())
-    return file
 
 
 @pytest.fixture

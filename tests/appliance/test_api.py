@@ -8,21 +8,21 @@ import httpx2
 import pytest
 from fastapi.routing import APIRoute
 
-from appliance import api, first_start
+from appliance import api
 from appliance.dependencies import Permission
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
-from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from fastapi import FastAPI
+
+    from tests.begun import Begun
 
 HERE = Actor("a test")
 PASSWORD = "correct horse battery"
@@ -40,9 +40,8 @@ PUBLISHED = {
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as opened:
-        await first_start.ensure(opened)
+async def installation(begun: Begun) -> AsyncIterator[Installation]:
+    async with Installation.open(begun.settings) as opened:
         yield opened
 
 

@@ -8,18 +8,18 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from appliance import api, first_start
+from appliance import api
 from appliance.installation import Actor, Installation
 from appliance.models import Command, RealmKind, Revision, Scope, Session
 from appliance.realms.kinds import SETTINGS
 from appliance.schema import Schema
-from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+    from tests.begun import Begun
 
 HERE = Actor("a test")
 PASSWORD = "correct horse battery"
@@ -55,9 +55,8 @@ def _another_kind_of_realm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as opened:
-        await first_start.ensure(opened)
+async def installation(begun: Begun) -> AsyncIterator[Installation]:
+    async with Installation.open(begun.settings) as opened:
         yield opened
 
 

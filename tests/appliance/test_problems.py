@@ -45,8 +45,8 @@ async def test_every_failure_is_a_problem(path: str) -> None:
 
 
 @pytest.fixture
-async def reader(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def reader(data_dir: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         async with installation.transaction(Actor("a test")) as work:
             token = await tokens.create(work, NewToken(name="reader", scopes=(Scope.WRITE,)))
         transport = httpx2.ASGITransport(app=api.create(installation))

@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from appliance import first_start
 from appliance.installation import Installation
-from appliance.settings import Settings
+from tests.begun import Begun, begun, data_dir, first_started, migrated_file
 from webui import panel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+__all__ = ["begun", "data_dir", "first_started", "migrated_file"]
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
 @pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as installation:
-        prepared = await first_start.ensure(installation)
+async def browser(begun: Begun) -> AsyncIterator[httpx2.AsyncClient]:
+    async with Installation.open(begun.settings) as installation:
         transport = httpx2.ASGITransport(app=panel.create(installation))
         async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test") as client:
             client.headers.update(OURS)
             client.installation = installation
-            client.first_password = prepared.administrator_password.get_secret_value()
+            client.first_password = begun.password
             yield client

@@ -16,26 +16,24 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from appliance import first_start
 from appliance.installation import Installation
-from appliance.settings import Settings
 from webui import panel
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
+    from tests.begun import Begun
 
 ORIGIN = "https://coati.test"
 
 
 @pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as installation:
-        prepared = await first_start.ensure(installation)
+async def browser(begun: Begun) -> AsyncIterator[httpx2.AsyncClient]:
+    async with Installation.open(begun.settings) as installation:
         transport = httpx2.ASGITransport(app=panel.create(installation))
         async with httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client:
             client.headers.update({"Sec-Fetch-Site": "same-origin"})
-            client.password = prepared.administrator_password.get_secret_value()
+            client.password = begun.password
             answer = await client.post("/sign-in", data={"name": "admin", "password": client.password})
             assert answer.headers["location"] == "/"
             yield client
@@ -45,25 +43,26 @@ async def signed_in(browser: httpx2.AsyncClient) -> bool:
     return (await browser.get("/account")).status_code == 200
 
 
-async def enrol(browser: httpx2.AsyncClient) -> tuple[pyotp.TOTP, list[str]]:
+async def enrol(browser: httpx2.AsyncClient) -> tuple[str, list[str]]:
+    """Set up an app; give the code that confirmed it, and the recovery codes."""
     shown = (await browser.post("/account/codes")).text
     assert "<svg" in shown
     seed = re.search(r"<code>([A-Z2-7]{32})</code>", shown)
     assert seed is not None
-    app = pyotp.TOTP(seed[1])
+    code = pyotp.TOTP(seed[1]).now()
     assert (await browser.post("/account/codes/confirm", data={"code": "000000"})).status_code == 422
-    kept = (await browser.post("/account/codes/confirm", data={"code": app.now()})).text
-    return app, re.findall(r"<code>([a-z0-9-]{16,})</code>", kept)
+    kept = (await browser.post("/account/codes/confirm", data={"code": code})).text
+    return code, re.findall(r"<code>([a-z0-9-]{16,})</code>", kept)
 
 
 async def test_a_code_is_asked_for_once_an_app_was_set_up(browser: httpx2.AsyncClient) -> None:
-    app, recovery = await enrol(browser)
+    confirming, recovery = await enrol(browser)
     assert len(recovery) == 10
     await browser.post("/sign-out")
     answer = await browser.post("/sign-in", data={"name": "admin", "password": browser.password, "next": "/users"})
     assert answer.headers["location"] == "/sign-in/code?next=/users"
     assert not await signed_in(browser)
-    used = await browser.post("/sign-in/code", data={"code": app.now()})
+    used = await browser.post("/sign-in/code", data={"code": confirming})
     assert (used.status_code, "not the code of now" in used.text) == (401, True)
     answer = await browser.post("/sign-in/code", data={"code": recovery[0], "next": "/users"})
     assert answer.headers["location"] == "/users"

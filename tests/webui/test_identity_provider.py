@@ -36,8 +36,8 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Provider:
 
 
 @pytest.fixture
-async def browser(tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def browser(data_dir: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         wanted = {
             "oidc_issuer": ISSUER,
             "oidc_client_id": "coati",

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-async def test_every_listener_is_told_and_the_watcher_ends_with_the_last(tmp_path: Path) -> None:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def test_every_listener_is_told_and_the_watcher_ends_with_the_last(data_dir: Path) -> None:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         signals = Signals(installation.database, installation.settings.data_dir)
         streams = [signals.listen(), signals.listen()]
         async with asyncio.timeout(30):
@@ -42,8 +42,8 @@ async def test_every_listener_is_told_and_the_watcher_ends_with_the_last(tmp_pat
         assert not signals._watchers
 
 
-async def test_streams_end_when_the_process_is_about_to(tmp_path: Path) -> None:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def test_streams_end_when_the_process_is_about_to(data_dir: Path) -> None:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         signals = Signals(installation.database, installation.settings.data_dir)
         stream = signals.listen()
         await anext(stream)
@@ -52,14 +52,14 @@ async def test_streams_end_when_the_process_is_about_to(tmp_path: Path) -> None:
             assert [topics async for topics in stream if topics] == []
 
 
-async def test_a_stream_says_when_its_sign_in_is_over_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_says_when_its_sign_in_is_over_and_ends(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_LOOK_SECONDS", 0.0)
     answers = iter([True, False])
 
     async def allowed() -> bool:
         return next(answers)
 
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         signals = Signals(installation.database, installation.settings.data_dir)
         async with asyncio.timeout(30):
             said = [lines async for lines in live._events(signals, allowed)]
@@ -102,8 +102,8 @@ async def test_every_live_part_says_that_it_is_one(browser: httpx2.AsyncClient) 
     assert all("Coati-Live" in tag for tag in live_ones)
 
 
-async def test_lines_of_the_log_are_news(tmp_path: Path) -> None:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def test_lines_of_the_log_are_news(data_dir: Path) -> None:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         signals = Signals(installation.database, installation.settings.data_dir)
         stream = signals.listen()
         async with asyncio.timeout(30):

@@ -75,8 +75,8 @@ def test_what_gives_trust_away_is_for_who_showed_lately_who_it_is() -> None:
     assert found == GIVES_TRUST_AWAY
 
 
-async def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def test_who_may_only_look_changes_nothing(data_dir: Path) -> None:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         cookies = {}
         for role in (Role.AUDITOR, Role.OPERATOR):
             new = NewAdministrator(name=role.value, role=role, password=PASSWORD)
@@ -101,8 +101,8 @@ async def test_who_may_only_look_changes_nothing(tmp_path: Path) -> None:
             assert await status(Role.AUDITOR, "POST", "/sign-out") == 303
 
 
-async def test_people_get_a_page_where_machines_get_a_document(tmp_path: Path) -> None:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as installation:
+async def test_people_get_a_page_where_machines_get_a_document(data_dir: Path) -> None:
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
         transport = httpx2.ASGITransport(app=panel.create(installation))
         async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test") as client:
             page = await client.get("/nothing")

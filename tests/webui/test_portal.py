@@ -12,7 +12,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from appliance import first_start
 from appliance.client_profiles import links
 from appliance.client_profiles.schemas import NewLink
 from appliance.client_profiles.target import ClientFormat
@@ -30,14 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tests.begun import Begun
+
 PASSWORD = "correct horse battery"
 TEST = Actor("a test")
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data", public_name="vpn.example.net")) as opened:
-        await first_start.ensure(opened)
+async def installation(begun: Begun) -> AsyncIterator[Installation]:
+    async with Installation.open(begun.settings) as opened:
         async with opened.transaction(TEST) as work:
             for name in ("alice", "bob"):
                 await users.add(work, NewUser(name=name, password=SecretStr(PASSWORD)))

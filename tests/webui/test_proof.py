@@ -31,8 +31,8 @@ TEST = Actor("a test")
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    async with Installation.open(Settings(data_dir=tmp_path / "data")) as opened:
+async def installation(data_dir: Path) -> AsyncIterator[Installation]:
+    async with Installation.open(Settings(data_dir=data_dir)) as opened:
         async with opened.transaction(TEST) as work:
             new = NewAdministrator(name="olga", role=Role.OWNER, password=SecretStr(PASSWORD))
             await administrators.add(work, new)

@@ -27,11 +27,11 @@ Coati = Callable[..., Said]
 
 
 @pytest.fixture
-def coati(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Coati:
+def coati(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Coati:
     """Run a command; ``stdin`` is piped in."""
     for name in [name for name in os.environ if name.startswith("COATI_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("COATI_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COATI_DATA_DIR", str(data_dir))
 
     def run(*arguments: str, stdin: str = "") -> Said:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
