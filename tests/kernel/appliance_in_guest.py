@@ -9,8 +9,10 @@ ESP is the kernel's.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +28,6 @@ from tests.interop.lab.strongswan import Login, StrongSwanClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 NAT = "203.0.113.20"
 LAN = Place("lan", network.SERVER)
@@ -67,8 +68,9 @@ def homes() -> tuple[Place, Place, Place]:
 def gateway(homes: tuple[Place, Place, Place], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoatiGateway]:
     directory = tmp_path_factory.mktemp("lab")
     authority = Authority("The laboratory", directory / "authority")
+    options = {"data_plane": "xfrm", "prepared": Path(os.environ["PREPARED"])}
     # The guest's root file system is read-only: no account can be made in it.
-    with CoatiGateway(homes[0], directory, authority, data_plane="xfrm", user="nobody") as running:
+    with CoatiGateway(homes[0], directory, authority, user="nobody", **options) as running:
         yield running
 
 

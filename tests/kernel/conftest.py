@@ -1,136 +1,56 @@
-"""A real Linux kernel with ESP for tests on machines whose own has none: Debian's user-mode-linux.
-
-``uml(script)`` boots it on this machine's own root file system (read-only), runs the shell script as
-root in it and gives what it printed. A boot takes some seconds, so a test should bring its scenarios
-together. With ``complete=True`` the kernel has what Debian's leaves out (``modules.py``). In the guest,
-``$PYTHON`` is our interpreter, the working directory is the repository, and
-``/run`` and ``TMPDIR`` are empty and writable, all else is read-only. It has no network but what it makes.
-"""
+"""Scenarios in a guest as a fixture: see ``guest.py``."""
 
 from __future__ import annotations
 
-import os
+import compileall
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.kernel import modules
+from tests.kernel import guest, modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-REPOSITORY = Path(__file__).parents[2]
-# Where the guest may write; it must hide nothing of ours. Not in /run: each charon gets a /run of its own.
-_SCRATCH = next(
-    place
-    for place in map(Path, ("/mnt", "/media", "/srv"))
-    if place.is_dir() and not any(used.is_relative_to(place) for used in (REPOSITORY, Path(sys.prefix)))
-)
-
-_INIT = """#!/bin/bash
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run LANG=C.UTF-8
-export PYTHON={python} PYTHONDONTWRITEBYTECODE=1
-mount -t proc proc /proc; mount -t sysfs sys /sys
-mount -t tmpfs tmp /run; mount -t tmpfs tmp {scratch}; export TMPDIR={scratch}
-mount -t tmpfs dev /dev; mkdir /dev/net /dev/shm
-for node in "null 1 3" "zero 1 5" "random 1 8" "urandom 1 9" "tty 5 0" "net/tun 10 200"; do
-    set -- $node; mknod -m 666 /dev/$1 c $2 $3
-done
-ln -s /proc/self/fd /dev/fd; ln -s /proc/self/fd/0 /dev/stdin; ln -s /proc/self/fd/1 /dev/stdout
-mkdir -p /run/netns /run/modules/lib
-# The guest's modules are not where modprobe looks; the kernel calls it too, for algorithms.
-ln -s {modules} /run/modules/lib/modules
-printf '#!/bin/sh\\nexec /usr/sbin/modprobe -d /run/modules "$@"\\n' >/run/modprobe; chmod 755 /run/modprobe
-echo /run/modprobe >/proc/sys/kernel/modprobe
-ip link set lo up
-cd {repository}
-for module in {wanted}; do /run/modprobe $module; done
-(
-{script}
-)
-echo "guest-exit-code: $?"
-sync; poweroff -f 2>/dev/null || halt -f -p
-"""
-
-ESP_MODULES = ("esp4", "xfrm_user", "veth", "tun", "iptable_nat", "xt_MASQUERADE", "xt_nat", "iptable_filter")
-COMPLETING_MODULES = ("xfrm_interface", "nf_tables", "nft_chain_nat", "nft_masq", "nft_reject_ipv4", "nft_ct")
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
 def completed_modules() -> Path:
     """Build the modules that Debian's kernel lacks, once."""
     try:
-        return modules.build(REPOSITORY / "build") / "lib/modules"
+        return modules.build(guest.REPOSITORY / "build") / "lib/modules"
     except modules.CannotBuild as error:
         pytest.fail(str(error))
 
 
 @pytest.fixture(scope="session")
-def uml(request: pytest.FixtureRequest) -> Callable[..., str]:
-    """Give ``uml(script, seconds=..., complete=...)``; it fails the test when the script does or takes too long."""
-    kernel = shutil.which("linux.uml")
-    if kernel is None:
-        pytest.fail("no linux.uml: run tests/apt.sh")
-
-    def boot(script: str, *, seconds: float = 90.0, complete: bool = False, megabytes: int = 512) -> str:
-        there = request.getfixturevalue("completed_modules") if complete else modules.SHIPPED
-        # Not in a place for temporary files: the guest has its own.
-        (REPOSITORY / "build").mkdir(exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix="uml-", dir=REPOSITORY / "build"))
-        init = directory / "init"
-        init.write_text(
-            _INIT.format(
-                python=sys.executable,
-                modules=there,
-                repository=REPOSITORY,
-                wanted=" ".join((*ESP_MODULES, *(COMPLETING_MODULES if complete else ()))),
-                script=script,
-                scratch=_SCRATCH,
-            )
-        )
-        init.chmod(0o755)
-        try:
-            return _run(kernel, init, directory, seconds, megabytes)
-        finally:
-            shutil.rmtree(directory)
-
-    return boot
+def _compiled() -> None:
+    """Compile our Python files: the guest cannot keep what it compiles, and would compile them at each start."""
+    for package in ("ike_engine", "appliance", "webui", "migrations", "tests"):
+        compileall.compile_dir(guest.REPOSITORY / package, quiet=2)
 
 
-def _run(kernel: str, init: Path, directory: Path, seconds: float, megabytes: int) -> str:
-    guest = subprocess.Popen(
-        [
-            kernel,
-            *(f"mem={megabytes}M", "rootfstype=hostfs", "rootflags=/", "ro", f"init={init}", "quiet"),
-            *("con=null", "con0=fd:0,fd:1", "ssl=null"),
-        ],
-        cwd=directory,
-        env={name: value for name, value in os.environ.items() if name != "TMPDIR"},  # its memory belongs in /dev/shm
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        output, _ = guest.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(guest.pid, signal.SIGKILL)
-        output, _ = guest.communicate()
-        pytest.fail(f"the guest took more than {seconds:.0f} s; it said:\n{output}")
-    finally:
-        if guest.poll() is None:
-            os.killpg(guest.pid, signal.SIGKILL)
-            guest.wait()
-    code = re.search(r"^guest-exit-code: (\d+)", output, re.MULTILINE)
-    if code is None or code[1] != "0":
-        pytest.fail(f"the script failed in the guest; it said:\n{output}")
-    return output
+@pytest.fixture
+def scenarios(request: pytest.FixtureRequest, _compiled: None) -> Callable[..., None]:
+    """Give ``scenarios(*files, complete=..., ...)``: the tests of these files run in a guest, and each passes."""
+
+    def run(
+        *files: Path,
+        complete: bool,
+        seconds: float,
+        each_seconds: int,
+        megabytes: int = 512,
+        chosen: Callable[[str], bool] = bool,
+        variables: str = "",
+    ) -> None:
+        nodes = [node for node in guest.tests_in(*files) if chosen(node)]
+        completed = request.getfixturevalue("completed_modules") if complete else None
+        script = f"{variables} {guest.pytest_command(nodes, each_seconds=each_seconds)}"
+        output = guest.boot(script, seconds=seconds, completed=completed, megabytes=megabytes)
+        passed = re.search(r"(\d+) passed", output)
+        assert passed is not None, output
+        assert int(passed[1]) == len(nodes) > 0
+        print(output)  # noqa: T201  shown with -s: what took how long
+
+    return run

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import re
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.interop.lab import coati_gateway
+from tests.interop.lab.authority import Authority
+from tests.kernel import guest
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(2000)]
 
 SCENARIOS = Path(__file__).with_name("appliance_in_guest.py")
 
 
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Path]:
+    """The gateway's data directory, configured out here: each command takes seconds in a guest."""
+    (guest.REPOSITORY / "build").mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="office-", dir=guest.REPOSITORY / "build"))
+    coati_gateway.prepare(folder / "coati", Authority("The laboratory", folder / "authority"))
+    yield folder / "coati"
+    shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("kernel", ["complete", "without nftables"])
-def test_real_clients_log_in_and_the_kernel_carries_their_traffic(uml: Callable[..., str], kernel: str) -> None:
+def test_real_clients_log_in_and_the_kernel_carries_their_traffic(
+    scenarios: Callable[..., None], prepared: Path, kernel: str
+) -> None:
     """Without nftables' chains only what depends on that is run."""
     complete = kernel == "complete"
-    names = re.findall(r"^def (test_\w+)", SCENARIOS.read_text(), re.MULTILINE)
-    chosen = [f"{SCENARIOS}::{name}" for name in names if ("without_nftables" in name) != complete]
-    plugins = "-p no:cacheprovider -p no:hypothesispytest"  # both want to write
-    output = uml(
-        f'"$PYTHON" -m pytest {plugins} --timeout 600 --color no -v {" ".join(chosen)}',
-        seconds=1400,
-        megabytes=1024,
+    scenarios(
+        SCENARIOS,
         complete=complete,
+        chosen=lambda node: ("without_nftables" in node) != complete,
+        seconds=1400,
+        each_seconds=600,
+        megabytes=1024,
+        variables=f"PREPARED={prepared}",
     )
-    passed = re.search(r"(\d+) passed", output)
-    assert passed is not None, output
-    assert int(passed[1]) == len(chosen) > 0

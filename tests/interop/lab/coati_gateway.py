@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from appliance import first_start
 from appliance.history import service as history
 from appliance.history.schemas import EventFilter
 from appliance.installation import Installation
@@ -23,7 +25,7 @@ from appliance.settings import Settings
 from appliance.system import service as system
 from tests.interop.lab import network, office
 from tests.interop.lab.gateway import Refusal, Remainder, Session
-from tests.interop.lab.processes import eventually
+from tests.interop.lab.processes import eventually, run
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -48,18 +50,31 @@ class CoatiGateway:
     """
 
     def __init__(
-        self, place: Place, directory: Path, authority: Authority, *, data_plane: str = "userspace", user: str = "coati"
+        self,
+        place: Place,
+        directory: Path,
+        authority: Authority,
+        *,
+        data_plane: str = "userspace",
+        user: str = "coati",
+        prepared: Path | None = None,
     ) -> None:
+        """Make one that does not run yet.
+
+        Args:
+            place: Where it runs.
+            directory: Where its files are.
+            authority: Issued the clients' certificates.
+            data_plane: Where ESP is done.
+            user: Account of the unprivileged processes.
+            prepared: What ``prepare`` made: it need not be configured while it runs.
+        """
         self.place = place
         self.directory = directory / "coati"
         self.authority = self.directory / "ca.pem"
         self._client_authority = authority.file
-        self._environment = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "LANG": "C.UTF-8",
-            "PYTHONPATH": str(_ROOT),
-            "COATI_DATA_DIR": str(self.directory / "data"),
-            "COATI_PUBLIC_NAME": office.GATEWAY_NAME,
+        self._prepared = prepared
+        self._environment = _environment(self.directory) | {
             "COATI_DATA_PLANE": data_plane,
             "COATI_USER": user,
             "COATI_LISTEN": "127.0.0.1:8443",
@@ -69,7 +84,10 @@ class CoatiGateway:
         self._runner = asyncio.Runner()
 
     def __enter__(self) -> Self:
-        self.directory.mkdir()
+        if self._prepared is None:
+            self.directory.mkdir()
+        else:
+            shutil.copytree(self._prepared, self.directory)
         try:
             self._start()
         except BaseException:
@@ -85,32 +103,10 @@ class CoatiGateway:
             env=self._environment,
         )
         self._daemon.wait_for(lambda: "serving" in self.log(), within=300, what="serves")
-        for user in (*office.USERS, *office.DISABLED_USERS):
-            self.coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
-        for user in office.DISABLED_USERS:
-            self.coati("user", "disable", user.name)
-        wide, narrow = (("--network", each, "--dns", office.DNS) for each in office.VIRTUAL_NETWORKS)
-        self.coati("pool", "add", office.PROFILE, *wide, "--no-masquerade")
-        told = ("--wins", office.WINS, "--domain", office.DOMAIN, "--banner", office.BANNER)
-        split = ("--split-include", network.INNER_NETWORK, "--split-dns", office.DOMAIN)
-        self.coati("pool", "add", office.TINY_GROUP, *narrow, *told, *split, "--masquerade")
-        self._add_profile(office.TINY_GROUP, 10, ("xauth-psk",), "--mode", "aggressive", "--group", office.TINY_GROUP)
-        client_ca = ("--client-ca", str(self._client_authority))
-        self._add_profile(office.PROFILE, 20, ("hybrid-rsa", "xauth-psk", "xauth-rsa"), *client_ca)
-        self.coati("profile", "remove", "default", "--yes")
-        self.coati("ca", "export", "--output", str(self.authority))
+        if self._prepared is None:
+            _configure(self.coati, self._client_authority, self.authority)
         configured = f"profiles=['{office.TINY_GROUP}', '{office.PROFILE}']"
         self._daemon.wait_for(lambda: configured in self.log(), within=10, what="has read its configuration")
-
-    def _add_profile(self, name: str, position: int, methods: tuple[str, ...], *more: str) -> None:
-        options = ["--position", str(position), "--pool", name, "--psk-stdin", *more]
-        options += [word for method in methods for word in ("--method", method)]
-        options += [word for proposal in office.IKE_PROPOSALS for word in ("--ike", proposal)]
-        options += [word for proposal in office.ESP_PROPOSALS for word in ("--esp", proposal)]
-        options += ["--dpd-interval", str(office.DPD_INTERVAL_SECONDS)]
-        options += ["--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS)]
-        options += ["--fragment", str(office.FRAGMENT_OCTETS)]
-        self.coati("profile", "add", name, *options, stdin=office.GROUP_KEY + "\n")
 
     @contextlib.contextmanager
     def profile_set(self, option: str) -> Iterator[None]:
@@ -133,8 +129,7 @@ class CoatiGateway:
         Raises:
             Failed: it failed, with what it said.
         """
-        command = [sys.executable, "-m", "appliance.cli", *words]
-        return self.place.run(*command, stdin=stdin, timeout=300, env=self._environment).stdout
+        return self.place.run(*_command(words), stdin=stdin, timeout=300, env=self._environment).stdout
 
     def _ask(self, work: Callable[[Transaction], Awaitable[Found]]) -> Found:
         async def ask() -> Found:
@@ -236,6 +231,65 @@ class CoatiGateway:
 
     def log(self) -> str:
         return self._daemon.output()
+
+
+def prepare(directory: Path, authority: Authority) -> None:
+    """Configure a gateway that does not run: a slow machine need only start it (``CoatiGateway(prepared=...)``)."""
+    directory.mkdir()
+    environment = _environment(directory)
+
+    async def first_started() -> None:
+        settings = Settings(data_dir=directory / "data", public_name=office.GATEWAY_NAME)
+        async with Installation.open(settings) as installation:
+            await first_start.ensure(installation)
+
+    def coati(*words: str, stdin: str = "") -> str:
+        return run(_command(words), stdin=stdin, timeout=300, env=environment).stdout
+
+    asyncio.run(first_started())
+    _configure(coati, authority.file, directory / "ca.pem")
+
+
+def _configure(coati: Callable[..., str], client_authority: Path, exported: Path) -> None:
+    for user in (*office.USERS, *office.DISABLED_USERS):
+        coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
+    for user in office.DISABLED_USERS:
+        coati("user", "disable", user.name)
+    wide, narrow = (("--network", each, "--dns", office.DNS) for each in office.VIRTUAL_NETWORKS)
+    coati("pool", "add", office.PROFILE, *wide, "--no-masquerade")
+    told = ("--wins", office.WINS, "--domain", office.DOMAIN, "--banner", office.BANNER)
+    split = ("--split-include", network.INNER_NETWORK, "--split-dns", office.DOMAIN)
+    coati("pool", "add", office.TINY_GROUP, *narrow, *told, *split, "--masquerade")
+    group = ("--method", "xauth-psk", "--mode", "aggressive", "--group", office.TINY_GROUP)
+    _add_profile(coati, office.TINY_GROUP, 10, *group)
+    methods = [word for method in ("hybrid-rsa", "xauth-psk", "xauth-rsa") for word in ("--method", method)]
+    _add_profile(coati, office.PROFILE, 20, *methods, "--client-ca", str(client_authority))
+    coati("profile", "remove", "default", "--yes")
+    coati("ca", "export", "--output", str(exported))
+
+
+def _add_profile(coati: Callable[..., str], name: str, position: int, *more: str) -> None:
+    options = ["--position", str(position), "--pool", name, "--psk-stdin", *more]
+    options += [word for proposal in office.IKE_PROPOSALS for word in ("--ike", proposal)]
+    options += [word for proposal in office.ESP_PROPOSALS for word in ("--esp", proposal)]
+    options += ["--dpd-interval", str(office.DPD_INTERVAL_SECONDS)]
+    options += ["--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS)]
+    options += ["--fragment", str(office.FRAGMENT_OCTETS)]
+    coati("profile", "add", name, *options, stdin=office.GROUP_KEY + "\n")
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LANG": "C.UTF-8",
+        "PYTHONPATH": str(_ROOT),
+        "COATI_DATA_DIR": str(directory / "data"),
+        "COATI_PUBLIC_NAME": office.GATEWAY_NAME,
+    }
+
+
+def _command(words: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-m", "appliance.cli", *words]
 
 
 def _descendants(pid: int) -> list[int]:
