@@ -21,23 +21,34 @@ settings.load_profile("repeatable")
 # A shell that starts the suite in the background has it ignore SIGINT, and with it every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_TOGETHER = ("tests/interop/", "tests/kernel/", "tests/e2e/")
-"""Folders whose tests share a stage: this machine's network, a guest's kernel, a browser. What takes longest first."""
+_KERNEL, _LABORATORY, _SECOND_LABORATORY, _BROWSER = (
+    "tests/kernel/",
+    "tests/interop/",
+    "tests/interop/test_p",
+    "tests/e2e/",
+)
+_STAGES = (_KERNEL, _LABORATORY, _SECOND_LABORATORY, _BROWSER, "")
+"""What tests share: a guest's kernel, a network with a gateway, a browser; or nothing.
+
+In this order three workers keep two cores busy: a guest computes while two laboratories mostly wait, each for its own
+peers. One laboratory alone would take longer than all the rest.
+"""
 
 
 def _stage(nodeid: str) -> str:
-    return next((folder for folder in _TOGETHER if nodeid.startswith(folder)), "")
+    if nodeid.startswith(_LABORATORY):
+        return _LABORATORY if nodeid < _SECOND_LABORATORY else _SECOND_LABORATORY
+    return next(stage for stage in _STAGES if nodeid.startswith(stage))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that nobody waits for it in the end."""
-    order = [*_TOGETHER, ""]
-    items.sort(key=lambda item: order.index(_stage(item.nodeid)))
+    items.sort(key=lambda item: _STAGES.index(_stage(item.nodeid)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Give ``pytest -n`` whole files to hand out, and one worker all of a folder whose tests share a stage."""
+    """Give ``pytest -n`` whole files to hand out, and one worker all that shares a stage."""
     from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  there is none in a run without -n
 
     class Scheduling(LoadScopeScheduling):
