@@ -31,9 +31,12 @@ from ike_engine.dataplane.interface import (
 from ike_engine.dataplane.order_messages import COUNTERS_PER_REPORT, MAXIMUM_OCTETS, decode, decode_order, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _LOG = logging.getLogger(__name__)
+
+MOST_WAITING_OCTETS = 16 << 20
+"""Counters of some 280,000 Child SAs."""
 
 
 def open_pair() -> tuple[socket.socket, socket.socket]:
@@ -54,6 +57,72 @@ class AppliesOrders(Protocol):
         """Send all reports to ``report`` from now on."""
 
 
+class Outbox:
+    """Reports on their way to a gateway: never blocks, keeps their order, and loses none while there is room.
+
+    The socket holds counters of some 3,000 Child SAs. What it has no room for waits here until the gateway reads on.
+    One that does not (it hangs, or is being restarted) loses reports at last rather than take the data plane's memory:
+    it asks for counters when it is back, and expired SAs are absent from them.
+
+    Args:
+        channel: The data plane's end, non-blocking.
+        watch: Called with whether something waits; have ``flush`` called when the channel has room again.
+        most_octets: So much may wait.
+    """
+
+    def __init__(
+        self, channel: socket.socket, watch: Callable[[bool], None], *, most_octets: int = MOST_WAITING_OCTETS
+    ) -> None:
+        self._channel = channel
+        self._watch = watch
+        self._most_octets = most_octets
+        self._waiting: deque[bytes] = deque()
+        self._octets = 0
+
+    def put(self, report: Told) -> None:
+        """Send a report, an answer about many Child SAs in parts; all of it or, when there is no room, nothing."""
+        datagrams = [encode(part) for part in _parts(report)]
+        octets = sum(map(len, datagrams))
+        if self._octets + octets > self._most_octets:
+            _LOG.warning("lost a %s for the gateway, which does not read", type(report).__name__)
+            return
+        idle = not self._waiting
+        self._waiting += datagrams
+        self._octets += octets
+        if idle:
+            self._send()
+            if self._waiting:
+                self._watch(True)
+
+    def flush(self) -> None:
+        """Send what waits, as far as there is room."""
+        if self._waiting:
+            self._send()
+            if not self._waiting:
+                self._watch(False)
+
+    def _send(self) -> None:
+        try:
+            while self._waiting:
+                self._channel.send(self._waiting[0])
+                self._octets -= len(self._waiting.popleft())
+        except BlockingIOError:
+            return
+        except OSError:  # closed for good: whoever reads orders finds out
+            self._waiting.clear()
+            self._octets = 0
+
+
+def _parts(report: Told) -> Iterator[Told]:
+    if not isinstance(report, Counters):
+        yield report
+        return
+    children = report.children
+    for start in range(0, max(len(children), 1), COUNTERS_PER_REPORT):
+        end = start + COUNTERS_PER_REPORT
+        yield Counters(children[start:end], report.number, last=end >= len(children))
+
+
 class ServedDataPlane:
     """The other end of the channel, for a data plane inside an asyncio event loop (the keeper's).
 
@@ -67,6 +136,7 @@ class ServedDataPlane:
         self._plane = plane
         self._loop = asyncio.get_running_loop()
         channel.setblocking(False)
+        self._outbox = Outbox(channel, self._watch)
         plane.attach(self._report)
         self._loop.add_reader(channel, self._receive)
 
@@ -74,7 +144,14 @@ class ServedDataPlane:
         """Stop reading orders; the data plane keeps what is installed."""
         if self._channel.fileno() >= 0:
             self._loop.remove_reader(self._channel)
+            self._loop.remove_writer(self._channel)
             self._channel.close()
+
+    def _watch(self, waiting: bool) -> None:
+        if waiting:
+            self._loop.add_writer(self._channel, self._outbox.flush)
+        else:
+            self._loop.remove_writer(self._channel)
 
     def _receive(self) -> None:
         try:
@@ -93,25 +170,7 @@ class ServedDataPlane:
 
     def _report(self, report: Told) -> None:
         if self._channel.fileno() >= 0:
-            send_report(self._channel, report)
-
-
-def send_report(channel: socket.socket, report: Told) -> None:
-    """Send a report, an answer about many Child SAs in parts, on a non-blocking channel.
-
-    A gateway that does not read (it hangs, or is being restarted) loses reports rather than stop
-    the data plane: it asks for counters when it is back, and expired SAs are absent from them.
-    """
-    parts: list[Told] = [report]
-    if isinstance(report, Counters):
-        children = report.children
-        starts = range(0, len(children) + 1, COUNTERS_PER_REPORT)
-        parts = [Counters(children[start : start + COUNTERS_PER_REPORT]) for start in starts]
-    try:
-        for part in parts:
-            channel.send(encode(part))
-    except OSError as error:
-        _LOG.warning("lost a %s for the gateway: %s", type(report).__name__, error)
+            self._outbox.put(report)
 
 
 class RemoteDataPlane:
@@ -129,19 +188,21 @@ class RemoteDataPlane:
         self._unsent: deque[bytes] = deque()
         self._subscribers: list[Callable[[Report], None]] = []
         self._early: list[Report] = []  # came before anybody subscribed
-        # One entry for every QueryCounters under way, in order: who waits, or None for subscribers.
-        self._queries: deque[asyncio.Future[tuple[ChildCounters, ...]] | None] = deque()
+        # Queries under way by number, in order: who waits, or None for subscribers. A gateway before us, which crashed,
+        # may have asked as well: its answers have numbers that we did not draw.
+        self._queries: dict[int, asyncio.Future[tuple[ChildCounters, ...]] | None] = {}
+        self._numbers = count(secrets.randbits(31))
         self._partial: list[ChildCounters] = []
         self._stocktakings: dict[int, asyncio.Future[DatabasesPart]] = {}
         channel.setblocking(False)
-        self._discard_old_answers()
         self._loop.add_reader(channel, self._receive)
 
     def submit(self, order: Order) -> None:
         """Hand over an order; never blocks. Nothing happens when the data plane is gone."""
         if isinstance(order, QueryCounters):
-            self._queries.append(None)
-        self._send(encode(order))
+            self._query(order.inbound_spis, None)
+        else:
+            self._send(encode(order))
 
     def subscribe(self, receive: Callable[[Report], None]) -> None:
         """Have ``receive`` called, in the event loop, for every report."""
@@ -154,13 +215,12 @@ class RemoteDataPlane:
         """Ask for counters and wait for them (empty tuple: of all Child SAs).
 
         Raises:
-            ConnectionError: the data plane is gone.
+            ConnectionError: the data plane is gone, or its answer was lost because this process did not read for long.
         """
         if self._channel.fileno() < 0:
             raise ConnectionError("the data plane is gone")
         answer: asyncio.Future[tuple[ChildCounters, ...]] = self._loop.create_future()
-        self._queries.append(answer)
-        self._send(encode(QueryCounters(inbound_spis)))
+        self._query(inbound_spis, answer)
         return await answer
 
     async def databases(self) -> Databases:
@@ -195,10 +255,15 @@ class RemoteDataPlane:
         self._loop.remove_writer(self._channel)
         self._channel.close()
         self._unsent.clear()
-        for waiting in (*self._queries, *self._stocktakings.values()):
+        for waiting in (*self._queries.values(), *self._stocktakings.values()):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(ConnectionError("the data plane is gone"))
         self._queries.clear()
+
+    def _query(self, inbound_spis: tuple[int, ...], answer: asyncio.Future[tuple[ChildCounters, ...]] | None) -> None:
+        number = next(self._numbers)
+        self._queries[number] = answer
+        self._send(encode(QueryCounters(inbound_spis, number)))
 
     def _send(self, datagram: bytes) -> None:
         if self._channel.fileno() < 0:
@@ -247,32 +312,26 @@ class RemoteDataPlane:
         elif isinstance(report, InstallFailed | Expired | PathObserved):
             self._publish(report)
 
-    def _discard_old_answers(self) -> None:
-        """Drop answers that a gateway before us asked for; the channel outlives a gateway that crashes."""
-        while True:
-            try:
-                datagram = self._channel.recv(MAXIMUM_OCTETS)
-            except BlockingIOError:
-                return
-            if not datagram:
-                return  # closed: the reader will find out
-            report = decode(datagram)
-            if isinstance(report, InstallFailed | Expired | PathObserved):
-                self._early.append(report)
-
     def _receive_counters(self, report: Counters) -> None:
-        if not self._queries:
+        if report.number not in self._queries:
             return
+        self._give_up_before(report.number)
         self._partial.extend(report.children)
-        if len(report.children) == COUNTERS_PER_REPORT:
+        if not report.last:
             return
         children = tuple(self._partial)
         self._partial.clear()
-        waiting = self._queries.popleft()
+        waiting = self._queries.pop(report.number)
         if waiting is None:
             self._publish(Counters(children))
         elif not waiting.done():
             waiting.set_result(children)
+
+    def _give_up_before(self, number: int) -> None:
+        """Answers come in order: those to queries before this one were lost."""
+        while (oldest := next(iter(self._queries))) != number:
+            if (waiting := self._queries.pop(oldest)) is not None and not waiting.done():
+                waiting.set_exception(ConnectionError("the answer was lost"))
 
     def _publish(self, report: Report) -> None:
         if not self._subscribers:

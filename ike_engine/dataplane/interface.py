@@ -63,9 +63,14 @@ class UpdatePath:
 
 @dataclass(frozen=True, slots=True)
 class QueryCounters:
-    """Ask for a ``Counters`` report on these Child SAs; an empty tuple means all."""
+    """Ask for a ``Counters`` report on these Child SAs; an empty tuple means all.
+
+    Attributes:
+        number: Comes back in the answer; the channel draws it.
+    """
 
     inbound_spis: tuple[int, ...] = ()
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +135,16 @@ class ChildCounters:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Answer to ``QueryCounters``."""
+    """Answer to ``QueryCounters``.
+
+    Attributes:
+        number: The query's.
+        last: No more of the answer comes. The channel carries a long one in parts; who reads it gets it whole.
+    """
 
     children: tuple[ChildCounters, ...]
+    number: int = 0
+    last: bool = True
 
 
 Report = InstallFailed | Expired | PathObserved | Counters

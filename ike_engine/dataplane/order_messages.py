@@ -44,7 +44,7 @@ SPIS_PER_ORDER = 8192
 """How many Child SAs one order may name."""
 
 COUNTERS_PER_REPORT = 512
-"""An answer about more Child SAs comes in several ``Counters``; one that is not full ends it."""
+"""An answer about more Child SAs comes in several ``Counters``."""
 
 LOWEST_SPI = 256
 """1..255 are reserved and 0 is the non-ESP marker (RFC 4303 section 2.1, RFC 3948 section 2.2)."""
@@ -60,10 +60,12 @@ _INSTALL_HEAD = struct.Struct("!BBIIQBBBIQHH" + _PATH.format.removeprefix("!"))
 _NETWORK = struct.Struct("!IB")
 _SPI_LIST_HEAD = struct.Struct("!BH")
 _UPDATE_HEAD = struct.Struct("!BH" + _PATH.format.removeprefix("!"))
+_QUERY_COUNTERS_HEAD = struct.Struct("!BHI")  # kind, number of SPIs, number of the query
 _QUERY_DATABASES_BODY = struct.Struct("!BII")
 _FAILED_HEAD = struct.Struct("!BI")
 _EXPIRED_BODY = struct.Struct("!BIB")
 _OBSERVED_BODY = struct.Struct("!BI" + _PATH.format.removeprefix("!"))
+_COUNTERS_HEAD = struct.Struct("!BIB")  # kind, number of the query, last
 _CHILD_COUNTERS = struct.Struct("!IQQQQQQd")  # idle seconds below zero: nothing came yet
 
 # Position in these is what travels. Append only: an esp process may outlive its gateway's upgrade.
@@ -137,7 +139,8 @@ def _encode_update_path(order: UpdatePath) -> bytes:
 
 
 def _encode_query_counters(order: QueryCounters) -> bytes:
-    return _SPI_LIST_HEAD.pack(_QUERY_COUNTERS, len(order.inbound_spis)) + _encode_spis(order.inbound_spis)
+    head = _QUERY_COUNTERS_HEAD.pack(_QUERY_COUNTERS, len(order.inbound_spis), order.number)
+    return head + _encode_spis(order.inbound_spis)
 
 
 def _encode_query_databases(order: QueryDatabases) -> bytes:
@@ -159,7 +162,8 @@ def _encode_path_observed(report: PathObserved) -> bytes:
 def _encode_counters(report: Counters) -> bytes:
     if len(report.children) > COUNTERS_PER_REPORT:
         raise ValueError(f"{len(report.children)} Child SAs in one report; {COUNTERS_PER_REPORT} is the most")
-    return bytes([_COUNTERS]) + b"".join(map(_encode_child_counters, report.children))
+    head = _COUNTERS_HEAD.pack(_COUNTERS, report.number, report.last)
+    return head + b"".join(map(_encode_child_counters, report.children))
 
 
 def _encode_databases_part(report: DatabasesPart) -> bytes:
@@ -299,8 +303,8 @@ def _decode_update_path(datagram: bytes) -> UpdatePath:
 
 
 def _decode_query_counters(datagram: bytes) -> QueryCounters:
-    _, count = _SPI_LIST_HEAD.unpack_from(datagram)
-    return QueryCounters(_decode_spis(datagram, _SPI_LIST_HEAD.size, count))
+    _, count, number = _QUERY_COUNTERS_HEAD.unpack_from(datagram)
+    return QueryCounters(_decode_spis(datagram, _QUERY_COUNTERS_HEAD.size, count), number)
 
 
 def _decode_query_databases(datagram: bytes) -> QueryDatabases:
@@ -324,10 +328,12 @@ def _decode_path_observed(datagram: bytes) -> PathObserved:
 
 
 def _decode_counters(datagram: bytes) -> Counters:
-    count, remainder = divmod(len(datagram) - 1, _CHILD_COUNTERS.size)
+    _, number, last = _COUNTERS_HEAD.unpack_from(datagram)
+    count, remainder = divmod(len(datagram) - _COUNTERS_HEAD.size, _CHILD_COUNTERS.size)
     if remainder or count > COUNTERS_PER_REPORT:
         raise ValueError(f"counters in {len(datagram)} octets")
-    return Counters(tuple(map(_decode_child_counters, range(1, len(datagram), _CHILD_COUNTERS.size), repeat(datagram))))
+    starts = range(_COUNTERS_HEAD.size, len(datagram), _CHILD_COUNTERS.size)
+    return Counters(tuple(map(_decode_child_counters, starts, repeat(datagram))), number, boolean(last))
 
 
 def _decode_child_counters(offset: int, datagram: bytes) -> ChildCounters:

@@ -29,7 +29,7 @@ from cryptography.exceptions import InvalidTag
 
 from ike_engine import log_lines
 from ike_engine.dataplane import esp
-from ike_engine.dataplane.channel import send_report
+from ike_engine.dataplane.channel import Outbox
 from ike_engine.dataplane.databases import Stock
 from ike_engine.dataplane.interface import (
     Counters,
@@ -88,6 +88,8 @@ class EspProcess:
         self._tun = tun
         self._udp = udp
         self._channel = channel
+        self._poll = select.epoll()
+        self._outbox = Outbox(channel, self._watch)
         self._associations = SecurityAssociations()
         self._stock = Stock(lambda: self._associations.databases(time.monotonic()))
         self._bound_to_any = udp.getsockname()[0] == "0.0.0.0"
@@ -113,14 +115,16 @@ class EspProcess:
         tun, udp, channel = self._tun, self._udp.fileno(), self._channel.fileno()
         next_sweep = time.monotonic()
         next_word = next_sweep + _TELL_SECONDS
-        with select.epoll() as poll:
+        with self._poll as poll:
             for descriptor in (tun, udp, channel):
                 poll.register(descriptor, select.EPOLLIN)
             while True:
                 ready = {descriptor for descriptor, _ in poll.poll(_SWEEP_SECONDS)}
                 # Orders first: an inbound SA is ordered before the message that lets the peer use it.
-                if channel in ready and not self._take_orders():
-                    return
+                if channel in ready:
+                    self._outbox.flush()
+                    if not self._take_orders():
+                        return
                 if udp in ready:
                     self._take_datagrams()
                 if tun in ready:
@@ -269,13 +273,16 @@ class EspProcess:
                 self._associations.remove(order)
             case UpdatePath():
                 self._associations.update_path(order)
-            case QueryCounters(spis):
-                self._report(Counters(self._associations.counters(spis, now)))
+            case QueryCounters(spis, number):
+                self._report(Counters(self._associations.counters(spis, now), number))
             case QueryDatabases(number, part):
                 self._report(self._stock.part(number, part))
 
     def _report(self, report: Told) -> None:
-        send_report(self._channel, report)
+        self._outbox.put(report)
+
+    def _watch(self, waiting: bool) -> None:
+        self._poll.modify(self._channel, select.EPOLLIN | select.EPOLLOUT if waiting else select.EPOLLIN)
 
     def _tell(self) -> None:
         if self.unknown_spis or self.dropped:

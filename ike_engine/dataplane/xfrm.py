@@ -197,8 +197,8 @@ class XfrmDataPlane:
                 for spi in spis:
                     if spi in self._installed:
                         self._move(self._installed[spi], path)
-            case QueryCounters(spis):
-                self._report(Counters(self._counters(spis)))
+            case QueryCounters(spis, number):
+                self._report(Counters(self._counters(spis), number))
             case QueryDatabases(number, part):
                 self._report(self._stock.part(number, part))
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,7 @@ class Plane:
         self.orders: list[Order] = []
         self.known = some_counters(known)
         self.held = Databases()
+        self.deaf_to = 0  # so many queries
         self.report: Callable[[Told], None]
         self._stock = Stock(lambda: self.held)
 
@@ -51,10 +53,13 @@ class Plane:
         self.report = report
 
     def apply(self, order: Order) -> None:
-        self.orders.append(order)
-        if isinstance(order, QueryCounters):
+        self.orders.append(replace(order, number=0) if isinstance(order, QueryCounters) else order)
+        if isinstance(order, QueryCounters) and self.deaf_to:
+            self.deaf_to -= 1
+        elif isinstance(order, QueryCounters):
             asked = order.inbound_spis
-            self.report(Counters(tuple(one for one in self.known if not asked or one.inbound_spi in asked)))
+            found = tuple(one for one in self.known if not asked or one.inbound_spi in asked)
+            self.report(Counters(found, order.number))
         elif isinstance(order, QueryDatabases):
             self.report(self._stock.part(order.number, order.part))
 
@@ -103,7 +108,7 @@ async def test_each_query_gets_its_own_answer() -> None:
         assert published == [Counters(some_counters(3)[2:])]
 
 
-@pytest.mark.parametrize("count", [0, COUNTERS_PER_REPORT - 1, COUNTERS_PER_REPORT, 2 * COUNTERS_PER_REPORT + 7])
+@pytest.mark.parametrize("count", [0, COUNTERS_PER_REPORT - 1, COUNTERS_PER_REPORT, 40 * COUNTERS_PER_REPORT + 7])
 async def test_an_answer_of_any_size_comes_whole(count: int) -> None:
     async with conversation(Plane(count)) as (remote, _):
         assert await remote.counters() == some_counters(count)
@@ -207,12 +212,33 @@ async def test_a_successor_is_not_given_the_answers_of_a_gateway_that_crashed() 
 
 async def test_reports_that_nobody_reads_do_not_stop_the_data_plane(caplog: pytest.LogCaptureFixture) -> None:
     ours, theirs = channel.open_pair()
+    told: list[bool] = []
+    outbox = channel.Outbox(theirs, told.append, most_octets=1 << 20)
     with caplog.at_level(logging.WARNING):
         for _ in range(5000):
-            channel.send_report(theirs, Counters(some_counters(100)))
+            outbox.put(Counters(some_counters(100)))
     assert "lost a Counters for the gateway" in caplog.text
+    assert told == [True]
     ours.close()
+    outbox.flush()
+    assert told == [True, False]
     theirs.close()
+
+
+async def test_an_answer_that_was_lost_leaves_the_others_to_who_asked_for_them() -> None:
+    """This process did not read for so long that the data plane had to choose."""
+    plane = Plane(2 * COUNTERS_PER_REPORT)
+    plane.deaf_to = 2
+    async with conversation(plane) as (remote, _):
+        published: list[Report] = []
+        remote.subscribe(published.append)
+        lost = asyncio.ensure_future(remote.counters())
+        await asyncio.sleep(0)
+        remote.submit(QueryCounters())
+        assert await remote.counters((1001,)) == plane.known[1:2]
+        with pytest.raises(ConnectionError, match="lost"):
+            await lost
+        assert published == []
 
 
 def test_the_ends_of_a_channel_keep_datagrams_apart() -> None:

@@ -68,6 +68,7 @@ def child_sas(draw: st.DrawFn) -> ChildSa:
 
 
 counts = st.integers(0, 2**64 - 1)
+numbers = st.integers(0, 2**32 - 1)
 child_counters = st.builds(
     ChildCounters, spis, counts, counts, counts, counts, counts, counts, st.none() | st.floats(0, 1e9)
 )
@@ -76,14 +77,14 @@ orders: st.SearchStrategy[Order] = st.one_of(
     st.builds(Install, child_sas(), halves),
     st.builds(Remove, spi_tuples),
     st.builds(UpdatePath, spi_tuples, paths()),
-    st.builds(QueryCounters, spi_tuples),
-    st.builds(QueryDatabases, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    st.builds(QueryCounters, spi_tuples, numbers),
+    st.builds(QueryDatabases, numbers, numbers),
 )
 reports: st.SearchStrategy[Report] = st.one_of(
     st.builds(InstallFailed, spis, st.text(max_size=200)),
     st.builds(Expired, spis, st.booleans()),
     st.builds(PathObserved, spis, paths()),
-    st.builds(Counters, st.lists(child_counters, max_size=5).map(tuple)),
+    st.builds(Counters, st.lists(child_counters, max_size=5).map(tuple), numbers, st.booleans()),
 )
 
 

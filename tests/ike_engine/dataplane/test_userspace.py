@@ -31,7 +31,7 @@ from ike_engine.dataplane.interface import (
     Report,
     UpdatePath,
 )
-from ike_engine.dataplane.order_messages import decode, encode
+from ike_engine.dataplane.order_messages import SPIS_PER_ORDER, decode, encode
 from ike_engine.dataplane.userspace import BURST, EspProcess, runs
 from ike_engine.path import Address, Path
 from tests.ike_engine.dataplane.samples import SUITES, child_sa, inner
@@ -345,6 +345,22 @@ def test_rubbish_on_the_channel_is_survived(bench: Bench) -> None:
     bench.channel.send(b"rubbish")
     bench.channel.send(encode(Expired(300, hard=True)))
     assert bench.counters() == ()
+
+
+def test_a_gateway_that_is_slow_to_read_a_long_answer_stops_no_packet_and_loses_nothing(bench: Bench) -> None:
+    child = bench.child()
+    bench.install(child)
+    asked = (child.inbound_spi,) * SPIS_PER_ORDER  # takes more room than the channel has
+    bench.order(QueryCounters(asked, number=7), UpdatePath((child.inbound_spi,), child.path))
+    bench.tun.send(TO_CLIENT)
+    assert ClientEnd(bench, child).receive() == (1, TO_CLIENT)
+    answered: list[int] = []
+    while len(answered) < len(asked):
+        part = bench.report()
+        assert isinstance(part, Counters)
+        answered += [each.inbound_spi for each in part.children]
+        assert (part.number, part.last) == (7, len(answered) == len(asked))
+    assert len(bench.counters()) == 1
 
 
 def test_an_address_that_cannot_be_reached_stops_nothing(bench: Bench) -> None:
