@@ -35,9 +35,12 @@ _CONFIGURED: Final = (
     models.Setting,
 )
 _LIVED: Final = (models.Session, models.Event, models.Refusal, models.Throttle, models.SecondFactor, models.Node)
+_TRUSTED: Final = (models.Administrator, models.SignIn)
 
-TOPICS: Final = frozenset(model.__tablename__ for model in (*_CONFIGURED, *_LIVED))
-"""What gateways follow, and what they write: pages follow both."""
+TRUST: Final = frozenset(model.__tablename__ for model in _TRUSTED)
+"""Who may look at the panel: a page that somebody left open ends with the right to it."""
+TOPICS: Final = TRUST | frozenset(model.__tablename__ for model in (*_CONFIGURED, *_LIVED))
+"""What gateways follow, what they write, and who may look: pages follow all of it."""
 _CHANNEL: Final = "coati"
 _TOUCHED: Final = "coati_topics"
 

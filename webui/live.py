@@ -126,7 +126,8 @@ async def _events(streams: Signals, allowed: Callable[[], Awaitable[bool]]) -> A
     looked = time.monotonic()
     async with aclosing(streams.listen()) as changed:
         async for topics in changed:
-            if time.monotonic() - looked > _LOOK_SECONDS:
+            # A sign-in that is ended is news of its own; one that ends by its age is noticed by looking.
+            if topics & changes.TRUST or time.monotonic() - looked > _LOOK_SECONDS:
                 if not await allowed():
                     yield f"event: {SIGNED_OUT}\ndata:\n\n"
                     return

@@ -5,11 +5,13 @@ Where the API answers with a problem document, people get a page.
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 
 from appliance import api, problems
 from appliance.installation import Installation
@@ -30,6 +32,7 @@ def create(installation: Installation) -> FastAPI:
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     app.add_middleware(GZipMiddleware)
     app.add_middleware(Guard)
+    app.add_exception_handler(ClientDisconnect, _to_nobody)
     app.add_exception_handler(SignInNeeded, to_sign_in)
     app.add_exception_handler(ProofNeeded, to_proof)
     app.add_exception_handler(ToBeConfirmed, show_preview)
@@ -37,6 +40,11 @@ def create(installation: Installation) -> FastAPI:
     for failure, answer in problems.HANDLERS.items():
         app.add_exception_handler(failure, _as_page(answer))
     return app
+
+
+def _to_nobody(_request: Request, _gone: Exception) -> Response:
+    """A browser went away while it sent a form: nobody hears the answer, and nothing is wrong here."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 def _as_page(answer: Callable[[Request, Exception], JSONResponse]) -> Callable[[Request, Exception], Response]:

@@ -27,6 +27,8 @@ from ike_engine.secret import Secret
 COOKIE: Final = "__Host-coati"
 LIVE: Final = "coati-live"
 """The header of requests that a live page makes by itself (``ui.live``)."""
+AWAITED: Final = "__Host-coati-awaited"
+"""What a page has the browser keep while it waits for a page or a file (``static/progress.js``)."""
 PROVIDER_TICKET: Final = "__Host-coati-provider"
 TICKET: Final = "__Host-coati-ticket"
 """What a sign-in that takes several steps is known by meanwhile."""
@@ -87,6 +89,9 @@ def _protect(request: Request, headers: MutableHeaders) -> None:
         headers["Cache-Control"] = _FOR_EVER if "v" in request.query_params else "no-cache"
     else:
         headers.setdefault("Cache-Control", "no-store")
+    if AWAITED in request.cookies and headers.get("content-disposition", "").startswith("attachment"):
+        # A page that is left tells by that; one that stays, because a file came, is told.
+        headers.append("Set-Cookie", f"{AWAITED}=; Max-Age=0; Path=/; Secure; SameSite=Strict")
 
 
 def _foreign(request: Request) -> bool:

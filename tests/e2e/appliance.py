@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -103,6 +104,13 @@ class Appliance:
                 time.sleep(0.05)
             else:
                 return
+
+    def pause(self) -> None:
+        """Have it answer nothing until ``go_on``."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def log(self) -> str:
         return (self._log / "web.log").read_text()

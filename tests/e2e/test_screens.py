@@ -113,7 +113,7 @@ LONG = (
 )
 
 
-def _addresses(page: Page) -> dict[str, str]:
+def addresses(page: Page) -> dict[str, str]:
     page.goto("/sessions")
     session = page.locator("tbody tr[id^=s]").first.get_attribute("id")
     page.goto("/sessions?which=ended")
@@ -148,7 +148,7 @@ def test_every_page_on_a_workstation(
     SCREENS.mkdir(parents=True, exist_ok=True)
     wrong = []
     page = open_page(viewport=WORKSTATION, color_scheme=scheme, bypass_csp=True)
-    for name, path in _addresses(page).items():
+    for name, path in addresses(page).items():
         page.goto(path)
         page.screenshot(path=SCREENS / f"{name}-{scheme}.png", full_page=True)
         found = Axe().run(page)
@@ -161,7 +161,7 @@ def test_every_page_on_a_phone(furnished: Appliance, open_page: Callable[..., Pa
     SCREENS.mkdir(parents=True, exist_ok=True)
     page = open_page(viewport=PHONE)
     too_wide = []
-    for name, path in _addresses(page).items():
+    for name, path in addresses(page).items():
         page.goto(path)
         page.screenshot(path=SCREENS / f"{name}-phone.png", full_page=True)
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):

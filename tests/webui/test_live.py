@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from appliance import changes, models
+from appliance.administrators import signing_in
 from appliance.installation import Actor, Installation
 from appliance.logs.record import Record
 from appliance.models.columns import now
@@ -17,6 +18,7 @@ from appliance.settings import Settings
 from tests.webui.signing_in import sign_in
 from webui import live
 from webui.live import LOG, Signals
+from webui.security import COOKIE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,30 @@ async def test_a_stream_says_when_its_sign_in_is_over_and_ends(data_dir: Path, m
             said = [lines async for lines in live._events(signals, allowed)]
     assert len(said) == 2
     assert said[-1] == "event: signed-out\ndata:\n\n"
+
+
+async def test_a_sign_in_that_is_ended_ends_its_streams_without_waiting_for_a_look(
+    browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_LOOK_SECONDS", 3_600.0)
+    await sign_in(browser)
+    here, cookie = browser.installation, browser.cookies[COOKIE]
+    asked = 0
+
+    async def allowed() -> bool:
+        nonlocal asked
+        asked += 1
+        return await signing_in.signed_in(here, cookie, used=False) is not None
+
+    said: list[str] = []
+    async with asyncio.timeout(60):
+        async for lines in live._events(Signals(here.database, here.settings.data_dir), allowed):
+            said.append(lines)
+            if asked == 1:
+                async with here.transaction(Actor("a test")) as work:
+                    await signing_in.revoke(work, "admin")
+    assert said[-1] == "event: signed-out\ndata:\n\n"
+    assert asked == 2
 
 
 async def test_a_page_that_follows_by_itself_is_no_sign_of_anybody(browser: httpx2.AsyncClient) -> None:

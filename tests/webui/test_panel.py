@@ -16,6 +16,7 @@ from appliance.installation import Actor
 from appliance.logs.record import Record
 from appliance.models.columns import now
 from tests.webui.signing_in import sign_in
+from webui import panel
 
 if TYPE_CHECKING:
     import httpx2
@@ -198,6 +199,49 @@ async def test_lists_are_exported_whole_and_without_formulas(browser: httpx2.Asy
     assert [row["user"] for row in rows] == ["'=cmd", "bob"]
     assert [each["user"] for each in (await browser.get("/sessions?format=json&text=bo")).json()] == ["bob"]
     assert (await browser.get("/sessions?format=xml")).status_code == 422
+
+
+async def test_who_waits_for_a_file_is_told_that_it_came(browser: httpx2.AsyncClient) -> None:
+    """By the cookie that the page set: a page that comes needs no word, and who asked for none gets none."""
+    await sign_in(browser)
+    assert not (await browser.get("/users?format=csv")).headers.get_list("set-cookie")
+    browser.cookies.set("__Host-coati-awaited", "a-ticket")
+    assert not (await browser.get("/users")).headers.get_list("set-cookie")
+    for file in ("/users?format=csv", "/ca.pem", "/logs?format=text", "/client-profiles/file?user=x"):
+        answer = await browser.get(file)
+        told = [each for each in answer.headers.get_list("set-cookie") if "__Host-coati-awaited=;" in each]
+        assert len(told) == ("content-disposition" in answer.headers), file
+    browser.cookies.delete("__Host-coati-awaited")
+
+
+async def test_a_browser_that_goes_away_while_it_sends_is_no_fault(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "server": ("coati.test", 443),
+        "client": ("198.51.100.1", 1),
+        "path": "/users",
+        "query_string": b"",
+        "headers": [
+            (b"host", b"coati.test"),
+            (b"sec-fetch-site", b"same-origin"),
+            (b"content-type", b"application/x-www-form-urlencoded"),
+            (b"cookie", f"__Host-coati={browser.cookies['__Host-coati']}".encode()),
+        ],
+    }
+    said = []
+
+    async def gone() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        said.append(message.get("status"))
+
+    await panel.create(browser.installation)(scope, gone, send)
+    assert said[0] == 400
 
 
 async def test_signing_in_leads_to_where_one_wanted_to_go(browser: httpx2.AsyncClient) -> None:

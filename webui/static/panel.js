@@ -11,8 +11,11 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
 const dialog = find("#dialog");
 
 async function ask(address) {
-  await htmx.ajax("GET", address, { target: "#dialog-content", swap: "innerHTML" });
-  dialog.showModal();
+  const content = find("#dialog-content");
+  content.replaceChildren();
+  await htmx.ajax("GET", address, { target: content, swap: "innerHTML" });
+  if (content.childElementCount) dialog.showModal();
+  else location.assign(address); // it did not come: the browser says why
 }
 
 document.addEventListener("click", (event) => {

@@ -1,0 +1,48 @@
+"""Every link of the panel that gives a file gives it, whole and under its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.test_screens import addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from tests.e2e.appliance import Appliance
+
+AMONG_THEM = (
+    *("/ca.pem", "/ca.cer", "/crl/", "/client-profiles/file", "/backups/", "/certificates/requests/", "/logs"),
+    *("/sessions", "/history", "/refusals", "/users", "/audit"),
+)
+
+
+@pytest.mark.timeout(900)
+def test_every_link_that_gives_a_file(furnished: Appliance, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    where: dict[str, str] = {}
+    for path in addresses(page).values():
+        page.goto(path)
+        for href in page.locator("main a[href]").evaluate_all("links => links.map((link) => link.href)"):
+            if href.startswith(furnished.url):
+                where.setdefault(href.partition("#")[0], path)
+    files = {
+        href: answer.headers["content-disposition"]
+        for href in where
+        if "content-disposition" in (answer := page.request.get(href, max_redirects=0)).headers
+    }
+    for href, disposition in files.items():
+        page.goto(where[href])
+        link = page.locator("main a[href]").evaluate_all("(links, to) => links.findIndex((a) => a.href === to)", href)
+        with page.expect_download() as started:
+            page.locator("main a[href]").nth(link).evaluate("link => link.click()")
+        assert started.value.failure() is None, href
+        assert disposition == f'attachment; filename="{started.value.suggested_filename}"'
+        assert started.value.path().stat().st_size, href
+    for path in AMONG_THEM:
+        assert any(urlsplit(href).path.startswith(path) for href in files), path
