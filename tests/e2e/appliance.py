@@ -21,6 +21,8 @@ from pydantic import SecretStr
 from sqlalchemy import delete, update
 
 from appliance import first_start, models
+from appliance.certificates import requests
+from appliance.certificates.schemas import NewRequest
 from appliance.groups import service as groups
 from appliance.groups.schemas import NewGroup
 from appliance.installation import Actor, Installation, Transaction
@@ -156,6 +158,7 @@ class Appliance:
             record.close()
             await groups.add(work, NewGroup(name="staff", description="Who works here", policy=policy))
             await users.change(work, "alice", UserChange(group="staff"))
+            await requests.make(work, NewRequest(purpose=models.CertificatePurpose.PANEL))
             await realms.add(work, NewRealm(name="corp", kind=models.RealmKind.RADIUS, enabled=False))
             seen = {"node": "gw-1", "peer_address": "198.51.100.7", "peer_port": 4500, "profile": "default"}
             for number, kind in enumerate(models.EventKind):
@@ -180,6 +183,7 @@ class Appliance:
             for name in [each.name for each in (await realms.page(work)).items if each.name != "local"]:
                 await realms.remove(work, name)
             for model in (
+                models.CertificateRequest,
                 models.Command,
                 models.Event,
                 models.Throttle,

@@ -32,17 +32,17 @@ def test_every_link_that_gives_a_file(furnished: Appliance, open_page: Callable[
             if href.startswith(furnished.url):
                 where.setdefault(href.partition("#")[0], path)
     files = {
-        href: answer.headers["content-disposition"]
+        href: (answer.headers["content-disposition"], bool(answer.body()))
         for href in where
         if "content-disposition" in (answer := page.request.get(href, max_redirects=0)).headers
     }
-    for href, disposition in files.items():
+    for href, (disposition, something) in files.items():
         page.goto(where[href])
         link = page.locator("main a[href]").evaluate_all("(links, to) => links.findIndex((a) => a.href === to)", href)
         with page.expect_download() as started:
             page.locator("main a[href]").nth(link).evaluate("link => link.click()")
         assert started.value.failure() is None, href
         assert disposition == f'attachment; filename="{started.value.suggested_filename}"'
-        assert started.value.path().stat().st_size, href
+        assert bool(started.value.path().stat().st_size) == something, href
     for path in AMONG_THEM:
         assert any(urlsplit(href).path.startswith(path) for href in files), path

@@ -206,7 +206,9 @@ def test_who_stops_waiting_can_send_again(furnished: Appliance, page: Page) -> N
     with Slow(page, furnished, "/users/alice$", "POST") as slow:
         beside.press("form[data-guard] button")
         assert beside.works() == ["Save"]
-        beside.tell("document.body.dispatchEvent(new window.KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))")
+        beside.tell(
+            "document.body.dispatchEvent(new window.KeyboardEvent('keydown', { key: 'Escape', bubbles: true }))"
+        )
         beside.rests()
         beside.press("form[data-guard] button")
         assert beside.works() == ["Save"]

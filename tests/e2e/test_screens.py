@@ -49,6 +49,12 @@ PAGES = {
     "user": "/users/alice",
     "user-add": "/users/add",
     "user-import": "/users/import",
+    "session-policy": "/sessions/{session}/policy",
+    "group-add": "/groups/add",
+    "profile-add": "/profiles/add",
+    "pool-add": "/pools/add",
+    "administrator-add": "/administrators/add",
+    "certificate-request": "/certificates/requests/{request}",
     "user-remove": "/users/alice/remove",
     "profiles": "/profiles",
     "profile": "/profiles/default",
@@ -129,10 +135,13 @@ def addresses(page: Page) -> dict[str, str]:
     page.get_by_role("button", name="Make it").click()
     page.wait_for_url("**/backups/coati-*")
     backup = page.url.rpartition("/")[2]
+    page.goto("/certificates/requests")
+    request = page.locator("main a[href^='/certificates/requests/']:not([href$=add])").first.get_attribute("href")
+    assert request is not None
     page.goto("/configuration?noun=user")
     version = page.locator("tbody tr[id^=v]").first.get_attribute("id")
     assert version is not None
-    found = {"version": version[1:], "session": session[1:], "backup": backup}
+    found = {"version": version[1:], "session": session[1:], "backup": backup, "request": request.rpartition("/")[2]}
     found |= {"ended": ended[1:], "refusal": refusal[1:], "password": password[1:]}
     return {name: path.format(**found) for name, path in PAGES.items()}
 
