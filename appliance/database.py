@@ -2,8 +2,11 @@
 
 SQLite (WAL) on one machine, PostgreSQL for several gateways; nothing above this module knows which.
 Errors never show a statement's parameters: password hashes and sealed keys are among them.
-A transaction that will write takes SQLite's write lock when it begins, so that it waits for its
-turn (``busy_timeout``) instead of failing when it turns from reading to writing.
+Transactions that will write take turns: what one decides upon (is another owner left? is this still what
+was seen?) is so until it is committed. SQLite's write lock is taken when one begins, so that it waits for its
+turn (``busy_timeout``) instead of failing when it turns from reading to writing; PostgreSQL has an advisory
+lock for it. Gateways note what happens by statements that decide by themselves (``blocking_engine``), and
+wait for nobody.
 """
 
 import asyncio
@@ -39,9 +42,11 @@ T = TypeVar("T")
 
 _BUSY_MILLISECONDS: Final = 10_000
 _BEGIN: Final = "coati_begin"
-# Any number will do, as long as nobody else locks it in the same database.
+_TO_READ, _TO_WRITE = "BEGIN", "BEGIN IMMEDIATE"
+# Any numbers will do, as long as nobody else locks them in the same database.
 _MIGRATION_LOCK: Final = 7_305_805_437_236
 _COPIES_KEPT: Final = 3
+_TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(7305805437237)"
 
 
 class _LettingGo(sqlite3.Connection):
@@ -64,12 +69,12 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._writers = async_sessionmaker(
-            engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"}), class_=AsyncSession, expire_on_commit=False
+            engine.execution_options(**{_BEGIN: _TO_WRITE}), class_=AsyncSession, expire_on_commit=False
         )
+        # SQLite's readers see one moment anyway.
+        moment = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = async_sessionmaker(
-            engine.execution_options(**{_BEGIN: "BEGIN", "postgresql_readonly": True}),
-            class_=AsyncSession,
-            expire_on_commit=False,
+            engine.execution_options(**{_BEGIN: _TO_READ}, **moment), class_=AsyncSession, expire_on_commit=False
         )
 
     @classmethod
@@ -77,7 +82,9 @@ class Database:
         """Open (lazily) the database that ``Settings.effective_database_url`` names."""
         parsed = make_url(url.get_secret_value())
         if parsed.get_backend_name() != "sqlite":
-            return cls(create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True))
+            engine = create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+            event.listen(engine.sync_engine, "begin", _begin_postgresql)
+            return cls(engine)
         engine = create_async_engine(
             parsed, pool_size=8, max_overflow=8, hide_parameters=True, connect_args={"factory": _LettingGo}
         )
@@ -128,7 +135,7 @@ class Database:
 
     async def rework(self, work: Callable[[Connection], T]) -> T:
         """Have ``work`` change the tables themselves, all or nothing; one process at a time."""
-        writer = self.engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+        writer = self.engine.execution_options(**{_BEGIN: _TO_WRITE})
         async with self._sole_migrator(), writer.connect() as connection:
             done = await connection.run_sync(work)
             await connection.commit()
@@ -164,7 +171,7 @@ def blocking_engine(url: SecretStr, *, writes: bool) -> Engine:
     if not writes:
         return engine
     event.listen(engine, "begin", _begin_sqlite)
-    return engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+    return engine.execution_options(**{_BEGIN: _TO_WRITE})
 
 
 def newest_revision() -> str:
@@ -248,4 +255,9 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+    connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, _TO_READ))
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get(_BEGIN) == _TO_WRITE:
+        connection.exec_driver_sql(_TAKE_TURN)

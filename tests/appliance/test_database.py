@@ -115,6 +115,16 @@ async def test_a_snapshot_keeps_nothing(database: Database) -> None:
         assert await session.scalar(select(func.count()).select_from(models.User)) == 0
 
 
+async def test_a_snapshot_is_of_one_moment(database: Database) -> None:
+    async with database.snapshot() as session:
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 0
+        async with database.transaction() as other:
+            other.add(models.User(name="alice", password_hash="x"))
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 0
+    async with database.snapshot() as session:
+        assert await session.scalar(select(func.count()).select_from(models.User)) == 1
+
+
 async def test_writers_wait_for_each_other(database: Database) -> None:
     async def add(number: int) -> None:
         async with database.transaction() as session:
@@ -125,7 +135,9 @@ async def test_writers_wait_for_each_other(database: Database) -> None:
 
     await asyncio.gather(*(add(number) for number in range(12)))
     async with database.snapshot() as session:
-        assert await session.scalar(select(func.count()).select_from(models.User)) == 12
+        seen = await session.scalars(select(models.User.full_name))
+    # What a writer decides upon is so until it has committed: nobody saw what another was about to change.
+    assert sorted(map(int, seen)) == list(range(12))
 
 
 async def test_a_connection_that_is_closed_in_the_middle_lets_others_write(database: Database) -> None:

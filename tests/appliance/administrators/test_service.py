@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -152,6 +153,20 @@ async def test_an_owner_is_always_left(alice: Installation) -> None:
         await service.remove(work, "alice")
         with pytest.raises(InUse):
             await service.remove(work, "bob")
+
+
+async def test_two_owners_who_remove_each_other_do_not_both_succeed(alice: Installation) -> None:
+    async with alice.transaction(HERE) as work:
+        await service.add(work, new("bob"))
+
+    async def remove(name: str) -> None:
+        async with alice.transaction(HERE) as work:
+            await service.remove(work, name)
+
+    done = await asyncio.gather(remove("alice"), remove("bob"), return_exceptions=True)
+    assert sorted(type(each) for each in done if each is not None) == [InUse]
+    async with alice.snapshot() as work:
+        assert (await service.page(work)).total == 1
 
 
 async def test_a_role_says_what_one_may_do(alice: Installation) -> None:

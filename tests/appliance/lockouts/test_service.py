@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from appliance.errors import NotFound
+from appliance.installation import Actor
 from appliance.lockouts import rules, service
 from appliance.lockouts.rules import Counted, Door, Subject
 from appliance.lockouts.schemas import Lifting, LockoutFilter
@@ -17,7 +19,7 @@ from appliance.models import AuditEntry, Throttle
 from appliance.models.columns import now
 
 if TYPE_CHECKING:
-    from appliance.installation import Transaction
+    from appliance.installation import Installation, Transaction
 
 SOURCE = "192.0.2.1"
 
@@ -42,6 +44,16 @@ async def test_the_wait_grows_up_to_a_bound_and_is_forgiven(work: Transaction) -
     assert [row.failures for row in rows] == [1, 1]
     await service.succeeded(work.session, Door.PANEL, "bob", SOURCE, at)
     assert (await service.page(work, LockoutFilter(all=True))).total == 0
+
+
+async def test_failures_at_the_same_time_are_all_counted(installation: Installation) -> None:
+    async def fail_once() -> None:
+        async with installation.transaction(Actor("a test")) as work:
+            await service.failed(work.session, Door.PANEL, "bob", SOURCE, now())
+
+    await asyncio.gather(*(fail_once() for _ in range(8)))
+    async with installation.snapshot() as work:
+        assert [row.failures for row in await work.session.scalars(select(Throttle))] == [8, 8]
 
 
 @pytest.mark.parametrize(
