@@ -92,7 +92,9 @@ def _csv(items: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, list | dict):
-        return " ".join(map(str, value)) if isinstance(value, list) else pretty(value)
+    if isinstance(value, list):
+        value = " ".join(map(str, value))
+    elif isinstance(value, dict):
+        value = pretty(value)
     # What a client says of itself must not run as a formula when a spreadsheet opens the file.
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

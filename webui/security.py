@@ -5,6 +5,7 @@ what does not come from our own pages may change nothing. The API's bearer token
 authority, so its routes are exempt.
 """
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -43,6 +44,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+# Browsers take what stands behind // or /\ for a host, and leave out tabs and ends of lines before they look.
+_OWN_PATH: Final = re.compile(r"/(?![/\\])[^\x00-\x1f]*\Z")
 _FILLING_IN: Final = timedelta(minutes=30)
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -104,7 +107,7 @@ def _foreign(request: Request) -> bool:
 
 def own_path(path: str) -> str:
     """Give where to go next if it is a page of ours, else the overview."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/"
+    return path if _OWN_PATH.match(path) else "/"
 
 
 def to_sign_in(request: Request, _error: Exception) -> Response:

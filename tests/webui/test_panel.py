@@ -194,9 +194,12 @@ async def test_a_part_of_the_page_is_given_to_a_script(browser: httpx2.AsyncClie
 async def test_lists_are_exported_whole_and_without_formulas(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     await a_session(browser, "=cmd")
-    await a_session(browser, "bob")
+    number = await a_session(browser, "bob")
+    async with browser.installation.transaction(Actor("a test")) as work:
+        (await work.session.get_one(models.Session, number)).vendor_ids = ("=cmd|x", "DPD")
     rows = list(csv.DictReader(io.StringIO((await browser.get("/sessions?format=csv&sort=user")).text)))
     assert [row["user"] for row in rows] == ["'=cmd", "bob"]
+    assert rows[1]["vendor_ids"] == "'=cmd|x DPD"
     assert [each["user"] for each in (await browser.get("/sessions?format=json&text=bo")).json()] == ["bob"]
     assert (await browser.get("/sessions?format=xml")).status_code == 422
 
@@ -252,6 +255,9 @@ async def test_signing_in_leads_to_where_one_wanted_to_go(browser: httpx2.AsyncC
         "/sessions?which=all": "/sessions?which=all",
         "//evil.test/": "/",
         "https://evil.test": "/",
+        "/\\evil.test": "/",
+        "/\t/evil.test": "/",
+        "/\r\n/evil.test": "/",
     }.items():
         assert (await browser.post("/sign-in", data={**who, "next": wanted})).headers["location"] == given
 
