@@ -16,6 +16,9 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    SecretStr,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -71,6 +74,20 @@ _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]")
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 Since = Annotated[Moment | None, Field(description="Only from this moment on, for example 2026-01-31T08:00:00Z.")]
 Until = Annotated[Moment | None, Field(description="Only before this moment.")]
+
+
+def _as_typed(password: object, judge: ValidatorFunctionWrapHandler) -> object:
+    if not isinstance(password, str):
+        return judge(password)
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise ValueError("this is not text") from None
+    return SecretStr(password)
+
+
+Password = Annotated[SecretStr, WrapValidator(_as_typed)]
+"""A password or passphrase with the blanks at its ends: a VPN client and the next form send them, too."""
 
 
 class SortableBy:

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from appliance.models import Role
 from appliance.names import PlainName
-from appliance.schema import Filter, Schema, SortableBy
+from appliance.schema import Filter, Password, Schema, SortableBy
 
 WhatOneMay = Annotated[Role, Field(description="owner: everything; operator: runs the place; auditor: looks.")]
 
@@ -17,7 +17,7 @@ class AdministratorChange(Schema):
 
     role: WhatOneMay = Role.OWNER
     enabled: bool = True
-    password: Annotated[SecretStr | None, Field(description="A new one signs the administrator out everywhere.")] = None
+    password: Annotated[Password | None, Field(description="A new one signs the administrator out everywhere.")] = None
 
 
 class AdministratorDefinition(AdministratorChange):
@@ -30,7 +30,7 @@ class NewAdministrator(AdministratorDefinition):
     """An administrator to be."""
 
     name: PlainName
-    password: SecretStr
+    password: Password
 
 
 class AdministratorFilter(Filter):

@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from appliance.schema import Schema
+from appliance.schema import Password, Schema
 
 
 class Passphrase(Schema):
     """What a backup is encrypted under. Whoever loses it has no backup."""
 
-    passphrase: SecretStr
+    passphrase: Password
 
 
 class BackupView(Schema):

@@ -10,7 +10,7 @@ from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import LEAF_DAYS, KeyKind
 from appliance.models import CertificatePurpose, RevocationCheck, RevocationReason
 from appliance.names import PlainName
-from appliance.schema import Filter, Schema
+from appliance.schema import Filter, Password, Schema
 
 LEAST_PASSPHRASE: Final = 8
 _LONGEST_LIFE_DAYS: Final = 3650
@@ -95,7 +95,7 @@ class CertificateExport(Schema):
     format: FileFormat = FileFormat.PKCS12
     with_key: Annotated[bool, Field(description="The private key too; encrypted under the passphrase.")] = True
     passphrase: Annotated[
-        Annotated[SecretStr, AfterValidator(_passphrase)] | None, Field(description="Encrypts the private key.")
+        Annotated[Password, AfterValidator(_passphrase)] | None, Field(description="Encrypts the private key.")
     ] = None
 
 
@@ -104,7 +104,7 @@ class CertificateImport(Schema):
 
     purpose: CertificatePurpose
     content: Annotated[Base64Bytes, Field(description="PEM, DER or PKCS#12, in base64; intermediates and root too.")]
-    passphrase: SecretStr = SecretStr("")
+    passphrase: Password = SecretStr("")
     owner: Annotated[str, Field(description="Login name, for purpose user.")] = ""
 
 
@@ -185,7 +185,7 @@ class AuthorityImport(AuthorityChange):
 
     name: PlainName
     content: Annotated[Base64Bytes, Field(description="PEM, DER or PKCS#12, in base64.")]
-    passphrase: SecretStr = SecretStr("")
+    passphrase: Password = SecretStr("")
 
 
 class AuthorityView(Schema):

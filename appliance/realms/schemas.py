@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from appliance.models import RealmKind
 from appliance.names import PlainName
-from appliance.schema import Filter, Schema, SortableBy
+from appliance.schema import Filter, Password, Schema, SortableBy
 
 
 class RealmChange(Schema):
@@ -52,7 +52,7 @@ class RealmTrial(Schema):
     user: Annotated[str, Field(max_length=256, description="Log this user in; empty: only see whether it answers.")] = (
         ""
     )
-    password: Annotated[SecretStr | None, Field(description="The user's password.")] = None
+    password: Annotated[Password | None, Field(description="The user's password.")] = None
     profile: Annotated[str, Field(max_length=128, description="As if a client of this profile had come.")] = ""
     node: Annotated[str, Field(max_length=128, description="The gateway to test it; empty: one that serves.")] = ""
 

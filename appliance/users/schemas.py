@@ -5,11 +5,11 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
 from appliance.names import PlainName
 from appliance.policy.attributes import NOTHING_SAID, AccessPolicy, Said
-from appliance.schema import Filter, Moment, Schema, SortableBy
+from appliance.schema import Filter, Moment, Password, Schema, SortableBy
 
 # ``\`` and ``/`` belong to ``REALM\user``; the others cannot be typed into some client or file of one.
 _NOT_IN_NAMES = re.compile(r"[\s\x00-\x1f\x7f\\/:,;\"'`<>|&*?%#=]")
@@ -55,14 +55,14 @@ class NewUser(_Settings):
     """A user to be."""
 
     name: Annotated[LoginName, Field(description="Login name; upper and lower case are the same.")]
-    password: SecretStr
+    password: Password
 
 
 class UserChange(_Settings):
     """What to change; what is left out stays."""
 
     password: Annotated[
-        SecretStr | None, Field(description="A new one; it ends must_change_password, unless that is given too.")
+        Password | None, Field(description="A new one; it ends must_change_password, unless that is given too.")
     ] = None
 
 

@@ -37,6 +37,17 @@ async def test_a_user_is_stored_with_a_hash_that_verifies(work: Transaction) -> 
     assert await passwords.verify(row.password_hash, GOOD.get_secret_value())
 
 
+async def test_a_password_has_the_blanks_that_were_typed(work: Transaction) -> None:
+    typed = " correct horse battery  "
+    await service.add(work, NewUser.model_validate_json(f'{{"name": "alice", "password": "{typed}"}}'))
+    row = (await work.session.scalars(select(User))).one()
+    assert await passwords.verify(row.password_hash, typed)
+    await service.change(work, "alice", UserChange.model_validate({"password": f"{typed} "}))
+    assert await passwords.verify(row.password_hash, f"{typed} ")
+    with pytest.raises(ValidationError, match="not text"):
+        UserChange.model_validate({"password": "half a surrogate pair \ud800"})
+
+
 async def test_names_are_one_however_they_are_written(work: Transaction) -> None:
     await service.add(work, NewUser(name="alice", password=GOOD))
     with pytest.raises(AlreadyExists) as refused:
