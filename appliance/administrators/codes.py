@@ -55,9 +55,8 @@ async def spend(installation: Installation, name: str, code: str, visitor: Visit
         TooManyAttempts: the source or the account has to wait.
         Unauthenticated: the code is wrong or was used before.
     """
-    async with installation.snapshot() as work:
-        await signing_in.refuse_if_waiting(work, name, visitor)
     async with installation.transaction(Actor(f"administrator {name}", visitor.source)) as work:
+        await signing_in.refuse_if_waiting(work, name, visitor)
         factor = await factors.find(work.session, repository.PANEL, name, to_change=True)
         if factor is not None and factor.confirmed_at is not None and second_factors.spend(work, factor, code):
             return
@@ -77,9 +76,10 @@ async def sign_in(installation: Installation, ticket: str, code: str, visitor: V
         if ceremony is None:
             raise Unauthenticated("that took too long", remedy="sign in again")
         administrator = await work.session.get_one(Administrator, ceremony.administrator_id)
-        await signing_in.refuse_if_waiting(work, administrator.name, visitor)
     # A wrong code has to be on record although the request fails: so the transaction ends well in either case.
     async with installation.transaction(Actor(f"administrator {administrator.name}", visitor.source)) as work:
+        # Here and not before: of many that come at once, the first few are judged.
+        await signing_in.refuse_if_waiting(work, administrator.name, visitor)
         factor = await factors.find(work.session, repository.PANEL, administrator.name, to_change=True)
         good = factor is not None and factor.confirmed_at is not None and second_factors.spend(work, factor, code)
         if good and administrator.enabled and await ceremonies.end(work.session, PURPOSE, ticket):

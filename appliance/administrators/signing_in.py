@@ -97,14 +97,16 @@ async def prove(installation: Installation, name: str, password: SecretStr, visi
     good = await passwords.verify(
         administrator.password_hash if administrator is not None and known else None, password.get_secret_value()
     )
-    if administrator is not None and good:
-        old = administrator.password_hash or ""
-        if (anew := await passwords.made_anew(old, password.get_secret_value())) is not None:
-            async with installation.transaction(actor) as work:
-                await repository.keep_hash(work.session, administrator.id, old, anew)
-        return administrator
+    old = (administrator.password_hash if administrator is not None else None) or ""
+    anew = await passwords.made_anew(old, password.get_secret_value()) if good else None
     # The failure has to be on record although the request fails: a transaction of its own.
     async with installation.transaction(actor) as work:
+        # Others may have failed while this one was judged: to ask many times at once gains a guesser nothing.
+        await refuse_if_waiting(work, name, visitor)
+        if administrator is not None and good:
+            if anew is not None:
+                await repository.keep_hash(work.session, administrator.id, old, anew)
+            return administrator
         await lockouts.failed(work.session, Door.PANEL, name, visitor.source, now())
     raise Unauthenticated("wrong name or password")
 

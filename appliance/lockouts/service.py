@@ -64,8 +64,9 @@ async def failed(session: AsyncSession, door: Door, account: str, source: str, a
 
 
 async def succeeded(session: AsyncSession, door: Door, account: str, source: str, at: datetime) -> None:
-    """Forget the failures of who has the right password."""
-    for row in await repository.find(session, rules.subjects(door, account, source)):
+    """Forget the failures of who has the right password; those of the network stay, as with gateways."""
+    theirs = [subject for subject in rules.subjects(door, account, source) if subject.account]
+    for row in await repository.find(session, theirs):
         _write(row, rules.forgiven(at))
 
 

@@ -78,19 +78,19 @@ async def change_password(
     hashed = user.password_hash if user is not None else None
     good = await passwords.verify(hashed, present.get_secret_value())
     async with installation.transaction(actor(who, source)) as work:
-        if user is not None and good:
-            if present.get_secret_value() == new.get_secret_value():
-                raise Invalid("this is the present password", field="new")
-            try:
-                await users.change(work, who.user, UserChange(password=new))
-            except Invalid as error:
-                raise Invalid(
-                    str(error), field="new", remedy="several words that nobody would guess are good"
-                ) from None
-            await repository.remove_of(work.session, user.id, but=signing_in.digest(cookie))
-            return
-        await lockouts.failed(work.session, Door.VPN, who.user, source, now())
-    raise Invalid("this is not the present password", field="present")
+        await signing_in.refuse_if_waiting(work, who.user, source)  # others may have failed while this one was judged
+        if user is None or not good:
+            await lockouts.failed(work.session, Door.VPN, who.user, source, now())
+    if user is None or not good:
+        raise Invalid("this is not the present password", field="present")
+    if present.get_secret_value() == new.get_secret_value():
+        raise Invalid("this is the present password", field="new")
+    async with installation.transaction(actor(who, source)) as work:
+        try:
+            await users.change(work, who.user, UserChange(password=new))
+        except Invalid as error:
+            raise Invalid(str(error), field="new", remedy="several words that nobody would guess are good") from None
+        await repository.remove_of(work.session, user.id, but=signing_in.digest(cookie))
 
 
 async def enrol(work: Transaction, who: Visitor) -> Enrolment:

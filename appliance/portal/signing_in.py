@@ -104,6 +104,8 @@ async def _judge_here(installation: Installation, user: User | None, password: S
     anew = await passwords.made_anew(hashed, password.get_secret_value()) if hashed is not None and good else None
     # The failure has to be on record although the request fails: a transaction of its own.
     async with installation.transaction(browser.actor) as work:
+        # Others may have failed while this one was judged: to ask many times at once gains a guesser nothing.
+        await refuse_if_waiting(work, browser.login, browser.source)
         realm = next((row.name for row in await repository.realms(work.session) if row.kind is RealmKind.LOCAL), None)
         if user is not None and realm is not None and good:
             if hashed is not None and anew is not None:
@@ -180,6 +182,7 @@ async def show_code(installation: Installation, cookie: str, code: str, source: 
         await _answer(installation, cookie, asked, SecretStr(code), browser)
         return
     async with installation.transaction(acting(who.login, source)) as work:
+        await refuse_if_waiting(work, name, source)  # of many that come at once, the first few are judged
         row, _ = await _find(work, cookie)
         factor = await second_factors_repository.find(work.session, who.realm, who.user.lower(), to_change=True)
         if factor is None or second_factors.spend(work, factor, code):

@@ -1,11 +1,12 @@
 import asyncio
 from datetime import timedelta
 
+import pyotp
 import pytest
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import func, select, update
 
-from appliance.administrators import service, signing_in
+from appliance.administrators import codes, service, signing_in
 from appliance.administrators.schemas import AdministratorChange, AdministratorDefinition, NewAdministrator
 from appliance.administrators.signing_in import Visitor
 from appliance.errors import AlreadyExists, InUse, Invalid, NotFound, TooManyAttempts, Unauthenticated
@@ -114,6 +115,30 @@ async def test_who_guesses_has_to_wait_and_others_have_not(alice: Installation) 
         await sign_in(alice, GOOD, source="192.0.2.200")
     assert 1 <= refused.value.retry_after_seconds <= 2
     assert await sign_in(alice, GOOD, source="198.51.100.1")
+
+
+async def test_to_guess_many_times_at_once_gains_nothing(alice: Installation) -> None:
+    guesses = [WRONG] * 30 + [GOOD]  # judged in this order
+    done = await asyncio.gather(*(sign_in(alice, guess) for guess in guesses), return_exceptions=True)
+    assert sum(isinstance(each, Unauthenticated) for each in done) <= 10
+    assert isinstance(done[-1], TooManyAttempts)
+
+
+async def test_to_guess_many_codes_at_once_gains_nothing(alice: Installation) -> None:
+    async with alice.transaction(HERE) as work:
+        seed = (await codes.enrol(work, "alice")).seed
+        app = pyotp.TOTP(seed)
+        await codes.confirm(work, "alice", app.at(now() - timedelta(seconds=30)))
+    visitor = Visitor("192.0.2.1")
+    proven = await signing_in.sign_in(alice, "alice", GOOD, visitor)
+    assert proven.ticket is not None
+    right = app.at(now() + timedelta(seconds=30))
+    guesses = [code for code in map("{:06d}".format, range(31)) if code not in (app.now(), right)]
+    ticket = proven.ticket.decode()
+    attempts = (codes.sign_in(alice, ticket, guess, visitor) for guess in [*guesses, right])
+    done = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sum(isinstance(each, Unauthenticated) for each in done) <= 10
+    assert isinstance(done[-1], TooManyAttempts)
 
 
 async def test_what_cannot_be(alice: Installation) -> None:

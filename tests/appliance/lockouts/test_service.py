@@ -43,7 +43,9 @@ async def test_the_wait_grows_up_to_a_bound_and_is_forgiven(work: Transaction) -
     rows = (await work.session.scalars(select(Throttle))).all()
     assert [row.failures for row in rows] == [1, 1]
     await service.succeeded(work.session, Door.PANEL, "bob", SOURCE, at)
-    assert (await service.page(work, LockoutFilter(all=True))).total == 0
+    # Who has an account may guess at those of others: the network is forgiven by time alone.
+    left = (await service.page(work, LockoutFilter(all=True))).items
+    assert [each.counted for each in left] == [Counted.SOURCE]
 
 
 async def test_failures_at_the_same_time_are_all_counted(installation: Installation) -> None:

@@ -1,5 +1,6 @@
 """The portal's rules, beside what its pages show (tests/webui/test_portal.py)."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from appliance import first_start
-from appliance.errors import Unauthenticated
+from appliance.errors import TooManyAttempts, Unauthenticated
 from appliance.installation import Actor, Installation
 from appliance.models import PortalSignIn, Realm, User
 from appliance.models.columns import now
@@ -81,3 +82,11 @@ async def test_a_hash_of_other_parameters_is_made_anew_and_nothing_else_changes(
     await sign_in(installation)
     async with installation.snapshot() as work:
         assert (await work.session.scalars(select(User.password_hash))).one() == stored
+
+
+async def test_to_guess_many_times_at_once_gains_nothing(installation: Installation) -> None:
+    guesses = [SecretStr("not this one either")] * 30 + [PASSWORD]  # judged in this order
+    attempts = (signing_in.sign_in(installation, "alice", guess, "198.51.100.7", "") for guess in guesses)
+    done = await asyncio.gather(*attempts, return_exceptions=True)
+    assert sum(isinstance(each, Unauthenticated) for each in done) <= 10
+    assert isinstance(done[-1], TooManyAttempts)
