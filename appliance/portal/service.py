@@ -16,7 +16,7 @@ from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts import service as lockouts
 from appliance.lockouts.rules import Door
 from appliance.models.columns import now
-from appliance.portal import repository, signing_in
+from appliance.portal import signing_in
 from appliance.portal.schemas import Home, ProfileChoices, Visitor
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import ProfileFilter
@@ -87,10 +87,9 @@ async def change_password(
         raise Invalid("this is the present password", field="new")
     async with installation.transaction(actor(who, source)) as work:
         try:
-            await users.change(work, who.user, UserChange(password=new))
+            await users.change(work, who.user, UserChange(password=new), by_cookie=signing_in.digest(cookie))
         except Invalid as error:
             raise Invalid(str(error), field="new", remedy="several words that nobody would guess are good") from None
-        await repository.remove_of(work.session, user.id, but=signing_in.digest(cookie))
 
 
 async def enrol(work: Transaction, who: Visitor) -> Enrolment:

@@ -16,6 +16,7 @@ from appliance.installation import Transaction
 from appliance.models import User
 from appliance.models.columns import now
 from appliance.policy import service as policy
+from appliance.portal import repository as portal
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.second_factors import repository as second_factors
 from appliance.sessions import repository as sessions_repository
@@ -84,14 +85,17 @@ async def add(work: Transaction, new: NewUser) -> UserView:
     return view
 
 
-async def change(work: Transaction, name: str, wanted: UserChange, *, whole_policy: bool = False) -> UserView:
-    """Change a user; who is disabled is disconnected.
+async def change(
+    work: Transaction, name: str, wanted: UserChange, *, whole_policy: bool = False, by_cookie: bytes = b""
+) -> UserView:
+    """Change a user; who is disabled is disconnected, and who has a new password is signed out on the portal.
 
     Args:
         work: The transaction.
         name: Of the user.
         wanted: What to change.
         whole_policy: Its policy is all that is said, not a change to it.
+        by_cookie: Hash of the portal's cookie of the user who does it, who stays signed in there.
 
     Raises:
         NotFound: there is no such user or group, or the policy names what does not exist.
@@ -108,6 +112,7 @@ async def change(work: Transaction, name: str, wanted: UserChange, *, whole_poli
         user.password_hash, user.password_strength = hashed
         user.password_changed_at = now()
         user.must_change_password = False
+        await portal.remove_of(work.session, user.id, but=by_cookie)
     for field in wanted.model_fields_set & {"full_name", "enabled", "expires_at", "must_change_password"}:
         setattr(user, field, getattr(wanted, field))
     if "group" in wanted.model_fields_set:

@@ -53,6 +53,16 @@ async def test_a_sign_in_ends_when_it_is_idle_or_old_and_when_the_user_expires(i
         await sign_in(installation)
 
 
+async def test_a_new_password_by_whomever_ends_the_sign_ins(installation: Installation) -> None:
+    cookie = await sign_in(installation)
+    async with installation.transaction(TEST) as work:
+        await users.change(work, "alice", UserChange(full_name="Alice A"))
+    assert await signing_in.visitor(installation, cookie) is not None
+    async with installation.transaction(TEST) as work:
+        await users.change(work, "alice", UserChange(password=SecretStr("another horse battery")))
+    assert await signing_in.visitor(installation, cookie) is None
+
+
 async def test_the_cookie_lies_nowhere(installation: Installation) -> None:
     cookie = await sign_in(installation)
     async with installation.snapshot() as work:
