@@ -160,7 +160,10 @@ class RevocationService:
                 silent,
             )
             if isinstance(crl, x509.CertificateRevocationList):
-                return _look_up(crl, certificate)
+                finding, gap = _look_up(crl, certificate), _gap(crl, certificate)
+                if finding.status is Status.REVOKED or not gap:
+                    return finding
+                silent.append(f"{url}: {gap}")
         return Finding(
             Status.UNKNOWN, "; ".join(silent) or "neither the certificate nor its authority says where to ask"
         )
@@ -290,6 +293,39 @@ def _verifies(answer: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
     except (InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _gap(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> str:
+    """Say why a certificate may be revoked although it is not on this CRL; empty: all are (RFC 5280 section 6.3.3).
+
+    The authority signs its partial CRLs with the same key, and over plain HTTP anybody can hand us the wrong one.
+    """
+    try:
+        critical = [extension.value for extension in crl.extensions if extension.critical]
+    except _UNREADABLE as error:
+        return f"the CRL cannot be read ({error})"
+    for extension in critical:
+        if not isinstance(extension, x509.IssuingDistributionPoint):
+            delta = isinstance(extension, x509.DeltaCRLIndicator)
+            return "the CRL lists only what has changed" if delta else "the CRL is of a kind that is not known here"
+        narrowed = (
+            (extension.only_contains_ca_certs and not _is_authority(certificate))
+            or (extension.only_contains_user_certs and _is_authority(certificate))
+            or extension.only_contains_attribute_certs
+            or extension.only_some_reasons
+            or extension.indirect_crl
+        )
+        points = _distribution_points(certificate)
+        if narrowed or (extension.full_name and points and not {*_http(extension.full_name)} & {*points}):
+            return "the CRL is about other certificates"
+    return ""
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except _UNREADABLE:
+        return False
 
 
 def _look_up(crl: x509.CertificateRevocationList, certificate: x509.Certificate) -> Finding:

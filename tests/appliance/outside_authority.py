@@ -124,9 +124,17 @@ class Authority:
     def revoke(self, leaf: Leaf, reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise) -> None:
         self.revoked[leaf.certificate.serial_number] = reason
 
-    def crl(self, *, at: datetime | None = None, lasts: timedelta = timedelta(days=1)) -> bytes:
+    def crl(
+        self,
+        *,
+        at: datetime | None = None,
+        lasts: timedelta = timedelta(days=1),
+        critical: tuple[x509.ExtensionType, ...] = (),
+    ) -> bytes:
         at = at or now() - timedelta(minutes=1)
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.name).last_update(at).next_update(at + lasts)
+        for extension in critical:
+            builder = builder.add_extension(extension, critical=True)
         for serial, reason in self.revoked.items():
             entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at)
             builder = builder.add_revoked_certificate(

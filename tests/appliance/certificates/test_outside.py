@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from appliance.certificates.outside import Finding, RevocationService, Silent, Status, fetch
@@ -84,6 +85,53 @@ async def test_a_crl_that_proves_nothing_is_no_answer(
     publisher.pages["/crl"] = authority.crl()
     assert (await service.ask(alice.certificate, authority.certificate)).status is Status.UNKNOWN
     assert publisher.asked == ["/crl"]
+
+
+def part(url: str = "", **narrowed: bool) -> x509.IssuingDistributionPoint:
+    """What a CRL says that is about some certificates only."""
+    kinds = ("only_contains_user_certs", "only_contains_ca_certs", "indirect_crl", "only_contains_attribute_certs")
+    return x509.IssuingDistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(url)] if url else None,
+        relative_name=None,
+        only_some_reasons=frozenset({x509.ReasonFlags.superseded}) if narrowed.pop("some_reasons", False) else None,
+        **dict.fromkeys(kinds, False) | narrowed,
+    )
+
+
+@pytest.mark.parametrize(
+    "critical",
+    [
+        x509.DeltaCRLIndicator(7),
+        x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"),
+        part(only_contains_ca_certs=True),
+        part(only_contains_attribute_certs=True),
+        part(indirect_crl=True),
+        part(some_reasons=True),
+        part("http://192.0.2.1/another-part"),
+    ],
+)
+async def test_a_crl_that_leaves_certificates_out_clears_none(
+    service: RevocationService, authority: Authority, publisher: Publisher, critical: x509.ExtensionType
+) -> None:
+    url = publisher.url("/crl")
+    alice, bob = (authority.issue(name, client=True, crl_url=url) for name in ("alice", "bob"))
+    authority.revoke(bob)
+    publisher.pages["/crl"] = authority.crl(critical=(critical,))
+    finding = await service.ask(alice.certificate, authority.certificate)
+    assert (finding.status, url in finding.words) == (Status.UNKNOWN, True)
+    assert (await service.ask(bob.certificate, authority.certificate)).status is Status.REVOKED
+
+
+async def test_a_part_of_the_crl_clears_whom_it_is_about(
+    service: RevocationService, authority: Authority, publisher: Publisher
+) -> None:
+    url = publisher.url("/crl")
+    alice = authority.issue("alice", client=True, crl_url=url)
+    below = Authority("Below", above=authority)
+    publisher.pages["/crl"] = authority.crl(critical=(part(url, only_contains_user_certs=True),))
+    assert (await service.ask(alice.certificate, authority.certificate)).status is Status.GOOD
+    finding = await service.ask(below.certificate, authority.certificate, crl_url=url)
+    assert finding.status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("delegated", [False, True])
