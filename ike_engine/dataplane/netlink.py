@@ -23,6 +23,7 @@ _SOL_NETLINK = 270
 _NETLINK_CAP_ACK, _NETLINK_EXT_ACK = 10, 11
 _NLMSGERR_ATTR_MSG = 1
 _RECEIVE_OCTETS = 1 << 18
+_TOGETHER = 64  # requests whose answers fit into a socket's buffer as Linux makes it
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, port
 _ATTRIBUTE = struct.Struct("=HH")  # length, type
@@ -94,9 +95,15 @@ class NetlinkSocket:
         self._socket.close()
 
     def batch(self, requests: Sequence[Request]) -> list[NetlinkError | None]:
-        """Send requests together; give each one's error or ``None``. A refused one does not stop the next."""
-        if not requests:
-            return []
+        """Send requests together; give each one's error or ``None``. A refused one does not stop the next.
+
+        Very many go in groups, one after the other: the kernel answers all of a group before anybody can read, and
+        throws away what does not fit into the socket's buffer.
+        """
+        groups = (requests[start : start + _TOGETHER] for start in range(0, len(requests), _TOGETHER))
+        return [outcome for group in groups for outcome in self._group(group)]
+
+    def _group(self, requests: Sequence[Request]) -> list[NetlinkError | None]:
         first = self._sequence + 1
         self._sequence += len(requests)
         octets = b"".join(request.encode(NLM_F_ACK, first + place) for place, request in enumerate(requests))

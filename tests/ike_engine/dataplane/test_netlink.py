@@ -65,6 +65,12 @@ def test_a_batch_tells_each_requests_outcome(netlink: NetlinkSocket) -> None:
     assert netlink.batch([]) == []
 
 
+def test_a_batch_may_be_long(netlink: NetlinkSocket) -> None:
+    # The answers to so many at once fit into no socket's buffer, and the requests into no single message.
+    outcome = netlink.batch([_link(0x7FFFFFFF)] * 10_000)
+    assert [error.errno if error else 0 for error in outcome] == [errno.ENODEV] * 10_000
+
+
 def test_nothing_to_tell_is_no_event(netlink: NetlinkSocket) -> None:
     assert netlink.events() == []
     assert netlink.fileno() > 0
