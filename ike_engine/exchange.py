@@ -5,7 +5,8 @@ message (``receive``) and an answer (``ask``); there is no event loop underneath
 with a test of its name:
 
 1. A volley is what was sent since the last message was taken. The timer re-sends it; a duplicate
-   earns only what was sent since the message that it duplicates was taken.
+   earns only what was sent since the message that it duplicates was taken, and not more often than any peer repeats
+   itself: who has nothing but one message with a stranger's address must not have the stranger flooded.
 2. Who owns the timer is a property of the exchange (``retransmissions``, 0 for the peer).
 3. Rubbish never kills an exchange: before a message is authenticated, what does not fit is counted
    and dropped. The last reason is remembered for the administrator.
@@ -43,6 +44,8 @@ M = TypeVar("M", bound=Message)
 
 PARKED = 4
 REMEMBERED = 3
+REPEATS = 16
+"""How many duplicates of one message are answered at most; clients give up after five to ten."""
 OWNED = 255
 """``retransmissions`` of an exchange whose timer is ours: as often as the host's waits allow."""
 
@@ -110,10 +113,11 @@ class Transport(Protocol):
 
 @dataclass(slots=True)
 class _Taken:
-    """A message that was taken, and what was sent since."""
+    """A message that was taken, what was sent since, and how often that was said again."""
 
     digest: bytes
     replies: list[Transmit]
+    repeats: int = 0
 
 
 class _AwaitMessage(NamedTuple):
@@ -273,7 +277,8 @@ class Exchange:
         for taken in self._taken:
             if taken.digest == digest:
                 self._transport.happened(Incident.DUPLICATE)
-                if not self.asking:
+                if not self.asking and taken.repeats < REPEATS:
+                    taken.repeats += 1
                     for transmit in taken.replies:
                         self._host.emit(transmit)
                 return False

@@ -9,7 +9,7 @@ import pytest
 
 from ike_engine.actions import Ask, Question, Transmit, Withdraw
 from ike_engine.errors import AuthenticationFailed, IkeError, Malformed, TimedOut
-from ike_engine.exchange import OWNED, PARKED, Exchange, Incident, Opened
+from ike_engine.exchange import OWNED, PARKED, REPEATS, Exchange, Incident, Opened
 from ike_engine.ikev1.messages import AggressiveMode3, QuickMode3
 from ike_engine.ikev1.payloads import Hash
 from ike_engine.timers import Timer, Timers
@@ -137,6 +137,16 @@ def test_1_the_timer_resends_a_volley_and_a_duplicate_earns_what_followed_it() -
     assert ground.sent() == []  # nothing was sent since: duplicates would answer duplicates for ever
     exchange.on_datagram(b"a", PATH)
     assert ground.sent() == [b"two", b"two, more"]
+
+
+def test_1_nobody_is_flooded_by_duplicates() -> None:
+    ground = Ground()
+    exchange, _, _ = begin(ground, two_rounds, retransmissions=0)
+    exchange.on_datagram(b"first", PATH)
+    ground.sent()
+    for _ in range(1_000):
+        exchange.on_datagram(b"first", PATH)
+    assert ground.sent() == [b"two", b"two, more"] * REPEATS
 
 
 def test_2_who_owns_the_timer_is_a_property_of_the_exchange() -> None:
