@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 REKEY_AGAIN_AFTER = 0.03
 """Part of the lifetime after which a rekey that failed is tried again."""
 
+MOST_TIMES_REPLACED = 2
+"""How many times ``Limits.children_per_peer`` a peer may have by our rekeying: each of those and what replaces it."""
+
 REPLACED_SECONDS = 20.0
 """How long a replaced Child SA is kept for packets under way, and for the initiator of the rekey to delete it."""
 
@@ -138,6 +141,8 @@ class Children:
         peer = sa.peer
         if peer is None or any(other.rekeying for other in self._peers.siblings(peer, child)):
             return  # what is being made will replace this one too
+        if len(peer.children) >= MOST_TIMES_REPLACED * self._all.policy.limits.children_per_peer:
+            return  # limits so low that we would do nothing else
         terms, lifetime = child.terms, child.sa.lifetime_seconds
         networks = (child.sa.local_networks, child.sa.remote_networks)
         child.rekeying = True

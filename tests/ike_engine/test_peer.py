@@ -10,8 +10,9 @@ from ike_engine.actions import Disconnect, InstallBoth, InstallInbound, InstallO
 from ike_engine.dataplane.interface import ChildCounters, Counters, Expired, InstallFailed, PathObserved
 from ike_engine.endpoint import Endpoint
 from ike_engine.events import ChildSaEstablished, ChildSaRemoved, Goodbye, PeerGone, PeerMoved
+from ike_engine.ikev1.children import REPLACED_SECONDS
 from ike_engine.path import Address
-from ike_engine.policy import Policy
+from ike_engine.policy import Limits, Policy
 from tests.ike_engine.lab import pair, pending, translated
 from tests.ike_engine.network import NOW, Weather, path
 
@@ -173,6 +174,20 @@ def test_a_volume_limit_is_news_for_rekeying(*, hard: bool) -> None:
     report(lab, Expired(spi, hard))
     lab.network.run(60)
     assert spi not in lab.gateway.inbound
+    assert len(lab.gateway.inbound) == len(lab.client.inbound) == 1
+
+
+def test_a_client_that_agrees_on_next_to_nothing_does_not_have_us_rekey_for_ever() -> None:
+    lab = pair(policy={"limits": Limits(children_per_peer=4)}, client={"child_lifetime_kilobytes": 1})
+    lab.connect(seconds=5)
+    begun = lab.network.now
+    for _ in range(50):
+        for spi in list(lab.gateway.inbound):  # each packet is one too many
+            report(lab, Expired(spi, hard=False))
+        lab.network.run(0.1)
+    assert lab.network.now - begun < REPLACED_SECONDS
+    assert len(lab.gateway.inbound) == 8
+    lab.network.run(60)
     assert len(lab.gateway.inbound) == len(lab.client.inbound) == 1
 
 
