@@ -214,6 +214,8 @@ class Limits:
         logging_in: SAs whose phase 1 is done but whose user is not yet known.
         reassemblies: Messages of which fragments are missing; half of them for peers that have an SA.
         children_per_peer: Child SAs of one peer, replaced ones included.
+        isakmp_sas_per_peer: ISAKMP SAs of one peer; when a new phase 1 makes one more, the oldest is deleted.
+        exchanges_per_sa: Phase 2 exchanges of one ISAKMP SA, those that linger included.
     """
 
     half_open: int = 5_000
@@ -226,6 +228,8 @@ class Limits:
     reassemblies: int = 1_024
     reassemblies_per_source: int = 64
     children_per_peer: int = 64
+    isakmp_sas_per_peer: int = 8
+    exchanges_per_sa: int = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

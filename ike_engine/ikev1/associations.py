@@ -235,6 +235,9 @@ class Associations:
             if not sa.takes_message_id(header.message_id):
                 self._repeated(sa, header, path)
                 return
+            if len(sa.exchanges) >= self.policy.limits.exchanges_per_sa:
+                self._drop(path, "too many exchanges at once", sa)
+                return
             role = self._role(sa)
             transport = Phase2Transport(sa, header.exchange_type, header.message_id) if sa.established else None
             exchange = role.phase_2(sa, header.exchange_type, transport) if transport is not None else None

@@ -222,6 +222,7 @@ class Gateway:
         sa.peer = peer
         self._all.authorized(sa)
         peer.ike_sas.append(sa)
+        self._retire(peer)
         self._peers.heard(peer, sa.path)
         # quirk: vpnc 0.5.3 does not survive a rekey: what it offered (24 days) is kept.
         limit = VPNC_LIFETIME_SECONDS if sa.vpnc else sa.served_by.isakmp_lifetime_seconds
@@ -254,6 +255,13 @@ class Gateway:
                 failed=lambda error: self._configuration_failed(sa, error),
             )
         self._all.unpark(sa)
+
+    def _retire(self, peer: Peer) -> None:
+        """Have the oldest ISAKMP SAs make way, should the client let go of none."""
+        while len(peer.ike_sas) > self._all.policy.limits.isakmp_sas_per_peer:
+            oldest = peer.ike_sas[0]
+            self._children.delete_isakmp(oldest)
+            self._all.remove(oldest)
 
     def _take_over(self, sa: IsakmpSa, accepted: Accepted) -> Peer | None:
         """The peer that the same client already has; other peers of the user are left alone.

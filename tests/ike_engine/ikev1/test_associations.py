@@ -11,9 +11,9 @@ from ike_engine.ikev1 import isakmp_sa
 from ike_engine.ikev1.associations import LONGEST_FIRST_MESSAGE, LONGEST_PARKED, PARKED
 from ike_engine.ikev1.informational import notify
 from ike_engine.ikev1.isakmp_sa import MessageIds
-from ike_engine.ikev1.messages import Informational, QuickMode3
-from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType, ProtocolId
-from ike_engine.ikev1.payloads import Delete
+from ike_engine.ikev1.messages import Informational, QuickMode3, Transaction
+from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType, ProtocolId, TransactionType
+from ike_engine.ikev1.payloads import Attributes, Delete
 from ike_engine.path import Address, Path
 from ike_engine.policy import Limits, Phase1Mode
 from ike_engine.wire.chain import encode_chain
@@ -289,6 +289,20 @@ def test_a_peer_with_too_many_exchanges_is_not_heard(monkeypatch: pytest.MonkeyP
         say(lab, probe(lab, number), number)
     # Our acknowledgements count too, so five probes are ten.
     assert lab.gateway.dropped.count("message id used before, or too many") == 15
+
+
+def test_a_client_has_only_so_many_exchanges_at_once() -> None:
+    lab = pair(gateway={"dpd_interval_seconds": 0}, policy={"limits": Limits(exchanges_per_sa=10)})
+    lab.connect(seconds=5)
+    lab.network.run(60)  # nothing lingers
+    request = Transaction(attributes=Attributes(type=TransactionType.REQUEST))
+    for number in range(1, 101):
+        say(lab, request, number, ExchangeType.TRANSACTION)
+    assert len(newest_sa(lab.gateway).exchanges) == 10
+    assert lab.gateway.dropped.count("too many exchanges at once") == 90
+    lab.network.run(60)
+    say(lab, request, 101, ExchangeType.TRANSACTION)
+    assert len(newest_sa(lab.gateway).exchanges) == 1
 
 
 # ---- what comes too early ----------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from ike_engine.ikev1.numbers import ExchangeType, NotifyType, ProtocolId
 from ike_engine.ikev1.numbers import ModeConfigAttribute as Mode
 from ike_engine.ikev1.payloads import Delete
 from ike_engine.path import Address
-from ike_engine.policy import Authentication, Phase1Mode
+from ike_engine.policy import Authentication, Limits, Phase1Mode
 from ike_engine.secret import Secret
 from ike_engine.wire.attributes import Attribute
 from ike_engine.wire.header import Header
@@ -35,6 +35,7 @@ from tests.ike_engine.network import Station, path
 from tests.ike_engine.playbook import Script
 
 if TYPE_CHECKING:
+    from ike_engine.path import Path
     from ike_engine.peer import Peer
 
 QUIET = {"dpd_interval_seconds": 0}
@@ -128,6 +129,26 @@ def test_ten_rekeyings_of_both_phases_are_one_stay() -> None:
     assert not lab.gateway.of(PeerGone)
     assert set(lab.gateway.inbound) == {child.outbound_spi for child in lab.client.inbound.values()}
     assert len(peer_of(lab).ike_sas) <= 2
+
+
+def test_a_client_that_never_lets_go_of_an_isakmp_sa_is_made_to() -> None:
+    lab = pair(gateway=QUIET, policy={"limits": Limits(isakmp_sas_per_peer=3)})
+    lab.connect(seconds=5)
+
+    def no_goodbye(sender: Station, data: bytes, way: Path) -> tuple[bytes, Path] | None:
+        said = Header.parse(data).exchange_type == ExchangeType.INFORMATIONAL
+        return None if sender is lab.client and said else (data, way)
+
+    lab.network.hook = no_goodbye
+    for _ in range(10):
+        lab.client.endpoint._client._rekey(newest_sa(lab.client), lab.order)
+        lab.network.run(10)
+    first, *_, eighth, ninth, tenth = lab.gateway.of(IsakmpSaEstablished)[1:]
+    assert [sa.number for sa in peer_of(lab).ike_sas] == [eighth.isakmp_sa, ninth.isakmp_sa, tenth.isakmp_sa]
+    assert first.peer_id == tenth.peer_id
+    assert len(lab.gateway.endpoint._ikev1) == 3
+    assert len(lab.gateway.of(PeerConnected)) == 1
+    assert not lab.gateway.of(PeerGone)
 
 
 def test_a_rekey_with_a_wrong_password_leaves_the_old_sa_to_its_lifetime() -> None:
