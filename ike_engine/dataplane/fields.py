@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import socket
 from ipaddress import IPv4Network
+from typing import Any
 
 _MAPPED = bytes(10) + b"\xff\xff"
 
@@ -34,3 +36,11 @@ def boolean(octet: int) -> bool:
     if octet > 1:
         raise ValueError(f"{octet} where 0 or 1 belongs")
     return octet == 1
+
+
+def plain(datagram: bytes) -> Any:  # noqa: ANN401  whatever JSON holds
+    """Read JSON that somebody wrote whom we do not believe."""
+    try:
+        return json.loads(datagram)
+    except RecursionError:  # brackets within brackets, thousands deep
+        raise ValueError("nested too deeply") from None

@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from ike_engine.actions import Prompt
+from ike_engine.dataplane.fields import plain
 from ike_engine.secret import Secret
 
 LARGEST: Final = 65_536
@@ -117,17 +118,17 @@ def encode_said(message: Said) -> bytes:
     """Give the datagram."""
     match message:
         case Asked(number, text, prompt):
-            plain: dict[str, Any] = {"asked": number, "message": text, "prompt": prompt.value}
+            said: dict[str, Any] = {"asked": number, "message": text, "prompt": prompt.value}
         case Connected():
-            plain = {
+            said = {
                 "address": str(message.address),
                 **{name: list(map(str, getattr(message, name))) for name in ("networks", "excluded", "dns")},
                 "split-dns": list(message.split_dns),
                 **{name: getattr(message, name) for name in _TEXTS},
             }
         case Ended(ending, reason, remedy):
-            plain = {"ended": ending.value, "reason": reason, "remedy": remedy}
-    return json.dumps(plain).encode()
+            said = {"ended": ending.value, "reason": reason, "remedy": remedy}
+    return json.dumps(said, ensure_ascii=False).encode()
 
 
 _TEXTS: Final = ("domain", "banner", "gateway", "remote", "mode", "authentication", "ike_suite", "esp_suite")
@@ -139,7 +140,7 @@ def decode_said(datagram: bytes) -> Said:
     Raises:
         ValueError: it is not exactly one well-formed message.
     """
-    match json.loads(datagram):
+    match plain(datagram):
         case {"asked": int(number), "message": str(message), "prompt": str(prompt), **others} if not others:
             return Asked(number, _shown(message), Prompt(prompt))
         case {"ended": str(ending), "reason": str(reason), "remedy": str(remedy), **others} if not others:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
+from ike_engine.dataplane.fields import plain
 from ike_engine.dataplane.firewall import Blocked
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def decode(datagram: bytes) -> tuple[int, Operation]:
     Raises:
         ValueError: it is not exactly one well-formed and harmless operation.
     """
-    match json.loads(datagram):
+    match plain(datagram):
         case {"number": int(number), "serve-networks": list(networks), **others} if not others:
             if len(networks) > _MOST_NETWORKS:
                 raise ValueError(f"{len(networks)} networks; {_MOST_NETWORKS} is the most")
