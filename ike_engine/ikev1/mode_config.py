@@ -50,6 +50,10 @@ LONGEST_HOSTNAME = 255
 LONGEST_TEXT = 4_000
 """Characters of a banner or a list of names that a client takes from a gateway."""
 
+MOST_NETWORKS = 512
+MOST_NAMES = 256
+"""That a client takes from a gateway: more than any office has, and few enough to be installed."""
+
 Configured = Callable[[Attributes], Awaitable[Configuration]]
 
 
@@ -174,7 +178,7 @@ def decode(attributes: Attributes) -> Configuration:
     """What a gateway gave us.
 
     Raises:
-        ConfigurationRefused: no address is among it.
+        ConfigurationRefused: no address is among it, or none that could be ours, or far too many networks.
         Malformed: a value has the wrong length.
     """
     addresses: dict[int, list[IPv4Address]] = {}
@@ -187,6 +191,10 @@ def decode(attributes: Attributes) -> Configuration:
     address = addresses.get(Mode.INTERNAL_IP4_ADDRESS)
     if not address:
         raise ConfigurationRefused("the gateway gave no address")
+    if address[0].is_unspecified or address[0].is_loopback or address[0].is_multicast:
+        raise ConfigurationRefused(f"the gateway gave {address[0]}, which cannot be an address of ours")
+    if (count := sum(map(len, networks.values()))) > MOST_NETWORKS:
+        raise ConfigurationRefused(f"the gateway names {count} networks; {MOST_NETWORKS} is the most")
     saved = attributes.get(Mode.UNITY_SAVE_PASSWD)
     return Configuration(
         address=address[0],
@@ -196,7 +204,9 @@ def decode(attributes: Attributes) -> Configuration:
         domain=text(attributes, Mode.UNITY_DEF_DOMAIN),
         split_include=tuple(networks.get(Mode.UNITY_SPLIT_INCLUDE, ())),
         split_exclude=tuple(networks.get(Mode.UNITY_LOCAL_LAN, ())),
-        split_dns=tuple(filter(None, text(attributes, Mode.UNITY_SPLITDNS_NAME, limit=LONGEST_TEXT).split(","))),
+        split_dns=tuple(filter(None, text(attributes, Mode.UNITY_SPLITDNS_NAME, limit=LONGEST_TEXT).split(",")))[
+            :MOST_NAMES
+        ],
         banner=text(attributes, Mode.UNITY_BANNER, limit=LONGEST_TEXT, also="\n\t"),
         save_password=saved is not None and saved.number == 1,
     )

@@ -303,7 +303,10 @@ class _Stay:
 
     async def _converse(self) -> Ended:
         while datagram := await self._loop.sock_recv(self._client, messages.LARGEST):
-            said = messages.decode_said(datagram)
+            try:
+                said = messages.decode_said(datagram)
+            except ValueError as error:
+                return Ended(Ending.FAILED, f"the client process said what is not to be understood: {error}")
             match said:
                 case Ended():
                     return said

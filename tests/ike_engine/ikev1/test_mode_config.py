@@ -315,7 +315,7 @@ words = st.from_regex(r"[a-z][a-z0-9.-]{0,20}", fullmatch=True)
 @given(
     st.builds(
         Configuration,
-        address=addresses,
+        address=addresses.filter(lambda ip: not (ip.is_unspecified or ip.is_loopback or ip.is_multicast)),
         netmask=addresses,
         dns=st.lists(addresses, max_size=3).map(tuple),
         wins=st.lists(addresses, max_size=3).map(tuple),
@@ -368,6 +368,31 @@ def test_a_gateway_that_gives_no_address_gives_nothing() -> None:
         mode_config.decode(
             Attributes(type=TransactionType.REPLY, attributes=(Attribute(Mode.INTERNAL_IP4_DNS, bytes(4)),))
         )
+
+
+def given(address: str, *attributes: Attribute) -> Configuration:
+    """What our client makes of it."""
+    own = Attribute(Mode.INTERNAL_IP4_ADDRESS, IPv4Address(address).packed)
+    return mode_config.decode(Attributes(type=TransactionType.REPLY, attributes=(own, *attributes)))
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.53", "224.0.0.251"])
+def test_what_cannot_be_an_address_of_ours_is_not_taken(address: str) -> None:
+    with pytest.raises(ConfigurationRefused, match=f"gave {address}, which cannot"):
+        given(address)
+
+
+def test_a_gateway_that_names_more_networks_than_there_are_is_refused() -> None:
+    entries = b"".join(bytes((10, number >> 8, number & 255, 0, 255, 255, 255, 0)) + bytes(6) for number in range(300))
+    both = Attribute(Mode.UNITY_SPLIT_INCLUDE, entries), Attribute(Mode.UNITY_LOCAL_LAN, entries)
+    assert len(given("10.77.0.2", both[0]).split_include) == 300
+    with pytest.raises(ConfigurationRefused, match="600 networks; 512 is the most"):
+        given("10.77.0.2", *both)
+
+
+def test_of_very_many_names_some_are_taken() -> None:
+    names = Attribute(Mode.UNITY_SPLITDNS_NAME, b"a," * 1_000)
+    assert given("10.77.0.2", names).split_dns == ("a",) * 256
 
 
 @pytest.mark.parametrize("value", [bytes(3), bytes((10, 0, 0, 0, 255, 0, 255, 0))])

@@ -57,6 +57,7 @@ class Gateway:
     def __init__(self, authority: Authority) -> None:
         self.authority = authority.file.read_text()
         self.events: list[Event] = []
+        self.configuration = CONFIGURATION
         credential = authority.issue(NAME, server=True)
         certificate = x509.load_pem_x509_certificate(credential.certificate.read_bytes())
         profile = Profile(
@@ -110,8 +111,7 @@ class Gateway:
         )
         return replace(good, **changed)  # type: ignore[arg-type]
 
-    @staticmethod
-    async def _answer(question: Question[Any]) -> object:
+    async def _answer(self, question: Question[Any]) -> object:
         match question:
             case Authenticate(password=password) if password != PASSWORD.encode():
                 return Rejected("wrong password")
@@ -122,7 +122,7 @@ class Gateway:
             case Authenticate(username=name):
                 return Accepted(name)
             case Configure():
-                return CONFIGURATION
+                return self.configuration
         raise ValueError(f"no answer to {question!r}")
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +15,12 @@ import pytest
 from ike_engine.dataplane import xfrm_probe
 from ike_engine.events import PeerConnected, PeerGone
 from ike_engine.runtime import client_keeper as keepers
+from ike_engine.runtime import client_messages
 from ike_engine.runtime.client_keeper import CannotConnect, NoPrivilege, Wishes, choose_data_plane, keep
 from ike_engine.runtime.client_messages import Asked, Connected, Ended, Ending
 from ike_engine.runtime.keeper import DataPlaneKind
 from ike_engine.secret import Secret
-from tests.ike_engine.runtime.loopback import PASSCODE, Gateway
+from tests.ike_engine.runtime.loopback import CONFIGURATION, PASSCODE, Gateway
 from tests.interop.lab.authority import Authority
 
 if TYPE_CHECKING:
@@ -97,6 +99,30 @@ async def test_a_login_that_fails_is_not_tried_again(gateway: Gateway) -> None:
     assert ended.ending is Ending.REFUSED
     assert not terminal.seen
     assert not terminal.said
+
+
+async def test_a_gateway_that_talks_without_end_is_let_in_or_refused_in_words(gateway: Gateway) -> None:
+    terminal = Terminal()
+    gateway.configuration = replace(CONFIGURATION, banner="\U0001f40d" * 5_000, split_dns=("a",) * 3_000)
+    assert (await check(gateway.order(), terminal)).ending is Ending.DISCONNECTED
+    assert len(terminal.seen[0][0].banner) == 4_000
+    gateway.configuration = replace(
+        CONFIGURATION, split_include=tuple(IPv4Network("10.0.0.0/8").subnets(new_prefix=19))
+    )
+    ended = await check(gateway.order(), terminal)
+    assert (ended.ending, ended.reason) == (Ending.REFUSED, "the gateway names 2048 networks; 512 is the most")
+
+
+async def test_what_a_client_process_says_that_is_no_message_ends_the_stay_in_words(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: bytes) -> None:
+        raise ValueError("not a message of a client process")
+
+    monkeypatch.setattr(client_messages, "decode_said", refuse)
+    ended = await check(gateway.order(), Terminal())
+    assert ended.ending is Ending.FAILED
+    assert "not a message of a client process" in ended.reason
 
 
 async def test_the_user_may_leave_while_a_question_is_open(gateway: Gateway) -> None:
