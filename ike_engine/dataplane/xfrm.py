@@ -181,8 +181,7 @@ class XfrmDataPlane:
         states = [xfrm.StateInfo.parse(message.body) for message in self._netlink.dump(xfrm.all_states())]
         requests = [policy.delete() for policy in policies if _ours(policy.reqid)]
         requests += [xfrm.delete_state(state) for state in states if _ours(state.reqid)]
-        for start in range(0, len(requests), 64):
-            self._send(requests[start : start + 64])
+        self._send(requests)
         return len(requests)
 
     def apply(self, order: Order) -> None:
@@ -257,8 +256,7 @@ class XfrmDataPlane:
                 installed.halves |= half
         refused = next((error for error in outcome if error is not None), None)
         if refused is not None:
-            self._remove(child.inbound_spi)
-            self._report(InstallFailed(child.inbound_spi, f"the kernel refused the SA: {refused.strerror}"))
+            self._fail(child.inbound_spi, refused)
 
     def _prepare(self, child: ChildSa) -> _Installed:
         key = (child.peer_id, child.local_networks, child.remote_networks)
@@ -307,6 +305,10 @@ class XfrmDataPlane:
             requests += self._disclaim(bundle)
         self._send(requests)
 
+    def _fail(self, inbound_spi: int, refused: NetlinkError) -> None:
+        self._remove(inbound_spi)
+        self._report(InstallFailed(inbound_spi, f"the kernel refused the SA: {refused.strerror}"))
+
     def _move(self, installed: _Installed, path: Path) -> None:
         """Reach a peer at another address or port, and expect it there. Our own address stays what it was."""
         old_in, old_out, bundle = installed.inbound, installed.outbound, installed.bundle
@@ -321,22 +323,27 @@ class XfrmDataPlane:
         if Installing.OUTBOUND in installed.halves:
             if path.remote.ip == old_out.destination.ip:
                 requests.append(installed.outbound.update())
-            else:
-                requests += self._readdress(old_out, installed.outbound)
+            elif (refused := self._readdress(old_out, installed.outbound)) is not None:
+                # Not ours to delete: where it would have gone there may be another client's SA of the same SPI.
+                installed.halves &= ~Installing.OUTBOUND
+                self._fail(installed.child.inbound_spi, refused)
+                return
         if _same_addresses(bundle.path, moved):
             bundle.path = moved
         else:
             requests += self._replace_policies(bundle, moved)
         self._send(requests)
 
-    def _readdress(self, old: xfrm.State, new: xfrm.State) -> list[Request]:
-        """Give what adds an SA where the old one is now, and removes the old one after it."""
+    def _readdress(self, old: xfrm.State, new: xfrm.State) -> NetlinkError | None:
+        """Add an SA where the old one is now, and remove the old one after it; give why it was refused, if it was."""
         try:
             state = xfrm.StateInfo.parse(self._netlink.get(old.get()).body)
         except NetlinkError as error:
             _LOG.warning("the SA to move is gone: %s", error)
-            return []
-        return [replace(new, carried_over=state.continued(_SKIPPED_SEQUENCES)).new(), old.delete()]
+            return None
+        there = replace(new, carried_over=state.continued(_SKIPPED_SEQUENCES))
+        refused, _ = self._netlink.batch([there.new(), old.delete()])
+        return refused
 
     # ---- policies ----
 

@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from ike_engine.dataplane.interface import Expired, Install, Installing, PathObserved, Remove, UpdatePath
+from ike_engine.dataplane.interface import Expired, Install, InstallFailed, Installing, PathObserved, Remove, UpdatePath
 from ike_engine.path import Address, Path
 from tests.kernel.xfrm_in_guest.lab import GATEWAY, NAT, map_ports, run
 
@@ -86,6 +86,26 @@ def test_a_client_that_changes_its_address_is_followed(gateway: Gateway, first: 
     assert sequence is not None
     assert int(sequence[1], 16) > 1 << 16
     run("ip address delete 192.0.2.21/24 dev cdo", "cdnat")
+
+
+def test_a_client_that_moves_to_where_its_spi_is_anothers_loses_its_own_sa_only(
+    gateway: Gateway, first: Client, second: Client
+) -> None:
+    # An SA out is known by address and SPI, and the SPI is the client's to choose: it may have seen it on a wire.
+    child = first.child()
+    taken = second.child(outbound_spi=child.outbound_spi, path=Path(GATEWAY, Address("192.0.2.77", 4500), nat_t=True))
+    first.install(child)
+    map_ports(first)
+    for each in (child, taken):
+        gateway.plane.apply(Install(each, Installing.BOTH))
+    gateway.plane.apply(UpdatePath((taken.inbound_spi,), Path(GATEWAY, Address(NAT, 30_000), nat_t=True)))
+    (failed,) = gateway.reports
+    assert isinstance(failed, InstallFailed)
+    assert failed.inbound_spi == taken.inbound_spi
+    gateway.plane.apply(UpdatePath((taken.inbound_spi,), Path(GATEWAY, Address(NAT, 30_001), nat_t=True)))
+    gateway.plane.apply(Remove((taken.inbound_spi,)))
+    assert second.virtual_ip not in gateway.policies()
+    assert first.ping() == 3
 
 
 def test_a_virtual_ip_goes_back_to_its_first_holder_when_the_second_leaves(
