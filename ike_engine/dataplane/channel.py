@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import select
 import socket
 from collections import deque
 from itertools import count
@@ -45,6 +46,13 @@ def open_pair() -> tuple[socket.socket, socket.socket]:
     for end in ends:
         end.setblocking(False)
     return ends
+
+
+def is_over(end: socket.socket) -> bool:
+    """Whether nobody has the other end of a pair any more: nothing to read may also be an empty datagram."""
+    poll = select.poll()
+    poll.register(end, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 class AppliesOrders(Protocol):
@@ -159,8 +167,9 @@ class ServedDataPlane:
         except BlockingIOError:
             return
         except OSError:
-            datagram = b""
-        if not datagram:
+            self.close()
+            return
+        if not datagram and is_over(self._channel):
             self.close()
             return
         try:

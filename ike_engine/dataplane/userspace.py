@@ -29,7 +29,7 @@ from cryptography.exceptions import InvalidTag
 
 from ike_engine import log_lines
 from ike_engine.dataplane import esp
-from ike_engine.dataplane.channel import Outbox
+from ike_engine.dataplane.channel import Outbox, is_over
 from ike_engine.dataplane.databases import Stock
 from ike_engine.dataplane.interface import (
     Counters,
@@ -254,7 +254,7 @@ class EspProcess:
                 return True
             except OSError:
                 return False
-            if not datagram:
+            if not datagram and is_over(self._channel):
                 return False
             try:
                 self._apply(decode_order(datagram))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
+from ike_engine.dataplane.channel import is_over
 from ike_engine.dataplane.fields import plain
 from ike_engine.dataplane.firewall import Blocked
 
@@ -240,11 +241,12 @@ class OperationsServer:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
-        while datagram := await loop.sock_recv(self._end, _LARGEST):
+        while (datagram := await loop.sock_recv(self._end, _LARGEST)) or not is_over(self._end):
             try:
                 number, operation = decode(datagram)
             except ValueError as error:  # no number, no answer: nobody who asks properly waits for it
                 logger.error("refused what is not an operation: %s", error)  # noqa: TRY400  the words say it all
+                await asyncio.sleep(0)  # who sends rubbish without end has our attention, not all of it
                 continue
             outcome = {"number": number} | await self._try(operation)
             try:

@@ -163,14 +163,26 @@ async def test_rubbish_from_a_gateway_is_refused_and_the_next_order_taken(caplog
     with caplog.at_level(logging.ERROR):
         ours.send(b"\x63rubbish")
         ours.send(encode(Expired(300, hard=True)))
+        ours.send(b"")
         ours.send(encode(QueryCounters()))
         answer = decode(await asyncio.get_running_loop().sock_recv(ours, 65536))
     assert answer == Counters(plane.known)
     assert [record.getMessage() for record in caplog.records] == [
         "refused an order from the gateway: unknown kind 99",
         "refused an order from the gateway: Expired is not an order",
+        "refused an order from the gateway: a datagram of 0 octets",
     ]
     ours.close()
+    served.close()
+
+
+async def test_a_data_plane_lets_go_of_a_channel_whose_other_end_is_gone() -> None:
+    ours, theirs = channel.open_pair()
+    served = channel.ServedDataPlane(theirs, Plane())
+    ours.close()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert theirs.fileno() < 0
     served.close()
 
 

@@ -343,6 +343,7 @@ def test_an_sa_ends_with_its_kilobytes(bench: Bench) -> None:
 
 def test_rubbish_on_the_channel_is_survived(bench: Bench) -> None:
     bench.channel.send(b"rubbish")
+    bench.channel.send(b"")
     bench.channel.send(encode(Expired(300, hard=True)))
     assert bench.counters() == ()
 

@@ -169,11 +169,27 @@ async def test_rubbish_costs_nothing_but_a_line_in_the_log(caplog: pytest.LogCap
         pass
 
     async with served(perform) as keeper:
-        for rubbish in (b"rm -rf /", b"[" * 60_000):
+        for rubbish in (b"rm -rf /", b"[" * 60_000, b""):
             keeper._end.send(rubbish)
         async with asyncio.timeout(10):
             await keeper.perform(SERVE)
     assert "refused what is not an operation" in caplog.text
+
+
+async def test_rubbish_without_end_leaves_the_keeper_time_for_others() -> None:
+    done, turns = asyncio.Event(), 0
+
+    async def perform(_operation: Operation) -> None:
+        done.set()
+
+    async with served(perform) as keeper:
+        for _ in range(40):
+            keeper._end.send(b"rubbish")
+        keeper._end.send(encode(1, SERVE))
+        while not done.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+    assert turns >= 40
 
 
 async def test_an_outcome_meant_for_a_crashed_gateway_is_not_ours() -> None:
