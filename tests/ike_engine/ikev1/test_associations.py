@@ -332,7 +332,7 @@ def test_a_parked_message_that_turns_out_rubbish_harms_nobody() -> None:
     assert not sa.authorized
     for number in range(PARKED):
         data = sealed(newest_sa(lab.client), probe(lab), 50 + number, ExchangeType.QUICK)[0]
-        lab.network.deliver(lab.gateway, data[:-1] + b"!", sa.path)
+        lab.network.deliver(lab.gateway, data[:-1] + bytes((data[-1] ^ 1,)), sa.path)
     assert len(sa.parked) == PARKED
     lab.network.run(20)
     assert lab.gateway.one(PeerConnected)
