@@ -1,26 +1,18 @@
 """A machine of its own for an administrator: this one's file system, a systemd that boots, and nothing that stays.
 
-::
-
-    / (an overlay over this machine's)      what is changed in it is seen in it alone
-    /opt/coati                              the tree, as an administrator unpacks it
-    /opt/packages                           the Python packages that this run of the tests uses
-    network                                 a network namespace of the laboratory
-
-``systemd-nspawn`` starts it in cgroups of its own, in the unified hierarchy that systemd wants, whatever this machine's
-own is. No account, data or unit of Coati that this machine may have is in it.
+``systemd-nspawn`` starts it in cgroups of its own, in the unified hierarchy that systemd wants, whatever this
+machine's own is. The tree is in ``/opt/coati``, as an administrator unpacks it; no account, data or unit of Coati that
+this machine may have is in it. Its network is a place of the laboratory.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-import sysconfig
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.installed import trees
 from tests.interop.lab.processes import Daemon, eventually, run
 
 if TYPE_CHECKING:
@@ -28,41 +20,20 @@ if TYPE_CHECKING:
 
     from tests.interop.lab.network import Place
 
-TREE = Path(__file__).parents[2]
-PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 BOOT_SECONDS = 60
 
-# $1 folder, $2 tree, $3 packages, $4 interpreter, $5 its version, $6 network namespace, $7 name, $8 number
-_START = r"""
-set -eu
-umount -R /sys/fs/cgroup 2>/dev/null || true
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mkdir /sys/fs/cgroup/$7
-echo $$ >/sys/fs/cgroup/$7/cgroup.procs
-
-root=$1/root
-mkdir "$root" "$1/written" "$1/work"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/written,workdir=$1/work" "$root"
-(cd "$root" && rm -rf var/lib/coati etc/coati etc/systemd/system/coati.service etc/sysusers.d/coati.conf)
-sed -i /^coati:/d "$root/etc/passwd" "$root/etc/shadow" "$root/etc/group" "$root/etc/gshadow"
-
-mkdir -p "$root/opt/coati" "$root/opt/packages"
-mount --bind "$3" "$root/opt/packages"
-cd "$2"
+_BOOT = r"""
+cd "$TREE"
 git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - |
     tar -x --no-same-owner -C "$root/opt/coati"
-# What the launcher would have pip do, without asking an index: tests/test_launcher.py and test_wheel.py show that.
-chroot "$root" "$4" -m venv --without-pip /opt/coati/.venv
-cd "$root/opt/coati/.venv"
-printf '/opt/coati\n/opt/packages\n' >"lib/$5/site-packages/coati.pth"
-printf '#!/opt/coati/.venv/bin/python\nimport sys\nfrom appliance.cli import main\nsys.exit(main())\n' >bin/coati
-chmod 755 bin/coati
-{ printf '/opt/coati\n'; sha256sum <../pyproject.toml; } >.installed
+# As the launcher leaves it.
+printf '/opt/coati\n' >"$packages/coati.pth"
+{ printf '/opt/coati\n'; sha256sum <"$root/opt/coati/pyproject.toml"; } >"$root/opt/coati/.venv/.installed"
 cd /
 export SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
-exec systemd-nspawn --quiet --directory="$root" --machine="$7" --uuid="$8" --register=no --keep-unit --link-journal=no \
-    --console=pipe --network-namespace-path="/run/netns/$6" --capability=all --bind=/dev/net/tun \
-    --boot systemd.unit=basic.target
+exec systemd-nspawn --quiet --directory="$root" --machine="$NAME" --uuid="$NUMBER" --register=no --keep-unit \
+    --link-journal=no --console=pipe --network-namespace-path="/run/netns/$NETWORK" --capability=all \
+    --bind=/dev/net/tun --boot systemd.unit=basic.target
 """
 
 
@@ -84,14 +55,12 @@ class Machine:
     def __enter__(self) -> Self:
         for program in ("systemd-nspawn", "git"):
             assert shutil.which(program), f"no {program}: run tests/apt.sh"
-        values = (
-            *(self.directory, TREE, sysconfig.get_path("purelib"), Path(sys.executable).resolve(), PYTHON),
-            *(self.place.name, self._name, uuid.uuid4().hex),
-        )
+        told = trees.variables(self._name, self.directory) | {"NETWORK": self.place.name, "NUMBER": uuid.uuid4().hex}
         self._daemon = Daemon(
             "the machine",
-            ["unshare", "--mount", "sh", "-c", _START, "sh", *map(str, values)],
+            ["unshare", "--mount", "sh", "-c", trees.START + _BOOT],
             self.directory / "console",
+            env=told,
         )
         try:
             self._leader = self._daemon.wait_for(self._child, within=BOOT_SECONDS, what="starts")
@@ -103,8 +72,7 @@ class Machine:
 
     def __exit__(self, *_: object) -> None:
         self._daemon.stop(grace=30)
-        for folder in _cgroups(self._name):
-            folder.rmdir()
+        trees.remove_cgroups(self._name)
 
     def _child(self) -> int:
         """Give the process that is number 1 in it."""
@@ -157,16 +125,5 @@ class Machine:
         return found[0]
 
     def _cgroup_of_service(self) -> str:
-        (top, *_) = _mounts_of_cgroup2()
+        top, *_ = trees.unified_hierarchies()
         return f"{top}/{self._name}/payload/system.slice/coati.service/cgroup.procs"
-
-
-def _mounts_of_cgroup2() -> list[str]:
-    lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    return [fields[1] for fields in lines if fields[2] == "cgroup2"]
-
-
-def _cgroups(name: str) -> list[Path]:
-    """The cgroups of a machine that has ended, the innermost first."""
-    tops = [Path(mount) / name for mount in _mounts_of_cgroup2()]
-    return [Path(folder) for top in tops for folder, _, _ in os.walk(top, topdown=False)]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.installed.machine import TREE, Machine
+from tests.installed.machine import Machine
+from tests.installed.trees import TREE
 from tests.interop.lab import network as networks
 from tests.interop.lab import office, proofs
 from tests.interop.lab.processes import eventually
