@@ -14,7 +14,7 @@ packages="
   nftables iproute2 iputils-ping conntrack curl openssl procps util-linux
   user-mode-linux kmod iptables
   gcc libc6-dev make flex bison bc xz-utils
-  systemd systemd-container
+  systemd systemd-container podman crun
 "
 
 missing=""

@@ -7,10 +7,14 @@ is shown by ``test_wheel.py``.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+
+from tests.interop.lab.processes import eventually
 
 TREE = Path(__file__).parents[2]
 _PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -59,9 +63,16 @@ def variables(name: str, folder: Path) -> dict[str, str]:
 
 
 def remove_cgroups(name: str) -> None:
-    """Remove the cgroups of what has ended."""
+    """Remove the cgroups of what has ended, once the last of its processes is gone."""
     for top in unified_hierarchies():
-        subprocess.run(["find", f"{top}/{name}", "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], check=False)
+        eventually(lambda: _removed(Path(top) / name), within=20, what=f"nothing runs in {name}")  # noqa: B023  at once
+
+
+def _removed(cgroup: Path) -> bool:
+    with contextlib.suppress(OSError):  # busy
+        for folder, _, _ in os.walk(cgroup, topdown=False):
+            Path(folder).rmdir()
+    return not cgroup.exists()
 
 
 def unified_hierarchies() -> list[str]:
