@@ -17,7 +17,9 @@ from appliance.certificates import published
 from appliance.client_profiles import endpoints as client_profiles
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
-from appliance.dependencies import Pace
+from appliance.configuration import rehearsal
+from appliance.configuration.schemas import Rehearsal
+from appliance.dependencies import Pace, Rehearsed
 from appliance.gateways import endpoints as gateways
 from appliance.groups import endpoints as groups
 from appliance.history import endpoints as history
@@ -75,6 +77,7 @@ ROUTERS: Final = (
     backups.replacement_router,
     system.router,
 )
+_JSON: Final = "application/json"
 _MOST_BODY_OCTETS: Final = 1_000_000
 
 
@@ -93,6 +96,7 @@ def create(installation: Installation) -> FastAPI:
     app.state.installation = installation
     app.state.pace = Pace(installation)
     problems.install(app)
+    app.add_exception_handler(Rehearsed, rehearsal.answer)
     v1 = APIRouter(prefix=PREFIX)
     for router in ROUTERS:
         v1.include_router(router)
@@ -115,6 +119,20 @@ def _tags() -> list[dict[str, str]]:
     return [{"name": name, "description": words} for name, words in described.items()]
 
 
+def _describe_dry_runs(document: dict[str, Any]) -> None:
+    """Put in what changes that can be tried answer then."""
+    described = Rehearsal.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= described.pop("$defs") | {"Rehearsal": described}
+    tried = {"$ref": "#/components/schemas/Rehearsal"}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if operation.get("x-coati-dry-run"):
+                done = operation["responses"].setdefault("200", {"description": "Tried, and undone"})
+                content = done.setdefault("content", {}).setdefault(_JSON, {})
+                schemas = [content["schema"], tried] if "schema" in content else [tried]
+                content["schema"] = {"anyOf": schemas}
+
+
 def _describe_problems(app: FastAPI) -> None:
     """Put into the OpenAPI document what no route returns but any may answer with, and examples of bodies."""
     generate = app.openapi
@@ -126,6 +144,7 @@ def _describe_problems(app: FastAPI) -> None:
         for name, example in EXAMPLES.items():
             if name in document["components"]["schemas"]:
                 document["components"]["schemas"][name]["examples"] = [example]
+        _describe_dry_runs(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

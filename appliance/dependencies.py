@@ -7,12 +7,13 @@ walks all routes.
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel
 
 from appliance import problems
 from appliance.errors import Forbidden, TooManyRequests, Unauthenticated
@@ -138,8 +139,13 @@ class Permission:
             if self.changes
             else installation(request).snapshot(actor)
         )
+        trial: Rehearsing | None = getattr(request.state, "dry_run", None)
         async with opened as work:
+            if trial is not None:
+                await trial.begin(work)
             yield work
+            if trial is not None:
+                raise await trial.end(work)
 
 
 Reading = Annotated[Transaction, Depends(Permission(Scope.READ, changes=False), scope="function")]
@@ -163,8 +169,36 @@ async def sent_octets(request: Request) -> AsyncIterator[bytes]:
 SentOctets = Annotated[AsyncIterator[bytes], Depends(sent_octets)]
 
 
-class _Route(APIRoute):
+class Rehearsed(Exception):
+    """A change was tried, and is to be undone.
+
+    Attributes:
+        told: What it would do.
+    """
+
+    def __init__(self, told: BaseModel) -> None:
+        super().__init__("rehearsed")
+        self.told = told
+
+
+class Rehearsing(Protocol):
+    """Tells what a change would do: called around the route's function, in its transaction."""
+
+    def __init__(self, given: Collection[str]) -> None:
+        """A change that names these fields."""
+
+    async def begin(self, work: Transaction) -> None:
+        """Remember how it was."""
+
+    async def end(self, work: Transaction) -> Rehearsed:
+        """Tell what was done since."""
+
+
+class NounRoute(APIRoute):
     """Puts the version of the one thing that it answers with into ``ETag``; documents that, and all failures."""
+
+    rehearsing: ClassVar[type[Rehearsing] | None] = None
+    """Tries changes; ``None``: they cannot be tried."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
         methods, one = set(options.get("methods") or ()), "}" in path
@@ -178,8 +212,11 @@ class _Route(APIRoute):
         for dependency in self.dependant.dependencies:
             if isinstance(dependency.call, Permission):
                 self.openapi_extra = {**(self.openapi_extra or {}), "x-coati-scope": dependency.call.needed.value}
+        if self.rehearsing is not None and methods != {"GET"}:
+            self.openapi_extra = {**(self.openapi_extra or {}), "x-coati-dry-run": True}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give what FastAPI calls."""
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
@@ -207,5 +244,5 @@ def made(answer: Response, defined: tuple[T, bool]) -> T:
 class Noun(APIRouter):
     """The routes of one noun, below ``/api/v1/<noun>``."""
 
-    def __init__(self, noun: str, *, tag: str = "") -> None:
-        super().__init__(prefix=f"/{noun}", tags=[tag or noun], route_class=_Route)
+    def __init__(self, noun: str, *, tag: str = "", route: type[NounRoute] = NounRoute) -> None:
+        super().__init__(prefix=f"/{noun}", tags=[tag or noun], route_class=route)

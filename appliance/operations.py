@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, SecretStr, TypeAdapter
 from pydantic_core import to_json
 
-from appliance.dependencies import OCTETS, Permission, sent_octets
+from appliance.dependencies import OCTETS, NounRoute, Permission, Rehearsing, sent_octets
 from appliance.installation import Transaction
 
 Endpoint = Callable[..., Awaitable[Any]]
@@ -51,6 +51,7 @@ class Bound:
         query: What stands behind the question mark.
         body: JSON, or a file; ``None``: there is none.
         media_type: Of the body.
+        trial: Tells what it would do, instead of doing it; ``None``: it is done.
     """
 
     arguments: Mapping[str, Any]
@@ -58,6 +59,7 @@ class Bound:
     query: Mapping[str, Any]
     body: bytes | None
     media_type: str
+    trial: Rehearsing | None
 
 
 class Operation:
@@ -80,6 +82,7 @@ class Operation:
         )
         self._takes_file = any(each.call is sent_octets for each in route.dependant.dependencies)
         self._dependant = route.dependant
+        self._rehearsing = route.rehearsing if isinstance(route, NounRoute) and self.method != "GET" else None
         self._gives_file = route.response_class is Response
         self._answer: TypeAdapter[Any] | None = TypeAdapter(route.response_model) if route.response_model else None
 
@@ -89,19 +92,21 @@ class Operation:
         Args:
             path: The path's parameters in their order; they may be named as well.
             given: Fields of the query and of the body; the body as a whole under its own name, if it is there already.
+                ``dry_run``: try it only.
 
         Raises:
             pydantic.ValidationError: a value is not acceptable.
-            TypeError: something is missing, or nobody knows it.
+            TypeError: something is missing, or nobody knows it, or it cannot be tried.
         """
         rest = dict(given)
+        trial = self._trial(rest)
         names = [field.name for field in self._dependant.path_params]
         arguments: dict[str, Any] = dict(zip(names, path, strict=False))
         arguments |= {name: rest.pop(name) for name in names if name in rest}
         if missing := [name for name in names if name not in arguments]:
             raise TypeError(f"{self.name} needs {', '.join(missing)}")
         filled = self.path.format_map({name: quote(str(arguments[name]), safe="") for name in names})
-        query = self._query(arguments, rest)
+        query = self._query(arguments, rest) if trial is None else {"dry_run": "true"}
         if self._takes_file:
             body, media_type = rest.pop("content"), OCTETS
             arguments["content"] = _whole(body)
@@ -109,12 +114,20 @@ class Operation:
             body, media_type = self._body(arguments, rest), _JSON_TYPE
         if rest:
             raise TypeError(f"{self.name} does not know {', '.join(rest)}")
-        return Bound(arguments, filled, query, body, media_type)
+        return Bound(arguments, filled, query, body, media_type, trial)
 
     async def carry_out(self, work: Transaction, bound: Bound) -> Any:  # noqa: ANN401
-        """Do it here, in this transaction."""
+        """Do it here, in this transaction.
+
+        Raises:
+            Rehearsed: it was tried only; the transaction is to be taken back.
+        """
         named = self._dependant.response_param_name
+        if bound.trial is not None:
+            await bound.trial.begin(work)
         answer = await self.endpoint(work=work, **bound.arguments, **({named: Response()} if named else {}))
+        if bound.trial is not None:
+            raise await bound.trial.end(work)
         return File.of(answer.headers, bytes(answer.body)) if self._gives_file else answer
 
     def read(self, answer: bytes, headers: Mapping[str, str]) -> Any:  # noqa: ANN401
@@ -122,6 +135,13 @@ class Operation:
         if self._gives_file:
             return File.of(headers, answer)
         return self._answer.validate_json(answer, extra="ignore") if self._answer and answer else None
+
+    def _trial(self, rest: dict[str, Any]) -> Rehearsing | None:
+        if not rest.pop("dry_run", False):
+            return None
+        if self._rehearsing is None:
+            raise TypeError(f"{self.name} cannot be tried")
+        return self._rehearsing([name for name, value in rest.items() if value is not None])
 
     def _query(self, arguments: dict[str, Any], rest: dict[str, Any]) -> Mapping[str, Any]:
         for field in self._dependant.query_params:

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from appliance.audit.schemas import FieldChange
-from appliance.cli import console
+from appliance.cli import console, rehearsals
 from appliance.cli.console import Json, Yes
+from appliance.cli.options import DryRun
 from appliance.configuration import endpoints
 from appliance.configuration.nouns import NOUNS
 from appliance.configuration.schemas import Side
@@ -70,13 +71,14 @@ def rollback(
     version: Version,
     before: Annotated[bool, typer.Option("--before", help="To the state before that change: undo it.")] = False,
     yes: Yes = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Have a thing be as it was in a version. Passwords and keys stay what they are."""
     to = Side.BEFORE if before else Side.AFTER
     shown = console.call(endpoints.show_version, version)
-    console.confirm(f"Roll {shown.noun} {shown.name} back to {to} change {version}?", yes=yes)
-    done = console.call(endpoints.roll_back, version, to=to)
+    console.confirm(f"Roll {shown.noun} {shown.name} back to {to} change {version}?", yes=yes or dry_run)
+    done = console.call(endpoints.roll_back, version, to=to, dry_run=dry_run)
     if json:
         console.show_json(done)
     else:
@@ -86,7 +88,4 @@ def rollback(
 def _say(changes: list[FieldChange]) -> None:
     if not changes:
         console.say("nothing differs")
-    for change in changes:
-        for sign, value in (("-", change.before), ("+", change.after)):
-            if value is not None:
-                console.say(f"{sign} {change.field} = {console.json_line(value)}")
+    rehearsals.show_changes(changes)

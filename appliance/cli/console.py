@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from appliance import operations, passwords
+from appliance.dependencies import Rehearsed
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.operations import File
@@ -23,6 +24,7 @@ from appliance.wording import text
 
 if TYPE_CHECKING:
     from appliance.client import Client
+    from appliance.configuration.schemas import Rehearsal
 
 T = TypeVar("T")
 
@@ -59,19 +61,36 @@ def choose_gateway(url: str | None, token_file: Path | None, ca: Path | None) ->
     _gateways.append(Client(url, SecretStr(token.strip()), ca))
 
 
-def call(endpoint: Callable[..., Awaitable[T]], *path: object, **given: Any) -> T:  # noqa: ANN401
+def call(endpoint: Callable[..., Awaitable[T]], *path: object, dry_run: bool = False, **given: Any) -> T:  # noqa: ANN401
     """Have an operation of the API carried out: here, or by the gateway that was named.
 
     Args:
         endpoint: The route's function.
         path: Parameters of the path.
+        dry_run: Only say what it would change, and end the command.
         given: Fields of the query and of the body.
     """
     operation = operations.of(endpoint)
+    if dry_run:
+        _show_trial(operation, *path, **given)
+        raise typer.Exit
     if _gateways:
         return cast("T", _gateways[-1].call(operation, *path, **given))
     bound = operation.bind(*path, **given)
     return cast("T", run(lambda work: operation.carry_out(work, bound), changes=operation.changes))
+
+
+def _show_trial(operation: operations.Operation, *path: object, **given: Any) -> None:  # noqa: ANN401
+    from appliance.cli import rehearsals  # noqa: PLC0415  it needs this module
+
+    if _gateways:
+        rehearsals.show(_gateways[-1].call(operation, *path, dry_run=True, **given))
+        return
+    bound = operation.bind(*path, dry_run=True, **given)
+    try:
+        run(lambda work: operation.carry_out(work, bound))
+    except Rehearsed as rehearsed:
+        rehearsals.show(cast("Rehearsal", rehearsed.told))
 
 
 def fetch(endpoint: Callable[..., Awaitable[Response]], *path: object, **given: Any) -> File:  # noqa: ANN401

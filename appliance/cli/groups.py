@@ -6,6 +6,7 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
+from appliance.cli.options import DryRun
 from appliance.cli.policies import Attributes, read, show_said
 from appliance.groups import endpoints
 from appliance.groups.schemas import GroupChange, NewGroup
@@ -26,11 +27,11 @@ def add(name: Name, attributes: Attributes = None, description: Description = No
 
 
 @app.command("set")
-def set_(name: Name, attributes: Attributes = None, description: Description = None) -> None:
+def set_(name: Name, attributes: Attributes = None, description: Description = None, dry_run: DryRun = False) -> None:
     """Change a group. What its users may reach changes at once, the rest at their next login."""
     policy = read(attributes) if attributes else None
     change = GroupChange(**console.given({"description": description, "policy": policy}))
-    group = console.call(endpoints.change_group, name, change=change)
+    group = console.call(endpoints.change_group, name, change=change, dry_run=dry_run)
     console.say(f"group {group.name} is changed")
     show_said(group.policy)
 
@@ -68,8 +69,8 @@ def show(name: Name, json: Json = False) -> None:
 
 
 @app.command("remove")
-def remove(name: Name, yes: Yes = False) -> None:
+def remove(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Remove a group that no local user is in."""
-    console.confirm(f"Remove group {name}?", yes=yes)
-    console.call(endpoints.remove_group, name)
+    console.confirm(f"Remove group {name}?", yes=yes or dry_run)
+    console.call(endpoints.remove_group, name, dry_run=dry_run)
     console.say(f"removed group {name}")

@@ -38,8 +38,8 @@ def log(
     _show(reversed(page.items), json=json)
     while follow:
         time.sleep(_LOOK_SECONDS)  # the API is asked, here and from afar alike: it has no stream
-        after = {"after": page.newer} if page.newer else {}
-        page = console.call(endpoints.list_lines, **wanted, limit=_MOST_AT_ONCE, **after)
+        wanted |= {"after": page.newer} if page.newer else {}
+        page = console.call(endpoints.list_lines, **wanted, limit=_MOST_AT_ONCE)
         _show(reversed(page.items), json=json)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json
+from appliance.cli.options import DryRun
 from appliance.policy import endpoints
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.schemas import EffectiveView
@@ -70,10 +71,10 @@ def show(json: Json = False) -> None:
 
 
 @app.command("set")
-def set_(attributes: Attributes = None) -> None:
+def set_(attributes: Attributes = None, dry_run: DryRun = False) -> None:
     """Change what is said for everybody."""
     change = read(attributes)
-    base = console.call(endpoints.change_base_policy, change=change)
+    base = console.call(endpoints.change_base_policy, change=change, dry_run=dry_run)
     show_said(base.policy)
 
 

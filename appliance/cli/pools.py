@@ -1,11 +1,12 @@
 """``coati pool``: address pools and what clients are told along with an address."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.cli.console import Json, Yes
+from appliance.cli.options import DryRun, Fields
 from appliance.pools import endpoints
 from appliance.schema import LARGEST_PAGE
 
@@ -27,9 +28,7 @@ SavePassword = Annotated[bool | None, typer.Option(help="Let clients keep the pa
 Masquerade = Annotated[bool | None, typer.Option(help="Hide virtual IPs behind the gateway's own address.")]
 
 
-@app.command("add")
-def add(
-    name: Name,
+def _fields(
     network: Network = None,
     dns: Dns = None,
     wins: Wins = None,
@@ -41,39 +40,28 @@ def add(
     banner: Banner = None,
     save_password: SavePassword = None,
     masquerade: Masquerade = None,
-) -> None:
+) -> Fields:
+    """Read what a pool is given on the command line."""
+    fields = console.given(locals())
+    if "network" in fields:
+        fields["networks"] = fields.pop("network")
+    return fields
+
+
+@app.command("add")
+@options.of(_fields)
+def add(name: Name, fields: Fields) -> None:
     """Add a pool."""
-    fields = _fields(locals())
-    pool = console.call(endpoints.add_pool, **fields)
+    pool = console.call(endpoints.add_pool, name=name, **fields)
     console.say(f"added pool {pool.name} with {pool.addresses} addresses")
 
 
 @app.command("set")
-def set_(
-    name: Name,
-    network: Network = None,
-    dns: Dns = None,
-    wins: Wins = None,
-    domain: Domain = None,
-    split_include: SplitInclude = None,
-    split_exclude: SplitExclude = None,
-    split_dns: SplitDns = None,
-    reachable: Reachable = None,
-    banner: Banner = None,
-    save_password: SavePassword = None,
-    masquerade: Masquerade = None,
-) -> None:
+@options.of(_fields)
+def set_(name: Name, fields: Fields, dry_run: DryRun = False) -> None:
     """Change a pool; what is not named stays."""
-    fields = _fields(locals())
-    console.call(endpoints.change_pool, **fields)
+    console.call(endpoints.change_pool, name, dry_run=dry_run, **fields)
     console.say(f"pool {name} is changed; clients get it at their next login")
-
-
-def _fields(options: dict[str, Any]) -> dict[str, Any]:
-    fields = console.given(options)
-    if "network" in fields:
-        fields["networks"] = fields.pop("network")
-    return fields
 
 
 @app.command("list")
@@ -109,8 +97,8 @@ def show(name: Name, json: Json = False) -> None:
 
 
 @app.command("remove")
-def remove(name: Name, yes: Yes = False) -> None:
+def remove(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Remove a pool that no profile uses."""
-    console.confirm(f"Remove pool {name}?", yes=yes)
-    console.call(endpoints.remove_pool, name)
+    console.confirm(f"Remove pool {name}?", yes=yes or dry_run)
+    console.call(endpoints.remove_pool, name, dry_run=dry_run)
     console.say(f"removed pool {name}")

@@ -1,12 +1,13 @@
 """``coati profile``: connection profiles."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.cli.console import Json, Yes
+from appliance.cli.options import DryRun, Fields
 from appliance.models import Preset
 from appliance.profiles import endpoints, service
 from appliance.schema import LARGEST_PAGE
@@ -71,9 +72,7 @@ _NAMES = {
 }
 
 
-@app.command("add")
-def add(
-    name: Name,
+def _fields(
     enabled: Enabled = None,
     position: Position = None,
     method: Method = None,
@@ -102,57 +101,13 @@ def add(
     patience: Patience = None,
     realm: Realm = None,
     pool: Pool = None,
-) -> None:
-    """Add a profile."""
-    fields = _fields(locals())
-    profile = console.call(endpoints.add_profile, **fields)
-    console.say(f"added profile {profile.name}")
-    _warn(profile.weaknesses)
-
-
-@app.command("set")
-def set_(
-    name: Name,
-    enabled: Enabled = None,
-    position: Position = None,
-    method: Method = None,
-    mode: Mode = None,
-    group: Group = None,
-    psk: Psk = False,
-    psk_stdin: PskStdin = False,
-    psk_generate: PskGenerate = False,
-    client_ca: ClientCa = None,
-    certificate_names_login: NamesLogin = None,
-    preset: PresetOption = None,
-    ike: Ike = None,
-    esp: Esp = None,
-    pfs_group: PfsGroup = None,
-    require_pfs: RequirePfs = None,
-    sha256_96: Truncate = None,
-    ike_lifetime: IkeLifetime = None,
-    child_lifetime: ChildLifetime = None,
-    child_kilobytes: ChildKilobytes = None,
-    push: Push = None,
-    reauthenticate: Reauthenticate = None,
-    prompts: Prompts = None,
-    dpd_interval: DpdInterval = None,
-    dpd_timeout: DpdTimeout = None,
-    fragment: Fragment = None,
-    patience: Patience = None,
-    realm: Realm = None,
-    pool: Pool = None,
-) -> None:
-    """Change a profile; what is not named stays. Live sessions keep what they were made with."""
-    fields = _fields(locals())
-    profile = console.call(endpoints.change_profile, **fields)
-    console.say(f"profile {name} is changed")
-    _warn(profile.weaknesses)
-
-
-def _fields(options: dict[str, Any]) -> dict[str, Any]:
-    asked, from_stdin, made = (options.pop(name) for name in ("psk", "psk_stdin", "psk_generate"))
-    authority: Path | None = options.pop("client_ca")
-    fields = {_NAMES.get(name, name): value for name, value in console.given(options).items()}
+) -> Fields:
+    """Read what a profile is given on the command line."""
+    typed = dict(locals())
+    authority: Path | None = typed.pop("client_ca")
+    for word in ("psk", "psk_stdin", "psk_generate"):
+        del typed[word]
+    fields = {_NAMES.get(name, name): value for name, value in console.given(typed).items()}
     # Naming suites means them; naming only one kind would leave the other without any.
     if ("ike_proposals" in fields or "esp_proposals" in fields) and "preset" not in fields:
         fields["preset"] = Preset.CUSTOM
@@ -160,13 +115,31 @@ def _fields(options: dict[str, Any]) -> dict[str, Any]:
         fields["pool"] = None
     if authority is not None:
         fields["client_authorities"] = authority.read_text()
-    if made:
+    if psk_generate:
         key = service.generate_key()
         console.say(f"group key: {key.get_secret_value()}")
         fields["pre_shared_key"] = key
-    elif asked or from_stdin:
-        fields["pre_shared_key"] = console.read_secret("Group key", stdin=from_stdin, twice=True)
+    elif psk or psk_stdin:
+        fields["pre_shared_key"] = console.read_secret("Group key", stdin=psk_stdin, twice=True)
     return fields
+
+
+@app.command("add")
+@options.of(_fields)
+def add(name: Name, fields: Fields) -> None:
+    """Add a profile."""
+    profile = console.call(endpoints.add_profile, name=name, **fields)
+    console.say(f"added profile {profile.name}")
+    _warn(profile.weaknesses)
+
+
+@app.command("set")
+@options.of(_fields)
+def set_(name: Name, fields: Fields, dry_run: DryRun = False) -> None:
+    """Change a profile; what is not named stays. Live sessions keep what they were made with."""
+    profile = console.call(endpoints.change_profile, name, dry_run=dry_run, **fields)
+    console.say(f"profile {name} is changed")
+    _warn(profile.weaknesses)
 
 
 def _warn(weaknesses: tuple[str, ...]) -> None:
@@ -217,8 +190,8 @@ def order(names: Annotated[list[str], typer.Argument(help="All profiles, the fir
 
 
 @app.command("remove")
-def remove(name: Name, yes: Yes = False) -> None:
+def remove(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Remove a profile."""
-    console.confirm(f"Remove profile {name}?", yes=yes)
-    console.call(endpoints.remove_profile, name)
+    console.confirm(f"Remove profile {name}?", yes=yes or dry_run)
+    console.call(endpoints.remove_profile, name, dry_run=dry_run)
     console.say(f"removed profile {name}")

@@ -1,11 +1,12 @@
 """``coati realm server``: the RADIUS servers of a realm."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.cli.console import Json, Yes
+from appliance.cli.options import DryRun, Fields
 from appliance.models import MessageAuthenticator, PasswordMethod
 from appliance.radius_servers import endpoints
 from appliance.schema import LARGEST_PAGE
@@ -76,12 +77,8 @@ def show(realm: Realm, name: Name, json: Json = False) -> None:
         console.sheet(server)
 
 
-@app.command("add")
-def add(
-    realm: Realm,
-    name: Name,
+def _fields(
     address: Address = None,
-    secret_stdin: SecretStdin = False,
     auth_port: AuthPort = None,
     acct_port: AcctPort = None,
     timeout: Timeout = None,
@@ -93,51 +90,40 @@ def add(
     accounting: Accounting = None,
     coa: Coa = None,
     enabled: Enabled = None,
-) -> None:
+) -> Fields:
+    """Read what a server is given on the command line."""
+    return {_NAMES.get(name, name): value for name, value in console.given(locals()).items()}
+
+
+@app.command("add")
+@options.of(_fields)
+def add(realm: Realm, name: Name, fields: Fields, secret_stdin: SecretStdin = False) -> None:
     """Add a server; asks for the secret."""
-    fields = _fields(locals())
-    fields["secret"] = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
-    server = console.call(endpoints.add_radius_server, realm, name=name, **fields)
+    secret = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
+    server = console.call(endpoints.add_radius_server, realm, name=name, secret=secret, **fields)
     console.say(f"added server {server.name} to realm {server.realm}; try it: coati realm test {server.realm}")
 
 
 @app.command("set")
+@options.of(_fields)
 def set_(
     realm: Realm,
     name: Name,
-    address: Address = None,
+    fields: Fields,
     secret: Secret = False,
     secret_stdin: SecretStdin = False,
-    auth_port: AuthPort = None,
-    acct_port: AcctPort = None,
-    timeout: Timeout = None,
-    retries: Retries = None,
-    dead_time: DeadTime = None,
-    position: Position = None,
-    message_authenticator: Authenticator = None,
-    method: Method = None,
-    accounting: Accounting = None,
-    coa: Coa = None,
-    enabled: Enabled = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Change a server; what is not named stays."""
-    fields = _fields(locals())
     if secret or secret_stdin:
         fields["secret"] = console.read_secret("Shared secret", stdin=secret_stdin, option="--secret-stdin")
-    console.call(endpoints.change_radius_server, realm, name, **fields)
+    console.call(endpoints.change_radius_server, realm, name, dry_run=dry_run, **fields)
     console.say(f"server {name} of realm {realm} is changed")
 
 
 @app.command("remove")
-def remove(realm: Realm, name: Name, yes: Yes = False) -> None:
+def remove(realm: Realm, name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Remove a server."""
-    console.confirm(f"Remove server {name} of realm {realm}?", yes=yes)
-    console.call(endpoints.remove_radius_server, realm, name)
+    console.confirm(f"Remove server {name} of realm {realm}?", yes=yes or dry_run)
+    console.call(endpoints.remove_radius_server, realm, name, dry_run=dry_run)
     console.say(f"removed server {name} of realm {realm}")
-
-
-def _fields(options: dict[str, Any]) -> dict[str, Any]:
-    given = console.given(options)
-    for word in ("realm", "name", "secret", "secret_stdin"):
-        given.pop(word, None)
-    return {_NAMES.get(name, name): value for name, value in given.items()}

@@ -7,6 +7,7 @@ import typer
 from appliance.accounting import endpoints as accounting
 from appliance.cli import console, orders, radius_servers
 from appliance.cli.console import Json, PasswordStdin, Yes
+from appliance.cli.options import DryRun
 from appliance.models import CommandOutcome, RealmKind
 from appliance.realms import endpoints
 from appliance.realms.schemas import RealmTrial, RealmView
@@ -75,10 +76,10 @@ def add(
 
 
 @app.command("set")
-def set_(name: Name, enabled: Enabled = None, setting: Setting = None) -> None:
+def set_(name: Name, enabled: Enabled = None, setting: Setting = None, dry_run: DryRun = False) -> None:
     """Change a realm; what is not named stays."""
     fields = _fields(enabled, setting)
-    console.call(endpoints.change_realm, name, **fields)
+    console.call(endpoints.change_realm, name, dry_run=dry_run, **fields)
     console.say(f"realm {name} is changed")
 
 
@@ -104,12 +105,12 @@ def order(names: Annotated[list[str], typer.Argument(help="All realms, the first
 
 
 @app.command("remove")
-def remove(name: Name, yes: Yes = False) -> None:
+def remove(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Remove a realm that no profile names. Accounting records that wait for its servers are dropped."""
     waiting = console.call(accounting.list_accounting_records, realm=name, waiting=True, limit=1).total
     lost = f" {waiting} accounting records wait for its servers and will be dropped." if waiting else ""
-    console.confirm(f"Remove realm {name}?{lost}", yes=yes)
-    console.call(endpoints.remove_realm, name)
+    console.confirm(f"Remove realm {name}?{lost}", yes=yes or dry_run)
+    console.call(endpoints.remove_realm, name, dry_run=dry_run)
     console.say(f"removed realm {name}" + (f", and dropped {waiting} accounting records" if waiting else ""))
 
 

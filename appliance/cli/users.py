@@ -1,12 +1,13 @@
 """``coati user``: local users."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from appliance.cli import console, second_factors
+from appliance.cli import console, options, second_factors
 from appliance.cli.console import Generate, Json, PasswordStdin, Yes
+from appliance.cli.options import DryRun, Fields
 from appliance.cli.policies import Attributes, read, show_effective, show_said
 from appliance.policy import endpoints as policies
 from appliance.schema import LARGEST_PAGE
@@ -29,50 +30,14 @@ MustChange = Annotated[
 Group = Annotated[str | None, typer.Option(help="Whose policy holds; '' for none.")]
 
 
-@app.command("add")
-def add(
-    name: Name,
-    attributes: Attributes = None,
-    full_name: FullName = None,
-    expires: Expires = None,
-    must_change: MustChange = None,
-    group: Group = None,
-    password_stdin: PasswordStdin = False,
-    generate: Generate = False,
-) -> None:
-    """Add a user; asks for the password. What is said for the user may follow as NAME=VALUE."""
-    fields = _fields(attributes, full_name, expires, must_change, group)
-    password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
-    user = console.call(endpoints.add_user, name=name, password=password, **fields)
-    console.say(f"added user {user.name}")
-
-
-@app.command("set")
-def set_(
-    name: Name,
-    attributes: Attributes = None,
-    full_name: FullName = None,
-    expires: Expires = None,
-    never_expires: Never = False,
-    must_change: MustChange = None,
-    group: Group = None,
-) -> None:
-    """Change a user; what is not named stays."""
-    fields = _fields(attributes, full_name, expires, must_change, group)
-    if never_expires:
-        fields["expires_at"] = None
-    user = console.call(endpoints.change_user, name, **fields)
-    console.say(f"user {user.name} is changed")
-    show_said(user.policy)
-
-
 def _fields(
-    attributes: list[str] | None,
-    full_name: str | None,
-    expires: datetime | None,
-    must_change: bool | None,
-    group: str | None,
-) -> dict[str, Any]:
+    attributes: Attributes = None,
+    full_name: FullName = None,
+    expires: Expires = None,
+    must_change: MustChange = None,
+    group: Group = None,
+) -> Fields:
+    """Read what a user is given on the command line."""
     fields = console.given(
         {
             "policy": read(attributes) if attributes else None,
@@ -83,6 +48,26 @@ def _fields(
         }
     )
     return fields | ({"group": None} if group == "" else {})
+
+
+@app.command("add")
+@options.of(_fields)
+def add(name: Name, fields: Fields, password_stdin: PasswordStdin = False, generate: Generate = False) -> None:
+    """Add a user; asks for the password. What is said for the user may follow as NAME=VALUE."""
+    password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
+    user = console.call(endpoints.add_user, name=name, password=password, **fields)
+    console.say(f"added user {user.name}")
+
+
+@app.command("set")
+@options.of(_fields)
+def set_(name: Name, fields: Fields, never_expires: Never = False, dry_run: DryRun = False) -> None:
+    """Change a user; what is not named stays."""
+    if never_expires:
+        fields["expires_at"] = None
+    user = console.call(endpoints.change_user, name, dry_run=dry_run, **fields)
+    console.say(f"user {user.name} is changed")
+    show_said(user.policy)
 
 
 @app.command("policy")
@@ -162,9 +147,9 @@ def show(name: Name, json: Json = False) -> None:
 
 
 @app.command("disable")
-def disable(name: Name) -> None:
+def disable(name: Name, dry_run: DryRun = False) -> None:
     """Refuse a user from now on, and disconnect it."""
-    console.call(endpoints.change_user, name, enabled=False)
+    console.call(endpoints.change_user, name, dry_run=dry_run, enabled=False)
     console.say(f"user {name} is disabled; live sessions are being disconnected")
 
 
@@ -184,8 +169,8 @@ def password(name: Name, password_stdin: PasswordStdin = False, generate: Genera
 
 
 @app.command("remove")
-def remove(name: Name, yes: Yes = False) -> None:
+def remove(name: Name, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Remove a user, and disconnect it."""
-    console.confirm(f"Remove user {name}?", yes=yes)
-    console.call(endpoints.remove_user, name)
+    console.confirm(f"Remove user {name}?", yes=yes or dry_run)
+    console.call(endpoints.remove_user, name, dry_run=dry_run)
     console.say(f"removed user {name}")

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
 from appliance import __version__, api, operations
+from appliance.configuration.schemas import Rehearsal
 from appliance.errors import ApplianceError
 from appliance.operations import Bound, Operation
 
@@ -114,6 +115,8 @@ class Client:
             self._sleep(wait)
             answer = self._ask(operation.method, bound)
         if answer.is_success:
+            if bound.trial is not None:
+                return Rehearsal.model_validate_json(answer.content, extra="ignore")
             return operation.read(answer.content, answer.headers)
         raise _refusal(answer)
 

@@ -21,7 +21,7 @@ _AT_ONCE: Final = {
     "reachable": "they feel it at once, without a new login, unless a stronger level says something else",
     "masquerade": "their packets leave under another address at once, so connections through the tunnel may break",
 }
-_OF_NO_CONCERN: Final = frozenset({"full_name", "description", "must_change_password"})
+_OF_NO_CONCERN: Final = frozenset({"changed_at", "full_name", "description", "must_change_password"})
 _SUITES: Final = ("ike_proposals", "esp_proposals")
 
 

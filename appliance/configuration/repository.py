@@ -32,12 +32,12 @@ async def page(
 
 
 async def since(session: AsyncSession, noun: str, name: str, number: int) -> Sequence[AuditEntry]:
-    """Give the changes of a thing (without a name: of all of that noun) after that number, the earliest first."""
+    """Give the changes of a thing (without a name or noun: of all) after that number, the earliest first."""
     rows = await session.scalars(
         select(AuditEntry)
         .where(
             AuditEntry.id > number,
-            AuditEntry.deed.startswith(f"{noun}.", autoescape=True),
+            AuditEntry.deed.startswith(f"{noun}." if noun else "", autoescape=True),
             or_(AuditEntry.before.is_not(None), AuditEntry.after.is_not(None)),
             *listing.equal(AuditEntry.target, name),
         )

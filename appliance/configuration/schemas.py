@@ -62,6 +62,13 @@ class Consequence(Schema):
     words: str
 
 
+class Rehearsal(Schema):
+    """What a change would do, tried and undone."""
+
+    changes: Annotated[list[VersionView], Field(description="What it would change; nothing, if all is so already.")]
+    consequences: Annotated[list[Consequence], Field(description="What that would do to whoever is connected.")]
+
+
 class Difference(Schema):
     """What differs between two states of one thing."""
 

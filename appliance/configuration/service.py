@@ -49,7 +49,7 @@ async def since(work: Transaction, noun: str, name: str, number: int) -> list[Ve
 
     Args:
         work: A transaction.
-        noun: First word of the deeds in the audit log.
+        noun: First word of the deeds in the audit log; empty: of any.
         name: Of the thing; empty: of every thing of that noun.
         number: Of the last change that is known.
     """

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.groups import service
 from appliance.groups.schemas import GroupChange, GroupDefinition, GroupFilter, GroupView, NewGroup
 from appliance.schema import Page, Paging
 
-router = Noun("groups")
+router = Noun("groups", route=RehearsedRoute)
 
 
 class _Wanted(GroupFilter, Paging):

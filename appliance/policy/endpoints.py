@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import Noun, Reading, Writing
 from appliance.policy import service
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.schemas import BasePolicyView, EffectiveView, PolicyQuestion
 
-router = Noun("policy")
+router = Noun("policy", route=RehearsedRoute)
 of_users = Noun("users", tag="policy")
 
 

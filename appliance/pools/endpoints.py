@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.pools import service
 from appliance.pools.schemas import NewPool, PoolChange, PoolDefinition, PoolFilter, PoolView
 from appliance.schema import Page, Paging
 
-router = Noun("pools")
+router = Noun("pools", route=RehearsedRoute)
 
 
 class _Wanted(PoolFilter, Paging):

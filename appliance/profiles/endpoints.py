@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.profiles import service
 from appliance.profiles.schemas import (
@@ -16,7 +17,7 @@ from appliance.profiles.schemas import (
 )
 from appliance.schema import Page, Paging
 
-router = Noun("profiles")
+router = Noun("profiles", route=RehearsedRoute)
 
 
 class _Wanted(ProfileFilter, Paging):

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import MADE, Noun, Owning, Reading, made
 from appliance.radius_servers import service
 from appliance.radius_servers.schemas import (
@@ -15,7 +16,7 @@ from appliance.radius_servers.schemas import (
 )
 from appliance.schema import Page, Paging
 
-router = Noun("realms/{realm}/servers", tag="realms")
+router = Noun("realms/{realm}/servers", tag="realms", route=RehearsedRoute)
 
 
 class _Wanted(RadiusServerFilter, Paging):

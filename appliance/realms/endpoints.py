@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from appliance.commands.schemas import CommandView
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import MADE, Noun, Owning, Reading, Writing, made
 from appliance.realms import service
 from appliance.realms.schemas import (
@@ -18,7 +19,7 @@ from appliance.realms.schemas import (
 )
 from appliance.schema import Page, Paging
 
-router = Noun("realms")
+router = Noun("realms", route=RehearsedRoute)
 
 
 class _Wanted(RealmFilter, Paging):

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from appliance.bulk import Outcomes
+from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.schema import Page, Paging
 from appliance.users import service
@@ -19,7 +20,7 @@ from appliance.users.schemas import (
     UserView,
 )
 
-router = Noun("users")
+router = Noun("users", route=RehearsedRoute)
 
 
 class _Wanted(UserFilter, Paging):

@@ -1,0 +1,39 @@
+"""Options that several commands have: declared once, as the parameters of the function that reads them."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+Fields = dict[str, Any]
+"""What the function that declares the options made of them."""
+
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Change nothing; say what would change, and what that would do to live sessions."),
+]
+
+_FIELDS = "fields"
+
+
+def of(declared: Callable[..., Fields]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that ``declared`` has as parameters; it takes what that gives as ``fields``.
+
+    ``typer`` reads a command's options from its signature, so the two signatures are put together.
+    """
+    options = inspect.signature(declared).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = {name: each for name, each in inspect.signature(command).parameters.items() if name != _FIELDS}
+
+        def run(**given: Any) -> None:  # noqa: ANN401
+            command(**{name: given[name] for name in own}, fields=declared(**{name: given[name] for name in options}))
+
+        together = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own.values(), *options.values())]
+        run.__signature__ = inspect.Signature(together)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in together}
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        return run
+
+    return decorate
