@@ -44,11 +44,13 @@ from appliance.users import endpoints as users
 PREFIX: Final = "/api/v1"
 ROUTERS: Final = (
     users.router,
+    users.many_router,
     second_factors.router,
     groups.router,
     policy.router,
     policy.of_users,
     realms.router,
+    realms.test_router,
     radius_servers.router,
     pools.router,
     leases.router,

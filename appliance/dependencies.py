@@ -16,7 +16,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from appliance import problems
-from appliance.errors import Forbidden, TooManyRequests, Unauthenticated
+from appliance.errors import Forbidden, Invalid, TooManyRequests, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts.rules import network
 from appliance.models import Scope
@@ -34,6 +34,7 @@ _DOCUMENTED: Final = Security(
 _ALWAYS: Final = (401, 403, 422, 429, 500, 503)
 _SETTINGS_SECONDS: Final = 2.0
 _EXPECTED: Final = "If-Match"
+_DRY_RUN: Final = "dry_run"
 _JSON: Final = "application/json"
 _IF_MATCH: Final = {
     "name": _EXPECTED,
@@ -140,6 +141,9 @@ class Permission:
             else installation(request).snapshot(actor)
         )
         trial: Rehearsing | None = getattr(request.state, "dry_run", None)
+        if _DRY_RUN in request.query_params and not hasattr(request.state, "dry_run"):
+            # Who means to try it must not find it done.
+            raise Invalid("this cannot be tried", field=_DRY_RUN, remedy="leave it out; docs/api.md says what can be")
         async with opened as work:
             if trial is not None:
                 await trial.begin(work)

@@ -52,6 +52,7 @@ async def _asked_for(
     ] = False,
 ) -> None:
     """Note it for the permission, which has the transaction."""
+    request.state.dry_run = None
     if dry_run:
         body = await request.body()
         named = json.loads(body) if body else {}

@@ -21,6 +21,7 @@ from appliance.users.schemas import (
 )
 
 router = Noun("users", route=RehearsedRoute)
+many_router = Noun("users")  # each has a transaction of its own, so they cannot be tried
 
 
 class _Wanted(UserFilter, Paging):
@@ -45,7 +46,7 @@ async def list_poor_passwords(work: Reading, question: Annotated[PasswordQuestio
     return await service.poor_passwords(work, question)
 
 
-@router.post("/bulk")
+@many_router.post("/bulk")
 async def change_users(work: Writing, wanted: UserOperations) -> Outcomes:
     """Define, change or remove many users; each by itself, in order, with an outcome of its own."""
     return await service.bulk(work, wanted)

@@ -130,7 +130,7 @@ def addresses(page: Page) -> dict[str, str]:
     assert session is not None
     assert ended is not None
     page.goto("/backups")
-    page.get_by_label("Passphrase").fill(PASSWORD)
+    page.get_by_label("Passphrase", exact=True).fill(PASSWORD)
     page.get_by_label("The same again").fill(PASSWORD)
     page.get_by_role("button", name="Make it").click()
     page.wait_for_url("**/backups/coati-*")

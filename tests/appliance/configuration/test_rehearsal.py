@@ -106,6 +106,24 @@ async def test_what_would_be_refused_is_refused(owner: httpx2.AsyncClient) -> No
     assert (await owner.patch("/users/ada", json={}, params={"dry_run": "perhaps"})).status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/users/bulk", {"operations": [{"do": "change", "name": "ada", "enabled": False}]}),
+        ("/realms/local/test", {}),
+        ("/sessions/1/disconnect", {}),
+        ("/tokens", {"name": "another", "scopes": ["read"]}),
+    ],
+)
+async def test_what_cannot_be_tried_is_refused_and_not_done(
+    owner: httpx2.AsyncClient, installation: Installation, path: str, body: dict[str, Any]
+) -> None:
+    before = await traces(installation)
+    refused = await owner.post(path, json=body, params=TRIED)
+    assert (refused.status_code, refused.json()["field"]) == (422, "dry_run")
+    assert await traces(installation) == before
+
+
 async def test_without_it_it_is_done(owner: httpx2.AsyncClient) -> None:
     done = await owner.patch("/users/ada", json={"full_name": "Ada"}, params={"dry_run": "false"})
     assert done.json()["full_name"] == "Ada"
