@@ -1,7 +1,9 @@
 """Boot settings: what must be known before the database can be opened.
 
 Everything else is configured in the database. A setting comes from a flag of ``coati serve``, or
-from the environment variable ``COATI_<NAME>``; a flag wins.
+from the environment variable ``COATI_<NAME>``; a flag wins. Where root means the installation of this
+machine, in its usual place, what its service is told in ``MACHINE_FILE`` counts as well: a command must not
+work on another database than the service.
 """
 
 import enum
@@ -10,10 +12,19 @@ import re
 import socket
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+MACHINE_FILE: Final = Path("/etc/coati/coati.env")
+"""What ``packaging/coati.service`` reads: lines ``COATI_NAME=value``."""
 
 _HIGHEST_PORT = 65_535
 _OFF = "off"
@@ -175,6 +186,22 @@ class Settings(BaseSettings):
     def master_key_file(self) -> Path:
         """Where the key is that secrets in the database are encrypted under."""
         return self.data_dir / "master.key"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the base class has them
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where settings come from, the strongest first."""
+        default = default_data_dir()
+        meant = {"data_dir": default, **env_settings(), **init_settings()}["data_dir"]
+        if os.geteuid() != 0 or Path(meant) != default:
+            return init_settings, env_settings
+        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=MACHINE_FILE)
 
     def environment(self) -> dict[str, str]:
         """Give the variables that make another process read exactly these settings.

@@ -27,7 +27,7 @@ _MARK: Final = re.compile(r"<([0-7])>")
 
 class _Marked(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"<{_SEVERITIES.get(record.levelno, 6)}>{super().format(record)}"
+        return mark(record.levelno, super().format(record))
 
 
 def speak(process: str) -> None:
@@ -37,6 +37,12 @@ def speak(process: str) -> None:
     plain = f"%(asctime)s [%(levelname)s] %(message)s process={process}"
     handler.setFormatter(_Marked("%(message)s") if gathered else logging.Formatter(plain))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def mark(level: int, line: str) -> str:
+    """Put the mark of a level of ``logging`` before a line."""
+    number = next((number for least, number in _SEVERITIES.items() if level >= least), _SEVERITIES[logging.DEBUG])
+    return f"<{number}>{line}"
 
 
 def severity(line: str) -> tuple[int | None, str]:

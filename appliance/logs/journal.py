@@ -10,10 +10,9 @@ import os
 import socket
 from typing import Final, TextIO
 
+from ike_engine.log_lines import mark
+
 _JOURNAL: Final = "/run/systemd/journal/stdout"
-# As syslog(3) counts them.
-_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_DEBUG: Final = 7
 
 
 def reads(stream: TextIO) -> bool:
@@ -38,9 +37,4 @@ class JournalFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line."""
-        prefix = f"<{_priority(record.levelno)}>"
-        return "\n".join(prefix + line for line in self._inner.format(record).splitlines())
-
-
-def _priority(level: int) -> int:
-    return next((priority for least, priority in _PRIORITIES if level >= least), _DEBUG)
+        return "\n".join(mark(record.levelno, line) for line in self._inner.format(record).splitlines())

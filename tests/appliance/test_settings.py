@@ -1,9 +1,11 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from appliance import settings as settings_module
 from appliance.settings import DataPlaneChoice, ListenAddress, Settings
 
 
@@ -82,3 +84,41 @@ def test_another_process_reads_exactly_these_settings(tmp_path: Path, monkeypatc
 def test_the_databases_password_is_not_shown() -> None:
     settings = Settings(database_url=SecretStr("postgresql://u:p4ssw0rd@h/d"))
     assert "p4ssw0rd" not in f"{settings!r} {settings} {json.dumps(settings.model_dump(mode='json'))}"
+
+
+@pytest.fixture
+def machine_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "coati.env"
+    file.write_text("# of the service\nCOATI_PUBLIC_NAME=vpn.example.net\nCOATI_IKE_PORT=1500\n")
+    monkeypatch.setattr(settings_module, "MACHINE_FILE", file)
+    for name in [name for name in os.environ if name.startswith("COATI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return file
+
+
+@pytest.mark.usefixtures("machine_file")
+def test_a_command_of_root_has_the_settings_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (Settings().public_name, Settings().ike_port) == ("vpn.example.net", 1500)
+    monkeypatch.setenv("COATI_IKE_PORT", "2500")
+    assert (Settings().public_name, Settings().ike_port) == ("vpn.example.net", 2500)
+    assert Settings(ike_port=3500).ike_port == 3500
+    assert Settings(data_dir=Path("/var/lib/coati")).public_name == "vpn.example.net"
+
+
+@pytest.mark.usefixtures("machine_file")
+def test_another_installation_is_not_the_service_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings(data_dir=tmp_path).ike_port == 500
+    monkeypatch.setenv("COATI_DATA_DIR", str(tmp_path))
+    assert Settings().ike_port == 500
+
+
+@pytest.mark.usefixtures("machine_file")
+def test_whoever_is_not_root_has_settings_of_his_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert Settings().ike_port == 500
+
+
+def test_without_a_service_there_is_nothing_to_read(machine_file: Path) -> None:
+    machine_file.unlink()
+    assert Settings().ike_port == 500

@@ -101,7 +101,7 @@ class Machine:
 
     def coati(self, *words: str, stdin: str = "") -> str:
         """Run the command line as an administrator there does."""
-        return self.run("/opt/coati/coati", "--data-dir", "/var/lib/coati", *words, stdin=stdin)
+        return self.run("/opt/coati/coati", *words, stdin=stdin)
 
     def properties(self, unit: str, *names: str) -> dict[str, str]:
         """What systemd knows of a unit."""

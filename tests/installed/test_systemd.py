@@ -43,6 +43,7 @@ def machine(network: networks.Network, tmp_path_factory: pytest.TempPathFactory)
     with Machine(network.gateway, tmp_path_factory.mktemp("machine")) as booted:
         booted.run("mkdir", "-p", "/etc/coati", "/etc/sysusers.d", "/etc/systemd/system/coati.service.d")
         booted.run("tee", "/etc/coati/coati.env", stdin=f"COATI_PUBLIC_NAME={office.GATEWAY_NAME}\n")
+        booted.run("chmod", "600", "/etc/coati/coati.env")
         patience = f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}\n"
         booted.run("tee", "/etc/systemd/system/coati.service.d/override.conf", stdin=patience)
         for command in re.findall(r"^#   (.*)$", UNIT.read_text(), re.MULTILINE):
