@@ -50,6 +50,6 @@ SECTIONS: Final = {
         Link("/settings", "Settings", "e"),
         Link("/configuration", "Versions", "v"),
         Link("/backups", "Backups", "b", Scope.OWN),
-        Link("/audit", "Changes", "h"),
+        Link("/audit", "Audit log", "h"),
     ),
 }

@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
-from urllib.parse import quote, unquote, urlencode
+from typing import Any, Final
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -95,12 +95,12 @@ def _environment() -> Environment:
     made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
     made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)
     # Global, so that a block can be rendered without the page around it.
-    macros = made.get_template("macros.html").module
-    made.globals["ui"] = macros
+    made.globals["ui"] = made.get_template("macros.html").module
     return made
 
 
 _templates: Final = _environment()
+_macros: Final[Any] = _templates.globals["ui"]
 
 
 def page(
@@ -125,11 +125,16 @@ def page(
         "api": "",
         **content,
     }
+    html: str
     if request.headers.get("hx-request-type") == "partial":
         block = loaded.blocks.get("live") or loaded.blocks["content"]
-        html = "".join(block(loaded.new_context(values)))
+        html = Markup("").join(map(Markup, block(loaded.new_context(values))))
         if note:
             html += Markup('<hx-partial hx-target="#note" hx-swap="innerHTML">{}</hx-partial>').format(note)
+        if values["api"] and urlsplit(request.headers.get("hx-current-url", "")).path == request.url.path:
+            # The page itself, narrowed otherwise: what it says of the API follows.
+            call = _macros.api_call(request.base_url, values["api"])
+            html += Markup('<hx-partial hx-target="#api-call" hx-swap="innerHTML">{}</hx-partial>').format(call)
     else:
         html = loaded.render(values)
     answer = HTMLResponse(html, code)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.test_screens import addresses
 
@@ -20,6 +23,18 @@ AMONG_THEM = (
     *("/ca.pem", "/ca.cer", "/crl/", "/client-profiles/file", "/backups/", "/certificates/requests/", "/logs"),
     *("/sessions", "/history", "/refusals", "/users", "/audit"),
 )
+
+
+def test_what_is_exported_is_what_the_filter_shows(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
+    page.goto("/users")
+    page.get_by_role("searchbox", name="Login or full name").fill("bob")
+    expect(page.get_by_text("1 user", exact=True)).to_be_visible()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="CSV").click()
+    rows = list(csv.DictReader(io.StringIO(started.value.path().read_text())))
+    assert [row["name"] for row in rows] == ["bob"]
+    page.get_by_text("As API call").click()
+    expect(page.locator("#api-call code")).to_contain_text("/api/v1/users?text=bob'")
 
 
 @pytest.mark.timeout(900)

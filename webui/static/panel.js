@@ -182,6 +182,17 @@ for (const news of ["htmx:sse:after:connection", "htmx:sse:before:message"])
   });
 setInterval(showFreshness, 1000);
 
+// What is exported is what is shown, also after somebody typed into the filter.
+function exportShown() {
+  for (const link of all(".exports a")) {
+    const shown = new URL(location);
+    for (const part of ["page", "before"]) shown.searchParams.delete(part);
+    shown.searchParams.set("format", new URL(link.href).searchParams.get("format"));
+    link.href = shown;
+  }
+}
+
+document.addEventListener("htmx:after:history:replace", exportShown);
 document.addEventListener("htmx:after:swap", () => {
   localise();
   showBulk();
