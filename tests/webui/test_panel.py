@@ -191,6 +191,20 @@ async def test_a_part_of_the_page_is_given_to_a_script(browser: httpx2.AsyncClie
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
 
 
+async def test_a_part_brings_the_note_and_the_call_of_what_is_shown_now(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    await a_session(browser, "bob")
+    part = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Current-URL": "https://coati.test/sessions"}
+    browser.cookies.set("__Host-coati-note", "Done%20%3C")
+    shown = (await browser.get("/sessions?text=bob", headers=part)).text
+    browser.cookies.delete("__Host-coati-note")
+    assert "<table" in shown
+    assert '<hx-partial hx-target="#note" hx-swap="innerHTML">Done &lt;</hx-partial>' in shown
+    assert "api/v1/sessions?text=bob" in shown.partition('hx-target="#api-call"')[2]
+    elsewhere = {**part, "HX-Current-URL": "https://coati.test/users"}
+    assert "api-call" not in (await browser.get("/sessions?text=bob", headers=elsewhere)).text
+
+
 async def test_lists_are_exported_whole_and_without_formulas(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     await a_session(browser, "=cmd")
