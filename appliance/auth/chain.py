@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from shlex import quote
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, FinalVerdict, Rejected, Unavailable
+from appliance.lockouts import rules
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from appliance.auth.realm import Realm
     from appliance.auth.throttle import Throttle
     from appliance.auth.verdicts import Verdict
+
+
+_AT_ONCE: Final = 16
+"""So many guesses at one account are judged before the first failure counts; so many of its clients wait for nobody."""
 
 
 class _Round(NamedTuple):
@@ -65,6 +71,7 @@ class Chain:
         self._throttle = throttle
         self._judge_by = judge
         self._sleep = sleep
+        self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.reconfigure(realms)
 
     def reconfigure(self, realms: Sequence[Realm], *, disabled: Collection[str] = ()) -> None:
@@ -87,6 +94,12 @@ class Chain:
     async def judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:
         """The same, but tells whether nobody could judge: for whoever may know that."""
         _, user = self.split(attempt.username)
+        # Kept by those who hold it. A realm may take seconds to refuse: until then the throttle knows of no failure.
+        slots = self._slots.setdefault(rules.account_name(user), asyncio.Semaphore(_AT_ONCE))
+        async with slots:
+            return await self._judge_in_turn(attempt, user)
+
+    async def _judge_in_turn(self, attempt: Attempt, user: str) -> FinalVerdict | Unavailable:
         wait = self._throttle.reserve(user, attempt.source)
         if wait is None:
             return Rejected(

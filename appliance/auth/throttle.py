@@ -43,8 +43,9 @@ class Throttle:
     def reserve(self, username: str, source: str) -> float | None:
         """Tell how many seconds this attempt must wait before it is judged.
 
-        Attempts at the same time wait behind each other, so that opening many exchanges at once
-        gains a guesser nothing. ``None``: the wait is longer than a client's, refuse at once.
+        Attempts at the same time wait behind each other once failures count, and the chain judges few of an
+        account at the same time before that: opening many exchanges at once gains a guesser little. ``None``:
+        the wait is longer than a client's, refuse at once.
         """
         at = self._wall_clock()
         known = self._known(username, source)

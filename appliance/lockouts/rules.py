@@ -147,12 +147,18 @@ def forgiven(at: datetime) -> Record:
     return Record(0, at, None, at)
 
 
-def subjects(door: Door, account: str, source: str) -> list[Subject]:
-    """Give all whose failures an attempt of ``account`` from the address ``source`` counts as."""
+def account_name(typed: str) -> str:
+    """Give the name that an account is counted by, however it is written."""
     # What strangers type: it stands in a table and on screens.
-    name = account.strip().casefold()[:128]
+    name = typed.strip().casefold()[:128]
     if not name.isprintable():
         name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    return name
+
+
+def subjects(door: Door, account: str, source: str) -> list[Subject]:
+    """Give all whose failures an attempt of ``account`` from the address ``source`` counts as."""
+    name = account_name(account)
     every = (
         Subject(door, Counted.LOGIN, f"{source} {name}"),
         Subject(door, Counted.ACCOUNT, name),

@@ -218,6 +218,37 @@ async def test_a_long_series_is_refused_without_asking_any_realm() -> None:
     assert realm.asked == []
 
 
+async def test_of_many_guesses_at_once_few_are_judged_though_the_realm_takes_its_time_to_refuse() -> None:
+    class Patient(Scripted):
+        """Lets in at once, and refuses when the test says so, as PAM and RADIUS do."""
+
+        def __init__(self) -> None:
+            super().__init__("patient")
+            self.refuses = asyncio.Event()
+
+        async def authenticate(self, attempt: Attempt) -> Verdict:
+            self.asked.append(attempt)
+            if attempt.password == b"right":
+                return IN
+            await self.refuses.wait()
+            return OUT
+
+    realm = Patient()
+    asked = chain([realm])
+    guesses = [Secret(b"wrong")] * 100 + [Secret(b"right")]
+    names = ("alice", " ALICE")  # however it is written
+    attempts = [
+        asyncio.create_task(asked.authenticate(replace(ATTEMPT, username=names[number % 2], password=guess)))
+        for number, guess in enumerate(guesses)
+    ]
+    await asyncio.sleep(0)
+    assert await asked.authenticate(replace(ATTEMPT, username="bob", password=Secret(b"right"))) == IN
+    realm.refuses.set()
+    verdicts = await asyncio.gather(*attempts)
+    assert len(realm.asked) <= 30
+    assert IN not in verdicts
+
+
 async def test_a_realm_that_is_down_is_not_counted_against_the_user() -> None:
     time = Time()
     asked = chain([Scripted("only", *[DOWN] * 10)], time)
