@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import Response
 
+from appliance.attachment import attachment
 from appliance.errors import Invalid
 from appliance.schema import LARGEST_PAGE, Filter, Page, Paging
 from webui.rendering import pretty
@@ -60,8 +61,7 @@ class Listing(Generic[F]):
             if not page.items or len(items) >= page.total:
                 break
         text, kind = (_csv(items), "text/csv") if self.format == "csv" else (pretty(items), "application/json")
-        headers = {"Content-Disposition": f'attachment; filename="{name}.{self.format}"'}
-        return Response(text, media_type=kind, headers=headers)
+        return attachment(f"{name}.{self.format}", kind, text)
 
 
 def listing(schema: type[F]) -> Callable[[Request], Listing[F]]:

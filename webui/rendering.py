@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
@@ -154,12 +154,6 @@ def back(path: str, note: str = "") -> RedirectResponse:
     if note:
         answer.set_cookie(NOTE, quote(note), max_age=60, secure=True, httponly=True, samesite="strict", path="/")
     return answer
-
-
-def file(name: str, media_type: str, content: bytes) -> Response:
-    """Hand a file out, to be kept by the reader and by nobody between."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=media_type, headers=headers)
 
 
 def confirmation(

@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import Response
 
 from appliance import problems
+from appliance.attachment import attachment
 from appliance.backups import making, replacement, schedule, service
 from appliance.backups.schemas import (
     BackupContent,
@@ -53,8 +54,7 @@ async def show_backup(work: OwnersReading, name: str) -> BackupView:
 )
 async def fetch_backup(work: OwnersReading, name: str) -> Response:
     """Give the file, encrypted as it is."""
-    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(await service.read(work, name), media_type="application/octet-stream", headers=disposition)
+    return attachment(name, "application/octet-stream", await service.read(work, name))
 
 
 @router.post("/{name}/file", status_code=201, max_body_size=MOST_OCTETS, openapi_extra=SENDS_FILE)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.attachment import attachment
 from appliance.certificates import authorities, requests, service
 from appliance.certificates.schemas import (
     AuthorityChange,
@@ -31,11 +32,6 @@ authorities_router = Noun("authorities")
 
 class _Wanted(CertificateFilter, Paging):
     """Query of the list."""
-
-
-def _file(name: str, media_type: str, content: bytes) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-    return Response(content, media_type=media_type, headers=headers)
 
 
 # ---- certificates ------------------------------------------------------------------------------------
@@ -87,7 +83,7 @@ async def revoke_certificate(work: Writing, which: str, wanted: Revocation) -> C
 async def export_certificate(work: Owning, which: str, wanted: CertificateExport) -> Response:
     """Give it as a file, with its chain and, encrypted under the passphrase, its private key."""
     exported = await service.export(work, which, wanted)
-    return _file(exported.name, exported.media_type, exported.content)
+    return attachment(exported.name, exported.media_type, exported.content)
 
 
 # ---- requests ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from appliance import problems
+from appliance.attachment import attachment
 from appliance.certificates import authorities, files, service
 from appliance.dependencies import installation
 from appliance.installation import Installation
@@ -84,5 +85,4 @@ async def show_crl_of(request: Request, name: str) -> Response:
 
 
 def _file(name: str, media_type: str, content: bytes) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-cache"}
-    return Response(content, media_type=media_type, headers=headers)
+    return attachment(name, media_type, content, cache="no-cache")

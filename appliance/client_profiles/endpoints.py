@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query, Response
 
 from appliance import problems
+from appliance.attachment import attachment
 from appliance.client_profiles import links, service
 from appliance.client_profiles.schemas import Choice, LinkFilter, LinkView, MadeLink, NewLink, Wanted
 from appliance.dependencies import Noun, Number, Owning, Reading
@@ -35,8 +36,7 @@ class _Whose(Schema):
 
 def answer(given: service.Download) -> Response:
     """Hand a file out."""
-    headers = {"Content-Disposition": f'attachment; filename="{given.name}"', "Cache-Control": "no-store"}
-    return Response(given.content, media_type=given.media_type, headers=headers)
+    return attachment(given.name, given.media_type, given.content)
 
 
 @router.get("", responses=_UNKNOWN)

@@ -89,6 +89,18 @@ async def test_a_user_is_given_a_certificate_which_is_exported_renewed_and_revok
     assert len(list(crl)) == 1
 
 
+async def test_files_are_called_by_any_name(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    form = {"purpose": "user", "owner": "łukasz", "names": "", "days": "365", "key": "rsa-2048", "authority": ""}
+    await follow(browser, "/certificates/issue", data=form)
+    number = await number_of(browser, "łukasz")
+    given = await browser.post(f"/certificates/{number}/export", data={"format": "pem", "shown": "with_key"})
+    assert given.status_code == 200
+    assert given.headers["content-disposition"].endswith("filename*=UTF-8''%C5%82ukasz.pem")
+    fetched = await browser.get("/ca/coati%0D%0A.cer")
+    assert "\n" not in fetched.headers.get("content-disposition", "")
+
+
 async def test_what_is_shown_says_what_runs_out_when_and_is_filtered(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     page = (await browser.get("/certificates")).text

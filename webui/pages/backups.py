@@ -10,13 +10,14 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
 from starlette.datastructures import UploadFile
 
+from appliance.attachment import attachment
 from appliance.backups import making, replacement, schedule, service
 from appliance.backups.endpoints import MOST_OCTETS
 from appliance.backups.schemas import BackupContent
 from appliance.dependencies import installation
 from appliance.installation import Actor
 from webui.forms import Form, Refused, wrong
-from webui.rendering import back, confirmation, file, page
+from webui.rendering import back, confirmation, page
 from webui.security import Proven, Ruling
 
 router = APIRouter(prefix="/backups")
@@ -124,7 +125,7 @@ async def show(request: Request, actor: Ruling, name: str) -> HTMLResponse:
 async def download(request: Request, actor: Proven, name: str) -> Response:
     """Give the file, encrypted as it is."""
     async with installation(request).snapshot(actor) as work:
-        return file(name, "application/octet-stream", await service.read(work, name))
+        return attachment(name, "application/octet-stream", await service.read(work, name))
 
 
 @router.post("/{name}/verify")

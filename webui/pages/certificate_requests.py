@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
+from appliance.attachment import attachment
 from appliance.certificates import requests
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import NewRequest, RequestAnswer
@@ -12,7 +13,7 @@ from appliance.dependencies import Number, installation
 from appliance.installation import Actor
 from appliance.models import CertificatePurpose
 from webui.forms import Form, Refused, read, with_file
-from webui.rendering import back, confirmation, file, page
+from webui.rendering import back, confirmation, page
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/certificates/requests")
@@ -61,7 +62,7 @@ async def download(request: Request, actor: SignedIn, number: Number) -> Respons
     """Give the request as a file."""
     async with installation(request).snapshot(actor) as work:
         found = await requests.show(work, number)
-    return file(f"coati-{found.purpose.value}-{number}.csr", "application/pkcs10", found.pem.encode())
+    return attachment(f"coati-{found.purpose.value}-{number}.csr", "application/pkcs10", found.pem.encode())
 
 
 @router.post("/{number}/answer")

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
+from appliance.attachment import attachment
 from appliance.certificates import authorities, expiry, requests, service
 from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
@@ -23,7 +24,7 @@ from appliance.installation import Actor
 from appliance.models import CertificatePurpose, RevocationReason
 from webui.forms import Form, Refused, read, with_file, wrong
 from webui.listing import Listing, listing
-from webui.rendering import back, confirmation, file, page
+from webui.rendering import back, confirmation, page
 from webui.security import Operating, Proven, Ruling, SignedIn
 
 router = APIRouter(prefix="/certificates")
@@ -163,7 +164,7 @@ async def export(request: Request, actor: Proven, number: Number) -> Response:
             given = await service.export(work, number, wanted)
     except Refused as error:
         return await _show(request, actor, number, Form.refused(sent, error), code=422)
-    return file(given.name, given.media_type, bytes(given.content))
+    return attachment(given.name, given.media_type, bytes(given.content))
 
 
 @router.get("/{number}/renew")

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 
+from appliance.attachment import attachment
 from appliance.client_profiles import links, service
 from appliance.client_profiles.schemas import LinkFilter, MadeLink, NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
@@ -17,7 +18,7 @@ from appliance.profiles import service as profiles
 from appliance.schema import Paging
 from appliance.users import service as users
 from webui.forms import Form, Refused, read, wrong
-from webui.rendering import back, confirmation, file, page
+from webui.rendering import back, confirmation, page
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/client-profiles")
@@ -55,7 +56,7 @@ async def download(request: Request, actor: SignedIn) -> Response:
         return await _show(
             request, actor, query.get("user", ""), query.get("profile", ""), form=Form({}, wrong(error)), code=422
         )
-    return file(given.name, given.media_type, given.content)
+    return attachment(given.name, given.media_type, given.content)
 
 
 @router.post("/file")
@@ -69,7 +70,7 @@ async def download_with_secrets(request: Request, actor: Ruling) -> Response:
     except Refused as error:
         form = Form.refused(sent, error)
         return await _show(request, actor, form.text("user"), form.text("profile"), form=form, code=422)
-    return file(given.name, given.media_type, given.content)
+    return attachment(given.name, given.media_type, given.content)
 
 
 @router.post("/links")

@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from appliance.attachment import attachment
 from appliance.dependencies import installation
 from appliance.errors import Invalid
 from appliance.installation import Transaction
@@ -14,7 +15,7 @@ from appliance.logs.schemas import LogFilter, LogLine, LogPart
 from appliance.schema import LARGEST_PAGE
 from appliance.settings import LogLevel
 from appliance.wording import text
-from webui.rendering import file, page
+from webui.rendering import page
 from webui.security import SignedIn
 
 router = APIRouter(prefix="/logs")
@@ -75,7 +76,7 @@ async def _file(work: Transaction, wanted: LogFilter, kind: str) -> Response:
     write, ending, media_type = (
         (_json, "jsonl", "application/jsonl") if kind == "json" else (_text, "txt", "text/plain; charset=utf-8")
     )
-    return file(f"log.{ending}", media_type, "".join(write(line) + "\n" for line in reversed(lines)).encode())
+    return attachment(f"log.{ending}", media_type, "".join(write(line) + "\n" for line in reversed(lines)).encode())
 
 
 def _json(line: LogLine) -> str:
