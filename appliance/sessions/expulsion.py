@@ -20,7 +20,7 @@ async def disconnect(work: Transaction, session_id: int, how: Disconnection) -> 
     """
     command = await service.disconnect(work, session_id, how.reason)
     if how.block:
-        await _block((await service.show(work, session_id)).user, work)
+        await _block(work, session_id)
     return command
 
 
@@ -39,12 +39,16 @@ async def disconnect_many(work: Transaction, wanted: Disconnections) -> Outcomes
     return await outcomes((str(number), do(number)) for number in numbers)
 
 
-async def _block(user: str, work: Transaction) -> None:
+async def _block(work: Transaction, session_id: int) -> None:
+    session = await service.show(work, session_id)
     try:
-        await users.change(work, user, UserChange(enabled=False))
+        if await repository.is_of_local_user(work.session, session_id):
+            await users.change(work, session.user, UserChange(enabled=False))
+            return
     except NotFound:
-        raise Invalid(
-            f"{user} is not a local user",
-            field="block",
-            remedy="disconnect without blocking, and disable the account where it is kept",
-        ) from None
+        pass  # removed meanwhile
+    raise Invalid(
+        f"{session.user} is not a local user",
+        field="block",
+        remedy="disconnect without blocking, and disable the account where it is kept",
+    )

@@ -1,13 +1,13 @@
 """Queries on sessions."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
-from appliance.models import Session
+from appliance.models import Realm, RealmKind, Session
 from appliance.schema import Paging
 from appliance.sessions.schemas import SessionFilter, Which
 
@@ -33,9 +33,21 @@ async def numbers(session: AsyncSession, wanted: SessionFilter) -> Sequence[int]
     return (await session.scalars(select(Session.id).where(*_matches(wanted)).order_by(Session.id))).all()
 
 
+# Users of other realms may have the same names. What is from before sessions told their realm counts as well.
+_OF_LOCAL_USERS: Final = or_(
+    Session.realm.in_(select(Realm.name).where(Realm.kind == RealmKind.LOCAL)), Session.realm == ""
+)
+
+
 async def live_of_user(session: AsyncSession, user: str) -> Sequence[Session]:
-    """Give the live sessions of one user."""
-    return (await session.scalars(select(Session).where(Session.user == user, Session.ended_at.is_(None)))).all()
+    """Give the live sessions of one local user."""
+    own = (Session.user == user, Session.ended_at.is_(None), _OF_LOCAL_USERS)
+    return (await session.scalars(select(Session).where(*own))).all()
+
+
+async def is_of_local_user(session: AsyncSession, session_id: int) -> bool:
+    """Tell whether the user of a session is one of ours."""
+    return await session.scalar(select(Session.id).where(Session.id == session_id, _OF_LOCAL_USERS)) is not None
 
 
 async def rates(session: AsyncSession) -> tuple[float, float]:
@@ -69,10 +81,10 @@ async def count_live(session: AsyncSession) -> int:
 
 
 async def count_live_by_user(session: AsyncSession, users: Sequence[str]) -> dict[str, int]:
-    """Count the live sessions of each of these users; who has none is left out."""
+    """Count the live sessions of each of these local users; who has none is left out."""
     rows = await session.execute(
         select(Session.user, func.count())
-        .where(Session.user.in_(users), Session.ended_at.is_(None))
+        .where(Session.user.in_(users), Session.ended_at.is_(None), _OF_LOCAL_USERS)
         .group_by(Session.user)
     )
     return dict(rows.all())

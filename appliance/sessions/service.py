@@ -84,7 +84,7 @@ async def rekey(work: Transaction, session_id: int) -> CommandView:
 
 
 async def disconnect_user(work: Transaction, user: str, reason: str) -> list[CommandView]:
-    """Tell the gateways to end all live sessions of a user."""
+    """Tell the gateways to end all live sessions of a local user."""
     live = await repository.live_of_user(work.session, user)
     return [await commands.order(work, Verb.DISCONNECT, session, reason) for session in live]
 

@@ -2,22 +2,26 @@ from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr, ValidationError
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from appliance import passwords
 from appliance.audit import service as audit
 from appliance.errors import AlreadyExists, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import Command, Session, User, Verb
+from appliance.realms import service as realms
 from appliance.schema import EVERYTHING, Paging
+from appliance.sessions import expulsion
+from appliance.sessions.schemas import Disconnection
 from appliance.users import service
 from appliance.users.schemas import NewUser, PasswordQuestion, UserChange, UserFilter
 
 GOOD = SecretStr("correct horse battery")
 
 
-def session_of(user: str) -> Session:
+def session_of(user: str, realm: str = "") -> Session:
     return Session(
+        realm=realm,
         node="gw",
         peer_id=1,
         user=user,
@@ -82,6 +86,20 @@ async def test_who_is_disabled_is_disconnected(work: Transaction) -> None:
     assert (shown.enabled, shown.live_sessions) == (False, 1)
     command = (await work.session.scalars(select(Command))).one()
     assert (command.verb, command.node, command.reason) == (Verb.DISCONNECT, "gw", "the user was disabled")
+
+
+async def test_a_namesake_of_another_realm_is_left_alone(work: Transaction) -> None:
+    await realms.ensure_local(work)
+    await service.add(work, NewUser(name="alice", password=GOOD))
+    work.session.add_all([own := session_of("alice", "local"), theirs := session_of("alice", "corp")])
+    await work.session.flush()
+    with pytest.raises(Invalid, match="alice is not a local user"):
+        await expulsion.disconnect(work, theirs.id, Disconnection(block=True))
+    assert (await service.show(work, "alice")).enabled
+    await work.session.execute(delete(Command))
+    shown = await service.change(work, "alice", UserChange(enabled=False))
+    assert shown.live_sessions == 1
+    assert (await work.session.scalars(select(Command.session_id))).all() == [own.id]
 
 
 async def test_another_password_leaves_sessions_and_the_rest_alone(work: Transaction) -> None:
