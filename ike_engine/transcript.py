@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class What(enum.Enum):
@@ -33,8 +34,7 @@ class Probe:
     answered_at: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptLine:
+class TranscriptLine(NamedTuple):
     """A message, or what became of one.
 
     Attributes:

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -29,9 +30,14 @@ def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mut
     for name, value in line.items():
         if isinstance(value, Secret):
             line[name] = repr(value)
-        elif value and any(word in name.lower() for word in _SECRET_NAMES):
+        elif value and _is_secret(name):
             line[name] = "<not shown>"
     return line
+
+
+@lru_cache(maxsize=1_024)  # fields have few names, and each line has a dozen of them
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_NAMES)
 
 
 def configure(settings: Settings, process: str) -> None:
