@@ -10,7 +10,7 @@ with a test of its name:
 2. Who owns the timer is a property of the exchange (``retransmissions``, 0 for the peer).
 3. Rubbish never kills an exchange: before a message is authenticated, what does not fit is counted
    and dropped. The last reason is remembered for the administrator.
-4. While asking, duplicates are silent and at most 4 messages are parked.
+4. While asking, duplicates are silent and at most 4 messages, none of them long, are parked.
 5. Every exchange has a deadline; when it passes, asks are withdrawn and the undo stack runs.
 6. An answer that comes too late is ignored.
 7. Failure maps once, from exception class to notify: by whoever started the exchange, in ``failed``. A bug of ours
@@ -43,6 +43,8 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 PARKED = 4
+LONGEST_PARKED = 4_096
+"""Octets of a message that came too early: nobody knows yet who wrote it."""
 REMEMBERED = 3
 REPEATS = 16
 """How many duplicates of one message are answered at most; clients give up after five to ten."""
@@ -132,6 +134,12 @@ class _AwaitAnswer(NamedTuple):
 @types.coroutine
 def _suspend(step: object) -> Generator[object, Any, Any]:
     return (yield step)
+
+
+def park(parked: list[tuple[bytes, Path]], data: bytes, path: Path) -> None:
+    """Keep a datagram for later, unless there are enough, or it is long, or it is there already."""
+    if len(parked) < PARKED and len(data) <= LONGEST_PARKED and all(data != other for other, _ in parked):
+        parked.append((data, path))
 
 
 class Exchange:
@@ -285,8 +293,7 @@ class Exchange:
         if self.done:
             return False
         if not isinstance(self._waiting, _AwaitMessage):
-            if len(self._parked) < PARKED and all(data != parked for parked, _ in self._parked):
-                self._parked.append((data, path))
+            park(self._parked, data, path)
             return False
         try:
             opened = self._transport.open(data, path)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ike_engine.errors import IkeError, Malformed
 from ike_engine.events import DatagramDropped
-from ike_engine.exchange import OWNED, Exchange, Host, Incident
+from ike_engine.exchange import OWNED, Exchange, Host, Incident, park
 from ike_engine.ikev1 import informational
 from ike_engine.ikev1.crowd import Crowd
 from ike_engine.ikev1.envelope import Phase1Transport, Phase2Transport
@@ -34,13 +34,10 @@ if TYPE_CHECKING:
     from ike_engine.peer import Peers
 
 NO_COOKIE = bytes(8)
-PARKED = 4
-LONGEST_PARKED = 4_096
-"""Octets of a message that came too early: nobody knows yet who wrote it."""
 MODES = {ExchangeType.IDENTITY_PROTECTION: Phase1Mode.MAIN, ExchangeType.AGGRESSIVE: Phase1Mode.AGGRESSIVE}
 
-LONGEST_FIRST_MESSAGE = 16_384
-"""Octets; ten times what any client sends. What it holds is kept until phase 1 is over."""
+LONGEST_PHASE_1_MESSAGE = 16_384
+"""Octets; more than any certificate chain needs. Of what it holds, much is kept until a login is over."""
 
 Run = Callable[[Exchange], Coroutine[object, Any, Any]]
 
@@ -127,6 +124,8 @@ class Associations:
             header = Header.parse(data)
             if header.next_payload == PayloadType.FRAGMENT:
                 raise Malformed("fragments within fragments")
+        if header.exchange_type in MODES and header.length > LONGEST_PHASE_1_MESSAGE:
+            raise Malformed(f"a message of {header.length} octets in phase 1")
         sa = self._find(header, path)
         if sa is None:
             if header.responder_spi != NO_COOKIE:
@@ -184,9 +183,6 @@ class Associations:
         if mode is None or header.initiator_spi == NO_COOKIE or header.flags & Flags.ENCRYPTION:
             self._drop(path, "no first message of a known exchange")
             return
-        if header.length > LONGEST_FIRST_MESSAGE:
-            self._drop(path, f"a first message of {header.length} octets")
-            return
         if not self._room_for(path.remote.ip):
             self._drop(path, "too many half-open SAs")
             return
@@ -242,7 +238,8 @@ class Associations:
             transport = Phase2Transport(sa, header.exchange_type, header.message_id) if sa.established else None
             exchange = role.phase_2(sa, header.exchange_type, transport) if transport is not None else None
             if exchange is None:
-                self._park(sa, data, path)
+                # quirk: strongSwan 5.9.8, RSA aggressive: Mode Config overtakes the fragments of message 3.
+                park(sa.parked, data, path)
                 return
             sa.exchanges[header.message_id] = exchange
             if not exchange.on_datagram(data, path):
@@ -258,11 +255,6 @@ class Associations:
             self._heard(sa)
         elif exchange.dropped > before:
             self.drop_exchange(path, exchange)
-
-    def _park(self, sa: IsakmpSa, data: bytes, path: Path) -> None:
-        """# quirk: strongSwan 5.9.8, RSA aggressive: Mode Config overtakes the fragments of message 3."""
-        if len(sa.parked) < PARKED and len(data) <= LONGEST_PARKED and all(data != parked for parked, _ in sa.parked):
-            sa.parked.append((data, path))
 
     def unpark(self, sa: IsakmpSa) -> None:
         """Something was decided: look again at what came too early."""

@@ -9,7 +9,7 @@ import pytest
 
 from ike_engine.actions import Ask, Question, Transmit, Withdraw
 from ike_engine.errors import AuthenticationFailed, IkeError, Malformed, TimedOut
-from ike_engine.exchange import OWNED, PARKED, REPEATS, Exchange, Incident, Opened
+from ike_engine.exchange import LONGEST_PARKED, OWNED, PARKED, REPEATS, Exchange, Incident, Opened
 from ike_engine.ikev1.messages import AggressiveMode3, QuickMode3
 from ike_engine.ikev1.payloads import Hash
 from ike_engine.timers import Timer, Timers
@@ -201,6 +201,7 @@ def test_4_while_asking_duplicates_are_silent_and_few_messages_are_parked() -> N
     exchange.on_datagram(b"a", PATH)
     assert isinstance(ground.outputs.pop(), Ask)
     exchange.on_datagram(b"a", PATH)
+    exchange.on_datagram(bytes(LONGEST_PARKED + 1), PATH)
     for number in range(2 * PARKED):
         exchange.on_datagram(b"early %d" % number, PATH)
     assert ground.sent() == []

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ike_engine.events import DatagramDropped, Goodbye, PeerConnected, PeerGone, PeerMoved
+from ike_engine.exchange import LONGEST_PARKED, PARKED
 from ike_engine.ikev1 import isakmp_sa
-from ike_engine.ikev1.associations import LONGEST_FIRST_MESSAGE, LONGEST_PARKED, PARKED
 from ike_engine.ikev1.informational import notify
 from ike_engine.ikev1.isakmp_sa import MessageIds
 from ike_engine.ikev1.messages import Informational, QuickMode3, Transaction
 from ike_engine.ikev1.numbers import ExchangeType, NotifyType, PayloadType, ProtocolId, TransactionType
-from ike_engine.ikev1.payloads import Attributes, Delete
+from ike_engine.ikev1.payloads import IKEV1_PAYLOADS, Attributes, Delete, VendorId
 from ike_engine.path import Address, Path
 from ike_engine.policy import Limits, Phase1Mode
-from ike_engine.wire.chain import encode_chain
+from ike_engine.wire.chain import encode_chain, parse_chain
 from ike_engine.wire.header import HEADER_OCTETS, Header, encode_message
 from tests.ike_engine.lab import newest_sa, pair, pending, say, sealed
 from tests.ike_engine.network import CLIENT, GATEWAY
@@ -24,6 +24,7 @@ from tests.ike_engine.network import CLIENT, GATEWAY
 if TYPE_CHECKING:
     from ike_engine.ikev1.payloads import Notification
     from tests.ike_engine.lab import Pair
+    from tests.ike_engine.network import Station
 
 ATTACKER = Address("203.0.113.66", 6666)
 
@@ -111,14 +112,30 @@ def test_an_sa_that_is_gone_leaves_no_moment_behind(mode: Phase1Mode) -> None:
 # ---- strangers ----------------------------------------------------------------------------------------
 
 
-def test_a_first_message_is_no_novel() -> None:
+def novel(message: bytes) -> bytes:
+    """``message`` with as many vendor IDs behind its payloads as a datagram carries."""
+    read = Header.parse(message)
+    payloads, _ = parse_chain(read.next_payload, message[HEADER_OCTETS:], IKEV1_PAYLOADS)
+    first, body = encode_chain((*payloads, *[VendorId(data=bytes(1_000))] * 17))
+    return encode_message(read._replace(next_payload=first), body)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_no_message_of_phase_1_is_a_novel(number: int) -> None:
     lab = pair()
-    novel = encode_message(
-        header(b"attacker", ExchangeType.IDENTITY_PROTECTION, PayloadType.VENDOR_ID),
-        bytes((0, 0)) + (LONGEST_FIRST_MESSAGE).to_bytes(2, "big") + bytes(LONGEST_FIRST_MESSAGE - 4),
-    )
-    lab.network.deliver(lab.gateway, novel, from_address(CLIENT))
-    assert lab.gateway.dropped == [f"a first message of {len(novel)} octets"]
+    said: list[bytes] = []
+
+    def talkative(sender: Station, data: bytes, way: Path) -> tuple[bytes, Path]:
+        if sender is lab.client and Header.parse(data).exchange_type == ExchangeType.IDENTITY_PROTECTION:
+            said.append(data)
+            if len(said) == (number + 1) // 2:
+                return novel(data), way
+        return data, way
+
+    lab.network.hook = talkative
+    lab.connect()
+    assert lab.gateway.dropped == [f"a message of {len(novel(said[number // 2]))} octets in phase 1"]
+    assert lab.gateway.one(PeerConnected)  # said again, in fewer words
 
 
 def test_who_never_answers_makes_way_for_who_does() -> None:
