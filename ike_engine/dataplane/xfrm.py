@@ -13,7 +13,7 @@ routed to it. Then there is also, for what does not come by it,
 
 A *bundle* ties policies to SAs: the Child SAs of one peer with the same selectors share its reqid, so
 after a rekey the kernel takes the newest SA by itself, and another client behind the same NAT address
-has another reqid. All reqids of ours lie in one range, by which leftovers are known and swept away.
+has another reqid. All reqids of ours lie in one range, by which leftovers are known and swept away (``reqids``).
 
 When a NAT changes its mapping, ports are changed in place (UPDSA does that, and keeps counters and
 replay state). A new address cannot be: the outbound SA is known by it. That one is added anew where the
@@ -51,6 +51,7 @@ from ike_engine.dataplane.interface import (
     UpdatePath,
 )
 from ike_engine.dataplane.netlink import Message, NetlinkError, NetlinkSocket, Request
+from ike_engine.dataplane.reqids import Reqids
 from ike_engine.path import Path
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ class XfrmDataPlane:
         # Which bundles have a policy for the same packets, the one in force last: for a moment two
         # peers may hold one virtual IP, when a user logs in again before the old session is gone.
         self._claims: dict[_Packets, list[_Bundle]] = {}
-        self._next_reqid = xfrm.OUR_REQIDS[0]
+        self._reqids = Reqids()
+        self._next_reqid = self._reqids.block.start
         self._stock = Stock(self.databases)
         self.sweep()
 
@@ -172,16 +174,18 @@ class XfrmDataPlane:
     def close(self) -> None:
         """Remove everything of ours from the kernel and leave it."""
         self.sweep()
+        self._reqids.close()
         self._netlink.close()
         self._events.close()
 
     def sweep(self) -> int:
-        """Remove every SA and policy with a reqid of ours; give how many there were."""
-        policies = [xfrm.PolicyInfo.parse(message.body) for message in self._netlink.dump(xfrm.all_policies())]
-        states = [xfrm.StateInfo.parse(message.body) for message in self._netlink.dump(xfrm.all_states())]
-        requests = [policy.delete() for policy in policies if _ours(policy.reqid)]
-        requests += [xfrm.delete_state(state) for state in states if _ours(state.reqid)]
-        self._send(requests)
+        """Remove every SA and policy of ours or of a data plane that is gone; give how many there were."""
+        with self._reqids.nobodys() as blocks:
+            policies = [xfrm.PolicyInfo.parse(message.body) for message in self._netlink.dump(xfrm.all_policies())]
+            states = [xfrm.StateInfo.parse(message.body) for message in self._netlink.dump(xfrm.all_states())]
+            requests = [policy.delete() for policy in policies if any(policy.reqid in block for block in blocks)]
+            requests += [xfrm.delete_state(state) for state in states if any(state.reqid in block for block in blocks)]
+            self._send(requests)
         return len(requests)
 
     def apply(self, order: Order) -> None:
@@ -396,7 +400,7 @@ class XfrmDataPlane:
             return []  # expired a moment ago; its event is under way
 
     def _expired(self, event: xfrm.ExpireEvent) -> None:
-        if not _ours(event.state.reqid):
+        if event.state.reqid not in self._reqids.block:
             return
         for spi, installed in self._installed.items():
             states = {(state.spi, state.destination.ip) for state in installed.states()}
@@ -430,8 +434,9 @@ class XfrmDataPlane:
 
     def _reqid(self) -> int:
         taken = {bundle.reqid for bundle in self._bundles.values()}
-        while self._next_reqid in taken or not _ours(self._next_reqid):
-            self._next_reqid = self._next_reqid + 1 if _ours(self._next_reqid) else xfrm.OUR_REQIDS[0]
+        block = self._reqids.block
+        while self._next_reqid in taken or self._next_reqid not in block:
+            self._next_reqid = self._next_reqid + 1 if self._next_reqid in block else block.start
         self._next_reqid += 1
         return self._next_reqid - 1
 
@@ -442,10 +447,6 @@ def _same_addresses(one: Path, other: Path) -> bool:
 
 def _packets(policy: xfrm.PolicyEntry) -> _Packets:
     return policy.source, policy.destination, policy.direction, policy.interface_id
-
-
-def _ours(reqid: int) -> bool:
-    return reqid in xfrm.OUR_REQIDS
 
 
 def _child_counters(

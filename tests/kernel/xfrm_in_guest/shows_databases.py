@@ -75,6 +75,7 @@ def test_leftovers_of_a_dead_keeper_are_swept_and_others_sas_stay(gateway: Gatew
         f"aead rfc4106(gcm(aes)) 0x{bytes(20).hex()} 128"
     )
     gateway.plane.apply(Install(first.child(), Installing.BOTH))
+    gateway.plane._reqids.close()  # as the kernel does when a process ends
     successor = XfrmDataPlane(INTERFACE_ID if HAS_INTERFACES else 0)
     assert gateway.policies() == ""
     states = gateway.states()
