@@ -321,32 +321,32 @@ class XfrmDataPlane:
         installed.inbound = replace(old_in, source=path.remote)
         installed.outbound = replace(old_out, destination=path.remote)
         moved = Path(old_out.source, path.remote, path.nat_t)
-        requests = []
-        if Installing.INBOUND in installed.halves:
-            requests.append(installed.inbound.update())
+        requests = [installed.inbound.update()] if Installing.INBOUND in installed.halves else []
+        gone = []
         if Installing.OUTBOUND in installed.halves:
             if path.remote.ip == old_out.destination.ip:
                 requests.append(installed.outbound.update())
-            elif (refused := self._readdress(old_out, installed.outbound)) is not None:
+            elif (refused := self._go_on_with(old_out, installed.outbound)) is not None:
                 # Not ours to delete: where it would have gone there may be another client's SA of the same SPI.
-                installed.halves &= ~Installing.OUTBOUND
+                installed.outbound = old_out
                 self._fail(installed.child.inbound_spi, refused)
                 return
+            else:
+                gone.append(old_out.delete())
         if _same_addresses(bundle.path, moved):
             bundle.path = moved
         else:
             requests += self._replace_policies(bundle, moved)
-        self._send(requests)
+        self._send(requests + gone)
 
-    def _readdress(self, old: xfrm.State, new: xfrm.State) -> NetlinkError | None:
-        """Add an SA where the old one is now, and remove the old one after it; give why it was refused, if it was."""
+    def _go_on_with(self, old: xfrm.State, new: xfrm.State) -> NetlinkError | None:
+        """Add an SA where the old one is now; give why it was refused, if it was."""
         try:
             state = xfrm.StateInfo.parse(self._netlink.get(old.get()).body)
         except NetlinkError as error:
             _LOG.warning("the SA to move is gone: %s", error)
             return None
-        there = replace(new, carried_over=state.continued(_SKIPPED_SEQUENCES))
-        refused, _ = self._netlink.batch([there.new(), old.delete()])
+        (refused,) = self._netlink.batch([replace(new, carried_over=state.continued(_SKIPPED_SEQUENCES)).new()])
         return refused
 
     # ---- policies ----
