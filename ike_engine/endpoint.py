@@ -47,7 +47,7 @@ class Endpoint:
         policy: What is configured.
         entropy: Gives so many random octets; a seeded one makes every run the same.
         wall_clock: Now as a date, for the validity of certificates.
-        shard: Goes into the first octet of our IKE SPIs, so that datagrams can be steered by it.
+        shard: The first octet of our IKE SPIs, by which datagrams are steered to us (``runtime.steering``).
         first_peer_id: Where the numbering of peers begins. A data plane outlives a gateway that crashes
             and groups Child SAs by peer: no number of an earlier life may come again.
     """
@@ -209,7 +209,7 @@ class Endpoint:
     # ---- inside -------------------------------------------------------------------------------------
 
     def _draw_cookie(self) -> bytes:
-        return bytes((self._shard + 1,)) + self._entropy(7)
+        return bytes((self._shard,)) + self._entropy(7)
 
     def _draw_spi(self) -> int:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ike_engine.actions import Accepted, Authenticate, Challenge, Configure, Prompt, Reconfigure, Rejected
+from ike_engine.endpoint import Endpoint
 from ike_engine.events import (
     ChildSaEstablished,
     Goodbye,
@@ -27,7 +29,7 @@ from ike_engine.path import Address, Path
 from ike_engine.policy import Authentication, Limits, LocalIdentity, Phase1Mode, Policy, Profile
 from ike_engine.secret import Secret
 from tests.ike_engine.lab import CONFIGURATION, Pair, authority, pair
-from tests.ike_engine.network import Weather
+from tests.ike_engine.network import NOW, Weather
 from tests.ike_engine.test_identities import ODD_NAME
 
 if TYPE_CHECKING:
@@ -329,6 +331,15 @@ def test_mutated_messages_raise_nothing() -> None:
         )
     assert not lab.gateway.of(PeerGone)
     assert not lab.client.of(PeerGone)
+
+
+@pytest.mark.parametrize("shard", [0, 1, 255])
+def test_an_spi_names_the_shard_that_drew_it(shard: int) -> None:
+    endpoint = Endpoint(Policy(), entropy=os.urandom, wall_clock=lambda: NOW, shard=shard)
+    spis = {endpoint._draw_cookie() for _ in range(50)}
+    assert {spi[0] for spi in spis} == {shard}
+    assert len(spis) == 50
+    assert {len(spi) for spi in spis} == {8}
 
 
 def test_a_new_policy_serves_new_clients_only() -> None:
