@@ -109,7 +109,7 @@ def test_one_of_an_outside_authority_is_refused_when_its_crl_says_so(
         *(sys.executable, "-u", "-m", "http.server", "8099", "--bind", "127.0.0.1", "--directory", str(published)),
         log=tmp_path / "crl.log",
     )
-    server.wait_for(lambda: "Serving" in server.output(), within=10, what="serves the CRL")
+    server.wait_for(lambda: "Serving" in server.output(), within=30, what="serves the CRL")
     url = ("--crl-url", "http://127.0.0.1:8099/crl.der", "--check", "hard")
     gateway.coati("ca", "import", "laboratory", str(client_authority.file), *url)
     try:

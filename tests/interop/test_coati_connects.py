@@ -159,7 +159,7 @@ def test_logs_in_downloads_and_leaves_no_trace(
     assert traces(place) == untouched
     assert client.resolv_conf.read_text() == NAME_SERVERS_BEFORE
     assert re.search(r"deleting|DELETE|received DELETE", gateway.log())
-    eventually(lambda: not gateway.sessions(), within=8, what="the session has ended")
+    eventually(lambda: not gateway.sessions(), within=30, what="the session has ended")
 
 
 def test_what_the_gateway_excludes_stays_outside(home_client: CoatiClient, gateway: CharonGateway, home: Place) -> None:
@@ -229,8 +229,8 @@ def test_what_a_killed_client_leaves_is_little_and_mended_by_the_next(
 
     client.kill()
     for pid in children:
-        eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), within=10, what=f"{pid} has ended as well")
-    eventually(lambda: home.links() == untouched[0], within=5, what="the device is gone")
+        eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), within=30, what=f"{pid} has ended as well")
+    eventually(lambda: home.links() == untouched[0], within=20, what="the device is gone")
     assert client.resolv_conf.read_text() != NAME_SERVERS_BEFORE
 
     client.start(Login(office.ALICE), gateway.authority)

@@ -180,7 +180,7 @@ def test_a_change_of_authorization_changes_what_a_live_session_reaches(
         order = f'User-Name = "ruth", Framed-IP-Address = {client.virtual_ip}, Filter-Id = "inside"\n'
         said = network.inner.run("radclient", "-x", f"{lab.INNER_GATEWAY}:3799", "coa", SECRET, stdin=order)
         assert "CoA-ACK" in said.stdout
-        eventually(lambda: answer(place, lab.INNER_GATEWAY) == "a reply", within=10, what="the firewall follows")
+        eventually(lambda: answer(place, lab.INNER_GATEWAY) == "a reply", within=30, what="the firewall follows")
         prohibited(place, lab.SERVER)
         (session,) = json.loads(gateway.coati("session", "list", "--json"))
         assert session["group"] == "inside"

@@ -33,7 +33,7 @@ def _refusal(clients: Clients, gateway: Gateway, network: Network, login: Login,
     client = clients.strongswan(network.home_a)
     client.start(login, gateway.authority)
     assert client.try_connect(within=5).returncode != 0
-    (refusal,) = eventually(found, within=3, what="a refusal is recorded")
+    (refusal,) = eventually(found, within=20, what="a refusal is recorded")
     return refusal, client.log()
 
 

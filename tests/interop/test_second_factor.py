@@ -13,6 +13,7 @@ import pytest
 from tests.interop.lab import office, proofs
 from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.office import User
+from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
 
 if TYPE_CHECKING:
@@ -96,7 +97,11 @@ def test_the_password_alone_is_not_enough(
     client = clients.strongswan(network.home_b)
     client.start(Login(ERIN), gateway.authority)
     assert client.try_connect().returncode != 0
-    assert "wrong one-time code for 'erin'" in gateway.refusals()[-1].reason
+    eventually(lambda: _refused(gateway, ERIN), within=20, what="why is on record")
+
+
+def _refused(gateway: CoatiGateway, user: User) -> bool:
+    return any(f"wrong one-time code for '{user.name}'" in refusal.reason for refusal in gateway.refusals())
 
 
 def test_nobody_else_is_asked(clients: Clients, gateway: CoatiGateway, network: Network, apps: Apps) -> None:

@@ -128,7 +128,7 @@ def test_a_wrong_password(clients: Clients, gateway: CoatiGateway, network: Netw
     client = clients.strongswan(network.home_b)
     client.start(Login(replace(office.BOB, password=WRONG)), gateway.authority)
     assert client.try_connect().returncode != 0
-    eventually(lambda: len(gateway.refusals()) > before, within=10, what="the refusal is on record")
+    eventually(lambda: len(gateway.refusals()) > before, within=30, what="the refusal is on record")
     (listed, *_) = json.loads(gateway.coati("refusal", "list", "--json"))
     refusal = json.loads(gateway.coati("refusal", "show", str(listed["id"]), "--json"))
     said = messages(refusal["transcript"]["lines"])

@@ -149,6 +149,9 @@ class CharonGateway:
     def rekey(self, user: str) -> None:
         self._charon.swanctl("--rekey", "--child", "net", "--ike-id", self._number(user))
 
+    def child_sas_made(self) -> int:
+        return len(re.findall(r"CHILD_SA \S+ established", self.log()))
+
     def disconnect(self, user: str) -> None:
         self._charon.swanctl("--terminate", "--ike-id", self._number(user))
 

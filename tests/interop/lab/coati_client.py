@@ -127,7 +127,7 @@ class CoatiClient:
                     return pid
             return 0
 
-        return eventually(find, within=5, what=f"a process {words}")
+        return eventually(find, within=20, what=f"a process {words}")
 
     def disconnect(self, signal: str = "TERM") -> int:
         """SIGTERM, or INT as Ctrl-C sends; give its exit status."""

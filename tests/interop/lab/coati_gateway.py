@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -106,14 +107,14 @@ class CoatiGateway:
         if self._prepared is None:
             _configure(self.coati, self._client_authority, self.authority)
         configured = f"profiles=['{office.TINY_GROUP}', '{office.PROFILE}']"
-        self._daemon.wait_for(lambda: configured in self.log(), within=10, what="has read its configuration")
+        self._daemon.wait_for(lambda: configured in self.log(), within=30, what="has read its configuration")
 
     @contextlib.contextmanager
     def profile_set(self, option: str) -> Iterator[None]:
         """Set a switch (``--no-…``) of the office's profile for a while."""
         before = self.log().count("configured ")
         self.coati("profile", "set", office.PROFILE, option)
-        eventually(lambda: self.log().count("configured ") > before, within=10, what="the profile is in force")
+        eventually(lambda: self.log().count("configured ") > before, within=30, what="the profile is in force")
         try:
             yield
         finally:
@@ -152,7 +153,7 @@ class CoatiGateway:
                     return pid
             return 0
 
-        return eventually(find, within=5, what=f"a process {words}")
+        return eventually(find, within=20, what=f"a process {words}")
 
     def kill_gateway_process(self) -> None:
         """SIGKILL to the process that speaks IKE; the keeper will start another."""
@@ -196,6 +197,9 @@ class CoatiGateway:
     def rekey(self, user: str) -> None:
         (session,) = (session for session in self._live() if session.user == user)
         self.coati("session", "rekey", str(session.id))
+
+    def child_sas_made(self) -> int:
+        return len(re.findall(r"Child SA (?:added|renewed)", self.log()))
 
     def disconnect(self, user: str) -> None:
         self.coati("session", "disconnect", "--user", user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from pathlib import Path
@@ -95,6 +96,9 @@ class EngineGateway:
 
     def rekey(self, user: str) -> None:
         self._ask(f"rekey {user}")
+
+    def child_sas_made(self) -> int:
+        return len(re.findall(r"ChildSaEstablished\(", self.log()))
 
     def disconnect(self, user: str) -> None:
         self._ask(f"disconnect {user}")

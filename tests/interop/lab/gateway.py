@@ -75,6 +75,9 @@ class Gateway(Protocol):
     def rekey(self, user: str) -> None:
         """Start a new quick mode for the user's Child SA from this side."""
 
+    def child_sas_made(self) -> int:
+        """How many Child SAs were established so far, the first of each session and every rekey."""
+
     def disconnect(self, user: str) -> None:
         """End the user's session, as an administrator would."""
 
@@ -85,7 +88,7 @@ class Gateway(Protocol):
         """What it logged so far."""
 
 
-def expect_sessions(gateway: Gateway, *expected: Session, within: float = 3) -> None:
+def expect_sessions(gateway: Gateway, *expected: Session, within: float = 20) -> None:
     """Wait until just these users are connected: gateways write sessions down a moment after the fact.
 
     Raises:
