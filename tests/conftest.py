@@ -34,6 +34,9 @@ In this order three workers keep two cores busy: a guest computes while two labo
 peers. One laboratory alone would take longer than all the rest.
 """
 
+_BUILDING_SECONDS = 900
+"""For the first test of a stage, on a machine that is busy with others."""
+
 
 def _stage(nodeid: str) -> str:
     if nodeid.startswith(_LABORATORY):
@@ -42,7 +45,10 @@ def _stage(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that nobody waits for it in the end."""
+    """Begin with what takes longest, so that nobody waits for it in the end; who builds a stage may take longer."""
+    for item in items:
+        if _stage(item.nodeid) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_BUILDING_SECONDS))
     items.sort(key=lambda item: _STAGES.index(_stage(item.nodeid)))
 
 

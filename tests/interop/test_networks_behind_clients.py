@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.interop.lab.coati_gateway import CoatiGateway
     from tests.interop.lab.network import Network, Place
 
-pytestmark = [pytest.mark.ours, pytest.mark.appliance, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ours, pytest.mark.appliance]
 
 
 @pytest.fixture

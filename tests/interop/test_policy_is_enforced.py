@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.interop.lab.network import Network, Place
     from tests.interop.lab.webserver import WebServer
 
-pytestmark = [pytest.mark.ours, pytest.mark.appliance, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ours, pytest.mark.appliance]
 
 PROHIBITED = "Packet filtered"  # as ping calls ICMP "communication administratively prohibited"
 

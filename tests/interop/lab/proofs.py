@@ -73,7 +73,7 @@ class SteadyPing:
     def _replies(self) -> int:
         return sum("bytes from" in line for line in self._lines)
 
-    def wait_for_replies(self, count: int, *, within: float = 10) -> None:
+    def wait_for_replies(self, count: int, *, within: float = 60) -> None:
         """Wait for so many more replies.
 
         Raises:
