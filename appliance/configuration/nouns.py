@@ -14,6 +14,7 @@ from appliance.errors import Invalid, NotFound
 from appliance.groups import service as groups
 from appliance.groups.schemas import GroupDefinition
 from appliance.installation import Transaction
+from appliance.models import Scope
 from appliance.policy import service as policy
 from appliance.policy.schemas import BasePolicyView
 from appliance.pools import service as pools
@@ -38,12 +39,14 @@ class Noun:
 
     Attributes:
         definition: What can be configured of it.
+        needed: Who may change it, here as anywhere.
         show: Gives the thing as it is; raises ``NotFound``.
         define: Has the thing so.
         remove: Removes it; ``None`` when it is always there.
     """
 
     definition: type[BaseModel]
+    needed: Scope = Scope.WRITE
     show: Callable[[Transaction, str], Awaitable[BaseModel]]
     define: Callable[[Transaction, str, Any], Awaitable[object]]
     remove: Callable[[Transaction, str], Awaitable[object]] | None
@@ -92,15 +95,20 @@ NOUNS: Final[Mapping[str, Noun]] = {
     "user": Noun(definition=UserChange, show=users.show, define=_define_user, remove=users.remove),
     "group": Noun(definition=GroupDefinition, show=groups.show, define=groups.define, remove=groups.remove),
     "policy": Noun(definition=BasePolicyView, show=_show_policy, define=_define_policy, remove=None),
-    "realm": Noun(definition=RealmDefinition, show=realms.show, define=realms.define, remove=realms.remove),
+    "realm": Noun(
+        definition=RealmDefinition, needed=Scope.OWN, show=realms.show, define=realms.define, remove=realms.remove
+    ),
     "radius-server": Noun(  # by realm and name
         definition=RadiusServerDefinition,
+        needed=Scope.OWN,
         show=_show_radius_server,
         define=_define_radius_server,
         remove=_remove_radius_server,
     ),
     "pool": Noun(definition=PoolDefinition, show=pools.show, define=pools.define, remove=pools.remove),
     "profile": Noun(definition=ProfileDefinition, show=profiles.show, define=profiles.define, remove=profiles.remove),
-    "setting": Noun(definition=SettingDefinition, show=settings.show, define=settings.define, remove=None),
+    "setting": Noun(
+        definition=SettingDefinition, needed=Scope.OWN, show=settings.show, define=settings.define, remove=None
+    ),
 }
 """By the first word of their deeds in the audit log."""

@@ -14,7 +14,7 @@ from appliance.configuration.schemas import (
     VersionFilter,
     VersionView,
 )
-from appliance.errors import Invalid, NotFound
+from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import AuditEntry
 from appliance.schema import EVERYTHING, Page, Paging
@@ -84,11 +84,17 @@ async def rollback(work: Transaction, number: int, wanted: Rollback = Rollback()
 
     Raises:
         NotFound: there is no version of this number.
+        Forbidden: such a thing is not for whoever asks to change.
         Invalid: the state cannot be had any more, in words.
         InUse: something else needs the thing as it is.
     """
     entry = await _find(work, number)
     noun, state, present = _kind(entry), _state(entry, wanted.to), await _present(work, entry)
+    if not work.actor.scope.includes(noun.needed):
+        raise Forbidden(
+            f"{work.actor.who} may not change a {_noun(entry).replace('-', ' ')}, nor put one back",
+            remedy=f"that takes the scope {noun.needed}",
+        )
     difference = _difference(entry, present, state)
     if not difference.changes and difference.there_before == difference.there_after:
         return difference

@@ -54,6 +54,8 @@ GIVES_TRUST_AWAY = {
     ("GET", "/backups/{name}/file"),
     ("POST", "/backups/{name}/replace"),
     ("POST", "/certificates/{number}/export"),
+    ("POST", "/client-profiles/file"),
+    ("POST", "/client-profiles/links"),
     ("POST", "/settings"),
     ("POST", "/account/codes"),
     ("POST", "/account/passkeys/options"),

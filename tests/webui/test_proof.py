@@ -14,10 +14,14 @@ from sqlalchemy import update
 from appliance.administrators import codes
 from appliance.administrators import service as administrators
 from appliance.administrators.schemas import NewAdministrator
+from appliance.configuration import service as configuration
+from appliance.configuration.schemas import VersionFilter
 from appliance.errors import InUse
 from appliance.installation import Actor, Installation
 from appliance.models import Administrator, Passkey, Role, SignIn
 from appliance.models.columns import now
+from appliance.runtime_settings import service as settings
+from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from webui import panel
@@ -88,6 +92,24 @@ async def test_a_cookie_of_long_ago_makes_no_token_before_the_password_was_shown
     assert 'action="/tokens"' in (await browser.get("/tokens")).text
     assert (await make_token(browser)).status_code == 200
     assert await count_tokens(installation) == 1
+
+
+async def test_what_the_pages_of_owners_ask_for_is_asked_for_to_go_back_as_well(
+    browser: httpx2.AsyncClient, installation: Installation
+) -> None:
+    async with installation.transaction(TEST) as work:
+        await settings.define(work, "panel_notice", SettingDefinition(value="a slip"))
+        number = (await configuration.page(work, VersionFilter(noun="setting"))).items[0].number
+    back = f"/configuration/{number}/rollback"
+    await later(installation, 60)
+    assert back not in (await browser.get(f"/configuration/{number}")).text
+    answer = await browser.post(back, data={"to": "before", "confirmed": "yes"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/account/proof?next=/configuration/{number}")
+    await browser.post("/account/proof", data={"proof": PASSWORD})
+    assert back in (await browser.get(f"/configuration/{number}")).text
+    await browser.post(back, data={"to": "before", "confirmed": "yes"})
+    async with installation.snapshot() as work:
+        assert (await settings.show(work, "panel_notice")).value == ""
 
 
 async def test_a_form_that_was_opened_in_time_may_be_filled_in(

@@ -19,7 +19,7 @@ from appliance.schema import Paging
 from appliance.users import service as users
 from webui.forms import Form, Refused, read, wrong
 from webui.rendering import back, confirmation, page
-from webui.security import Ruling, SignedIn
+from webui.security import Proven, Ruling, SignedIn
 
 router = APIRouter(prefix="/client-profiles")
 
@@ -60,7 +60,7 @@ async def download(request: Request, actor: SignedIn) -> Response:
 
 
 @router.post("/file")
-async def download_with_secrets(request: Request, actor: Ruling) -> Response:
+async def download_with_secrets(request: Request, actor: Proven) -> Response:
     """Give a file with everything in it; this is written down."""
     sent = await request.form()
     try:
@@ -74,7 +74,7 @@ async def download_with_secrets(request: Request, actor: Ruling) -> Response:
 
 
 @router.post("/links")
-async def make_link(request: Request, actor: Ruling) -> Response:
+async def make_link(request: Request, actor: Proven) -> Response:
     """Make a link that gives the file out once, and show it this once."""
     sent = await request.form()
     try:

@@ -12,12 +12,13 @@ from appliance.configuration.nouns import NOUNS
 from appliance.configuration.schemas import Against, Rollback, Side, VersionFilter, VersionView
 from appliance.dependencies import Number, installation
 from appliance.installation import Actor
+from appliance.models import Scope
 from appliance.schema import Paging
 from webui.forms import Form
 from webui.listing import Listing, listing
 from webui.rendering import back, page
 from webui.saving import NotSaved, Thing, save, sent_form
-from webui.security import Operating, SignedIn
+from webui.security import Operating, ProofNeeded, SignedIn
 
 router = APIRouter(prefix="/configuration")
 
@@ -70,7 +71,10 @@ async def roll_back(
     wanted = Rollback(to=Side(str(sent.get("to", to.value))))
     async with installation(request).snapshot(actor) as work:
         version = await service.show(work, number)
-    thing = Thing(version.noun, version.name, NOUNS[version.noun].shown(version.name))
+    noun = NOUNS[version.noun]
+    if noun.needed is Scope.OWN and not request.state.proven:  # as where it is changed
+        raise ProofNeeded
+    thing = Thing(version.noun, version.name, noun.shown(version.name))
     try:
         title = f"Go back to {version.noun} {version.name} as it was {wanted.to} change {number}?"
         done = await save(request, actor, sent, thing, lambda work: service.rollback(work, number, wanted), title=title)
@@ -98,6 +102,7 @@ async def _show(
         difference=difference,
         form=form or Form(),
         thing=_page_of(version),
+        needed=NOUNS[version.noun].needed.value,
         api=f"/configuration/{number}/diff" + (f"?against={against}" if against else ""),
     )
 

@@ -14,6 +14,7 @@ import typer
 
 from appliance import api, first_start
 from appliance.cli import console, program
+from appliance.configuration.nouns import NOUNS
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
 from appliance.settings import Settings
@@ -61,6 +62,37 @@ async def test_a_slip_is_found_and_undone_in_the_api(tmp_path: Path) -> None:
             ]
             assert (await client.get(f"{V1}/configuration/999999")).status_code == 404
             assert (await client.get(f"{V1}/configuration", params={"noun": "moon"})).status_code == 422
+
+
+async def test_what_only_an_owner_may_change_nobody_else_puts_back(tmp_path: Path) -> None:
+    async with Installation.open(Settings(data_dir=tmp_path / "data")) as opened:
+        async with opened.transaction(Actor("a test")) as work:
+            owner, writer = [
+                (await tokens.create(work, NewToken(name=scope.value, scopes=(scope,)))).token
+                for scope in (Scope.OWN, Scope.WRITE)
+            ]
+        transport = httpx2.ASGITransport(app=api.create(opened))
+        async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test") as client:
+            client.headers["Authorization"] = f"Bearer {owner}"
+            for roles in ({"staff": "owner"}, {"staff": "auditor"}):
+                answer = await client.put(f"{V1}/settings/oidc_roles", json={"value": roles})
+                assert answer.is_success, answer.text
+            number = (await client.get(f"{V1}/configuration", params={"noun": "setting"})).json()["items"][0]["number"]
+            back = f"{V1}/configuration/{number}/rollback"
+            refused = await client.post(back, json={"to": "before"}, headers={"Authorization": f"Bearer {writer}"})
+            assert (refused.status_code, "scope own" in refused.json()["remedy"]) == (403, True)
+            assert (await client.get(f"{V1}/settings/oidc_roles")).json()["value"] == {"staff": "auditor"}
+            assert (await client.post(back, json={"to": "before"})).is_success
+            assert (await client.get(f"{V1}/settings/oidc_roles")).json()["value"] == {"staff": "owner"}
+
+
+def test_a_thing_is_put_back_by_whom_it_is_changed_by() -> None:
+    places = {"policy": "policy", "radius-server": "realms/{realm}/servers/{name}"}
+    document = api.create(Installation.__new__(Installation)).openapi()
+    for noun, kind in NOUNS.items():
+        path = document["paths"][f"{V1}/{places.get(noun, f'{noun}s/{{name}}')}"]
+        changing = path.get("patch") or path["put"]
+        assert changing["x-coati-scope"] == kind.needed, noun
 
 
 class Said(NamedTuple):
