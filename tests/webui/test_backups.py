@@ -114,6 +114,6 @@ async def test_the_page_shows_the_schedule_and_makes_one_as_it_would(browser: ht
         await settings.reset(work, "backup_directory")
     assert (await browser.post("/backups/run")).status_code == 303
     page = (await browser.get("/backups")).text
-    assert "Every 1 d, counted from 02:00 UTC" in page
+    assert "Every 24 hours, counted from 02:00 UTC" in page
     assert "by itself, in" in page
     assert "cannot write in /nowhere" not in (await browser.get("/")).text
