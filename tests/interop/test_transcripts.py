@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.interop.lab import office
+from tests.interop.lab import office, proofs
 from tests.interop.lab.gateway import Session, expect_sessions
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
@@ -89,6 +89,22 @@ def test_strongswan_in_main_mode(clients: Clients, gateway: CoatiGateway, networ
     protected = [line["protected"] for line in lines if line["exchange"] == "main mode"]
     assert protected == [False, False, False, False, True, True]
     assert any(line["what"] == "probes" and "answered" in line["says"] for line in lines)
+
+    proofs.ping(network.home_a)
+    number = json.loads(gateway.coati("session", "list", "--user", office.ALICE.name, "--json"))[0]["id"]
+
+    def carried() -> dict[str, Any] | None:
+        told: dict[str, Any] = json.loads(gateway.coati("session", "show", str(number), "--json"))
+        (child,) = told["security_associations"]["child_sas"]
+        return told if min(child["packets_in"], child["packets_out"]) >= 3 else None
+
+    told = eventually(carried, within=60, what="the Child SA has carried the pings", every=1.0)
+    (child,) = told["security_associations"]["child_sas"]
+    assert (child["state"], child["integrity_failures"], child["replays"]) == ("installed", 0, 0)
+    assert child["established_at"] < child["rekeys_at"] < child["ends_at"]
+    answered = [probe for probe in told["dead_peer_detection"]["probes"] if probe["answered_at"] is not None]
+    assert len(answered) >= 2
+    assert all(0 < probe["round_trip_seconds"] < 5 for probe in answered if probe["tries"] == 1)
 
     client.disconnect()
     expect_sessions(gateway)
