@@ -1,11 +1,13 @@
 """``coati doctor``: what this machine lacks, and how to mend it."""
 
 import asyncio
+import errno
 import os
 import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +20,7 @@ from appliance.wording import octets
 from ike_engine.dataplane import firewall, xfrm_interface, xfrm_probe
 
 _TUN: Final = Path("/dev/net/tun")
+_KEEPER: Final = "appliance.keeper"
 _SANE_CLOCK: Final = 1_760_000_000  # October 2025: a clock before that makes certificates not yet valid
 _LEAST_FREE_OCTETS: Final = 100_000_000
 
@@ -104,10 +107,32 @@ def _port(kind: socket.SocketKind, host: str, port: int, setting: str) -> Findin
         try:
             probe.bind((host, port))
         except OSError as error:
-            return Finding(
-                name, False, f"{error.strerror}", f"stop what uses it (Coati itself, if it runs), or change {setting}"
-            )
+            programs = set(_holders(kind, port)) if error.errno == errno.EADDRINUSE else set()
+            if any(_KEEPER in program for program in programs):
+                return Finding(name, True, "Coati has it, and runs")
+            by = f" by {', '.join(sorted(programs))}" if programs else ""
+            return Finding(name, False, f"{error.strerror}{by}", f"stop what uses it, or change {setting}")
     return Finding(name, True, "free")
+
+
+def _holders(kind: socket.SocketKind, port: int) -> Iterator[str]:
+    """Give the command lines of the processes that have a port, as far as we may look (proc(5))."""
+    table, states = ("udp", ("07",)) if kind is socket.SOCK_DGRAM else ("tcp", ("0A",))  # unconnected, listening
+    entries = [
+        line.split()
+        for file in (Path("/proc/net", table), Path("/proc/net", f"{table}6"))
+        if file.exists()
+        for line in file.read_text("ascii").splitlines()[1:]
+    ]
+    sockets = {
+        f"socket:[{inode}]"
+        for _, local, _, state, *_, inode in (entry[:10] for entry in entries)
+        if state in states and int(local.rpartition(":")[2], 16) == port
+    }
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended, or is not ours to look at
+            if any(str(descriptor.readlink()) in sockets for descriptor in (process / "fd").iterdir()):
+                yield (process / "cmdline").read_text("utf-8", "replace").replace("\0", " ").strip()
 
 
 def _data_directory(directory: Path) -> Finding:

@@ -34,6 +34,7 @@ def container(network: networks.Network, wheel: Path, tmp_path_factory: pytest.T
 def test_it_shows_the_first_password_and_is_healthy(container: Container) -> None:
     assert re.search(r"^  password {7}\w", container.log(), re.MULTILINE)
     eventually(lambda: container.execute(*health_check()).returncode == 0, within=30, what="it is healthy")
+    assert "TCP 0.0.0.0:8443: Coati has it, and runs" in container.coati("doctor")
 
 
 def test_only_the_keeper_has_what_compose_gives(container: Container) -> None:

@@ -90,6 +90,11 @@ def test_panel_and_measures_answer(machine: Machine, authority: Path) -> None:
     assert machine.place.run("curl", "-sS", "--fail", "http://127.0.0.1:9443/healthz").stdout
 
 
+def test_the_doctor_finds_nothing_to_mend(machine: Machine) -> None:
+    """He exits with another status if he does."""
+    assert "UDP 0.0.0.0:500: Coati has it, and runs" in machine.coati("doctor")
+
+
 def test_a_real_client_logs_in_by_pam_and_stays(
     machine: Machine, network: networks.Network, authority: Path, tmp_path: Path
 ) -> None:

@@ -1,0 +1,45 @@
+"""Whose a port is that the gateway needs."""
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from appliance.cli import doctor
+from tests.freeradius import free_port
+
+HOLDS = (
+    "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', int(sys.argv[1]))); input()"
+)
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_a_free_port_is_free(kind: socket.SocketKind) -> None:
+    finding = doctor._port(kind, "127.0.0.1", free_port(), "COATI_LISTEN")
+    assert (finding.good, finding.words) == (True, "free")
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_another_program_is_named(kind: socket.SocketKind) -> None:
+    with socket.socket(type=kind) as holder:
+        holder.bind(("127.0.0.1", 0))
+        if kind is socket.SOCK_STREAM:
+            holder.listen()
+        finding = doctor._port(kind, "127.0.0.1", holder.getsockname()[1], "COATI_LISTEN")
+    assert not finding.good
+    assert finding.words.startswith("Address already in use by ")
+    assert "pytest" in finding.words
+    assert finding.remedy == "stop what uses it, or change COATI_LISTEN"
+
+
+def test_coati_itself_is_no_fault() -> None:
+    port = free_port()
+    command = [sys.executable, "-c", HOLDS, str(port), "appliance.keeper"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as keeper:
+        try:
+            while (finding := doctor._port(socket.SOCK_DGRAM, "127.0.0.1", port, "COATI_IKE_PORT")).words == "free":
+                assert keeper.poll() is None
+        finally:
+            keeper.kill()
+    assert (finding.good, finding.words) == (True, "Coati has it, and runs")
