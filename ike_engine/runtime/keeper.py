@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from ike_engine.dataplane import channel, xfrm, xfrm_interface, xfrm_probe
 from ike_engine.dataplane.firewall import Blocked, Forwarding
+from ike_engine.dataplane.interface import Install
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.dataplane.xfrm_interface import INTERFACE_ID, XfrmInterface
 from ike_engine.path import Address
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ike_engine.dataplane.interface import Order
     from ike_engine.runtime.gathering import Heard
     from ike_engine.runtime.privileges import Account
 
@@ -137,6 +139,29 @@ def _limits(no_interface: str | None) -> str:
     return "" if no_interface is None else f"; large packets are fragmented after ESP only: {no_interface}"
 
 
+class ForClients:
+    """The kernel's data plane as a gateway may order it: policies for clients' packets, never for the machine's own.
+
+    Args:
+        plane: What carries out the orders.
+    """
+
+    def __init__(self, plane: channel.AppliesOrders) -> None:
+        self._plane = plane
+        self.attach = plane.attach
+
+    def apply(self, order: Order) -> None:
+        """Carry out one order.
+
+        Raises:
+            ValueError: it is about networks that no client can have.
+        """
+        if isinstance(order, Install):
+            for network in order.child.remote_networks:
+                operations.clients_own(network)
+        self._plane.apply(order)
+
+
 class Keeper:
     """What stays open as long as the appliance runs, whichever of its children comes and goes.
 
@@ -168,7 +193,7 @@ class Keeper:
                 loop = asyncio.get_running_loop()
                 loop.add_reader(plane.fileno(), plane.take_events)
                 held.callback(loop.remove_reader, plane.fileno())
-                held.callback(channel.ServedDataPlane(self._ordered, plane).close)
+                held.callback(channel.ServedDataPlane(self._ordered, ForClients(plane)).close)
             self._server = operations.OperationsServer(asked, self._perform)
             self._held = held.pop_all()
 

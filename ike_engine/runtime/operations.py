@@ -206,10 +206,18 @@ def _virtual_network(value: object) -> VirtualNetwork:
             network = IPv4Network(text)
         case _:
             raise ValueError("not a virtual network")
-    # A route for it must not swallow the machine's own traffic.
+    return VirtualNetwork(clients_own(network), masquerade)
+
+
+def clients_own(network: IPv4Network) -> IPv4Network:
+    """``network`` itself, if it may be clients': what takes its packets must not swallow the machine's own traffic.
+
+    Raises:
+        ValueError: it is too wide, or of a kind that clients cannot have.
+    """
     if network.prefixlen < _WIDEST_PREFIX or network.is_loopback or network.is_multicast or network.is_link_local:
         raise ValueError(f"{network} cannot be a network of virtual addresses")
-    return VirtualNetwork(network, masquerade)
+    return network
 
 
 def open_pair() -> tuple[socket.socket, socket.socket]:

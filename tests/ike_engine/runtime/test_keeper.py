@@ -9,16 +9,20 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from ike_engine.dataplane.interface import Install, Installing, Remove
 from ike_engine.path import Address
 from ike_engine.runtime import operations
 from ike_engine.runtime.children import ChildSpec
 from ike_engine.runtime.keeper import (
     CannotServe,
     DataPlaneKind,
+    ForClients,
     Keeper,
     Ports,
     attend,
@@ -26,6 +30,12 @@ from ike_engine.runtime.keeper import (
     stop_wanted,
 )
 from ike_engine.runtime.udp import NON_ESP_MARKER, bind
+from tests.ike_engine.dataplane.samples import child_sa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ike_engine.dataplane.interface import Order, Told
 
 ANY = Address("127.0.0.1", 0)
 MESSAGE = bytes(range(28))
@@ -244,3 +254,32 @@ async def test_what_nohup_has_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
         for used in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(used)
+
+
+# ---- what a gateway may have the kernel do ------------------------------------------------------------------
+
+
+class Plane:
+    """Writes down its orders."""
+
+    def __init__(self) -> None:
+        self.orders: list[Order] = []
+
+    def attach(self, report: Callable[[Told], None]) -> None:
+        pass
+
+    def apply(self, order: Order) -> None:
+        self.orders.append(order)
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "128.0.0.0/1", "127.0.0.1/32", "224.0.0.0/8", "169.254.1.0/24"])
+def test_no_policy_takes_the_machines_own_packets(network: str) -> None:
+    plane = Plane()
+    guarded = ForClients(plane)
+    widest = Install(child_sa(remote_networks=(IPv4Network("10.0.0.0/8"),)), Installing.BOTH)
+    guarded.apply(widest)
+    own = child_sa().remote_networks
+    with pytest.raises(ValueError, match=f"{network} cannot be"):
+        guarded.apply(Install(child_sa(remote_networks=(*own, IPv4Network(network))), Installing.BOTH))
+    guarded.apply(Remove((child_sa().inbound_spi,)))
+    assert plane.orders == [widest, Remove((child_sa().inbound_spi,))]
