@@ -18,6 +18,7 @@ connected clients elsewhere. What is for nobody ends in either rather than leave
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -250,10 +251,11 @@ class Forwarding:
         async with AsyncIPRoute() as routes:
             (index,) = await routes.link_lookup(ifname=self._interface)
             for network in sorted(wanted - self._routed):
-                await _route(routes, "replace", network, index)
+                await _route(routes, "add", network, index)
+                self._routed |= {network}
             for network in sorted(self._routed - wanted):
                 await _route(routes, "del", network, index)
-        self._routed = wanted
+                self._routed -= {network}
 
     # ---- nftables: see libnftables-json(5) ----
 
@@ -349,4 +351,7 @@ async def _route(routes: AsyncIPRoute, verb: str, network: IPv4Network, index: i
     try:
         await routes.route(verb, dst=str(network), oif=index, proto=_ROUTE_PROTOCOL)
     except NetlinkError as error:
+        if error.code == errno.EEXIST:  # its own network, perhaps: without that route nobody would reach it any more
+            words = f"this machine has a route to {network} already: give clients addresses of another network"
+            raise OSError(error.code, words) from error
         raise OSError(error.code, f"cannot {verb} the route to {network}: {error}") from error

@@ -118,6 +118,16 @@ async def test_a_network_behind_a_client_is_served_like_virtual_addresses(forwar
     assert routed() == set()
 
 
+async def test_the_machines_own_network_is_not_taken_away_for_virtual_addresses(forwarding: Forwarding) -> None:
+    with pytest.raises(OSError, match=f"has a route to {OFFICE} already"):
+        await forwarding.serve([POOL, OTHER_POOL, OFFICE], [])
+    await forwarding.serve([POOL, OTHER_POOL], [])
+    assert routed() == {str(POOL), str(OTHER_POOL)}
+    await forwarding.close()
+    assert routed() == set()
+    assert "10.77.0.0/24 dev office proto kernel" in run("ip", "route", "show")
+
+
 async def test_what_an_earlier_gateway_said_is_forgotten(forwarding: Forwarding) -> None:
     await forwarding.route_behind({BRANCH: False}, ())
     await forwarding.let_reach({BRANCH: (OFFICE,)})
