@@ -42,6 +42,7 @@ TRUST: Final = frozenset(model.__tablename__ for model in _TRUSTED)
 TOPICS: Final = TRUST | frozenset(model.__tablename__ for model in (*_CONFIGURED, *_LIVED))
 """What gateways follow, what they write, and who may look: pages follow all of it."""
 _CHANNEL: Final = "coati"
+_ANSWER_SECONDS: Final = 5.0
 _TOUCHED: Final = "coati_topics"
 
 _REVISIONS: Final[Any] = models.Revision.__table__
@@ -60,12 +61,22 @@ def watch(session: Session) -> None:
     event.listen(session, "before_commit", _announce)
 
 
-async def feed(database: "Database", *, poll_seconds: float = 0.25) -> AsyncGenerator[frozenset[str]]:
+async def feed(
+    database: "Database", *, poll_seconds: float = 0.25, silence_seconds: float = 15.0
+) -> AsyncGenerator[frozenset[str]]:
     """Give the set of topics that changed, each time some did; the first time at once and all of them.
 
     A topic may be given although nothing changed (after a lost connection), never the other way.
+
+    Args:
+        database: Whose.
+        poll_seconds: How often SQLite is looked at.
+        silence_seconds: After so long without news PostgreSQL is asked whether it is still there.
+
+    Raises:
+        TimeoutError: it is not.
     """
-    topics = _sqlite(database, poll_seconds) if database.is_sqlite else _postgresql(database)
+    topics = _sqlite(database, poll_seconds) if database.is_sqlite else _postgresql(database, silence_seconds)
     async with aclosing(topics):
         async for changed in topics:
             yield changed
@@ -107,15 +118,24 @@ def _revisions(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute(_READ_REVISIONS).fetchall())
 
 
-async def _postgresql(database: "Database") -> AsyncGenerator[frozenset[str]]:
+async def _postgresql(database: "Database", silence_seconds: float) -> AsyncGenerator[frozenset[str]]:
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         driver: Any = (await connection.get_raw_connection()).driver_connection
         await driver.execute(f"LISTEN {_CHANNEL}")
         yield TOPICS
-        async with aclosing(driver.notifies()) as notices:  # it holds the connection's lock until it is closed
-            async for notice in notices:
-                yield frozenset(notice.payload.split(","))
+        while True:
+            # It holds the connection's lock until it is closed.
+            async with aclosing(driver.notifies(timeout=silence_seconds)) as notices:
+                async for notice in notices:
+                    yield frozenset(notice.payload.split(","))
+            # A line that was cut somewhere on the way says nothing by itself: no change would be told ever again.
+            try:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await driver.execute("SELECT 1")
+            except TimeoutError:
+                await connection.invalidate()
+                raise TimeoutError("the database does not answer any more") from None
 
 
 def _after_flush(session: Session, _context: UOWTransaction) -> None:
