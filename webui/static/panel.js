@@ -199,5 +199,3 @@ document.addEventListener("htmx:after:swap", () => {
 });
 localise();
 showBulk();
-// On a phone the navigation is a drawer, closed to begin with.
-if (matchMedia("(max-width: 52rem)").matches) find(".drawer")?.removeAttribute("open");
