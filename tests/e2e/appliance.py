@@ -176,8 +176,9 @@ class Appliance:
 
     def empty(self) -> None:
         """Take all of it out again."""
-        for file in (self.settings.data_dir / FOLDER).glob("*"):
-            file.unlink()
+        for folder in (FOLDER, "backups"):
+            for file in (self.settings.data_dir / folder).glob("*"):
+                file.unlink()
 
         async def take(work: Transaction) -> None:
             for name in [each.name for each in (await realms.page(work)).items if each.name != "local"]:

@@ -1,4 +1,4 @@
-"""An administrator makes a backup, downloads and verifies it, prepares a replacement and thinks better of it."""
+"""An administrator makes a backup, downloads and verifies it, thinks better of a replacement, and brings one back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def test_the_life_of_a_backup(
     with page.expect_download() as started:
         page.get_by_role("link", name="Download").click()
     assert started.value.suggested_filename.endswith(".coati-backup")
-    assert page.request.get(f"{page.url}/file").body().startswith(b"COATI BACKUP")
+    content = page.request.get(f"{page.url}/file").body()
+    assert content.startswith(b"COATI BACKUP")
     page.get_by_label("Its passphrase").fill(PASSWORD)
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_role("heading", name="It is good")).to_be_visible()
@@ -45,3 +46,10 @@ def test_the_life_of_a_backup(
     page.get_by_role("link", name="Remove").click()
     page.get_by_role("button", name="Remove").click()
     expect(page.locator("#note")).to_have_text("The backup was removed.")
+    backup = {"name": "from-elsewhere.coati-backup", "mimeType": "application/octet-stream", "buffer": content}
+    for passphrase, words in (("another one", "the passphrase is wrong"), (PASSWORD, "It is good")):
+        page.get_by_label("Backup", exact=True).set_input_files(files=[backup])  # type: ignore[list-item]
+        page.get_by_label("Its passphrase").fill(passphrase)
+        page.get_by_role("button", name="Send it").click()
+        expect(page.get_by_text(words)).to_be_visible()
+    expect(page.locator("#note")).to_have_text("It is good: it was restored on trial, and is kept here now.")
