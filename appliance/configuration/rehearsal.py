@@ -12,7 +12,6 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from appliance.audit import service as audit
-from appliance.configuration import consequences, service
 from appliance.configuration.schemas import Rehearsal
 from appliance.dependencies import NounRoute, Rehearsed
 from appliance.installation import Transaction
@@ -38,6 +37,9 @@ class DryRun:
 
     async def end(self, work: Transaction) -> Rehearsed:
         """Tell what was done since; to be raised within the transaction, which undoes it."""
+        # Every noun's routes need this module, and few commands what all nouns' services are wanted for.
+        from appliance.configuration import consequences, service  # noqa: PLC0415
+
         await work.session.flush()
         versions = await service.since(work, "", "", self._before)
         foreseen = await consequences.foresee(work, versions, secret_fields=self._secrets)
