@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
-from appliance.models import Group, User
+from appliance.models import DownloadLink, Group, User
 from appliance.schema import Paging
 from appliance.users.schemas import UserFilter
 
@@ -45,6 +45,11 @@ async def keep_hash(session: AsyncSession, user_id: int, old: str, new: str) -> 
         .where(User.id == user_id, User.password_hash == old)
         .values(password_hash=new, changed_at=User.changed_at)
     )
+
+
+async def remove_links_of(session: AsyncSession, name: str) -> None:
+    """Have one-time links for a user give nothing any more; those that were used stay on record."""
+    await session.execute(delete(DownloadLink).where(DownloadLink.user == name, DownloadLink.used_at.is_(None)))
 
 
 async def count(session: AsyncSession) -> int:

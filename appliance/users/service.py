@@ -88,7 +88,9 @@ async def add(work: Transaction, new: NewUser) -> UserView:
 async def change(
     work: Transaction, name: str, wanted: UserChange, *, whole_policy: bool = False, by_cookie: bytes = b""
 ) -> UserView:
-    """Change a user; who is disabled is disconnected, and who has a new password is signed out on the portal.
+    """Change a user.
+
+    Who is disabled is disconnected and gets nothing by links; who has a new password is signed out on the portal.
 
     Args:
         work: The transaction.
@@ -125,6 +127,7 @@ async def change(
     deed = "user.password" if wanted.model_fields_set == {"password"} else "user.change"
     audit.record(work, deed, user.name, before=before, after=await _show(work, user))
     if before.enabled and not user.enabled:
+        await repository.remove_links_of(work.session, user.name)
         await sessions.disconnect_user(work, user.name, "the user was disabled")
     return await show(work, user.name)
 
@@ -182,6 +185,7 @@ async def remove(work: Transaction, name: str) -> None:
     work.expect(view)
     await work.session.delete(user)
     await second_factors.forget_local(work.session, user.name)
+    await repository.remove_links_of(work.session, user.name)
     audit.record(work, "user.remove", user.name, before=view)
     await sessions.disconnect_user(work, user.name, "the user was removed")
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from appliance import first_start
@@ -10,11 +11,13 @@ from appliance.client_profiles import links
 from appliance.client_profiles.schemas import LinkFilter, MadeLink, NewLink
 from appliance.client_profiles.target import ClientFormat
 from appliance.errors import Invalid, NotFound
-from appliance.installation import Actor, Installation
+from appliance.installation import Actor, Installation, Transaction
 from appliance.models import AuditEntry, DownloadLink
 from appliance.models.columns import now
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import NewProfile
+from appliance.users import service as users
+from appliance.users.schemas import NewUser, UserChange
 
 TEST = Actor("a test", "192.0.2.9")
 
@@ -65,6 +68,26 @@ async def test_one_that_expired_or_was_removed_gives_nothing(installation: Insta
         await links.remove(work, made.id)
     with pytest.raises(NotFound):
         await links.use(installation, token, "")
+
+
+async def test_who_is_disabled_or_removed_gets_nothing_by_links_of_before(installation: Installation) -> None:
+    async def disable(work: Transaction) -> None:
+        await users.change(work, "alice", UserChange(enabled=False))
+
+    async def remove(work: Transaction) -> None:
+        await users.remove(work, "alice")
+
+    async with installation.transaction(TEST) as work:
+        for name in ("alice", "bob"):
+            await users.add(work, NewUser(name=name, password=SecretStr("correct horse battery")))
+    _, of_bob = await make(installation, user="bob")
+    for leave in (disable, remove):
+        _, token = await make(installation)
+        async with installation.transaction(TEST) as work:
+            await leave(work)
+        with pytest.raises(NotFound):
+            await links.use(installation, token, "")
+    assert (await links.use(installation, of_bob, "")).name == "default-vpnc.tar.gz"
 
 
 async def test_what_cannot_be_written_is_not_promised(installation: Installation) -> None:
