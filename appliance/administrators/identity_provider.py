@@ -10,6 +10,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -24,6 +25,7 @@ from appliance.audit import service as audit
 from appliance.errors import Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Administrator, Role
+from appliance.models.columns import now
 from appliance.names import plain_name
 from appliance.runtime_settings import service as runtime_settings
 from appliance.runtime_settings.schemas import RuntimeSettings
@@ -81,6 +83,8 @@ async def begin(installation: Installation, redirect_uri: str, wanted: str, *, a
         "nonce": nonce,
         "code_challenge": challenge,
         "code_challenge_method": "S256",
+        # With it, the provider has to say when it last asked (``auth_time``, OpenID Connect Core 1.0 section 3.1.2.1).
+        "max_age": 0 if anew else int(settings.panel_session.total_seconds()),
     } | ({"prompt": "login"} if anew else {})
     endpoint = str(provider["authorization_endpoint"])
     return Asked(f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}", ticket)
@@ -117,7 +121,8 @@ async def finish(
     role = _role(claims, settings)
     async with installation.transaction(Actor("identity provider", visitor.source)) as work:
         administrator = await _known(work, claims, role)
-        cookie = await signing_in.start(work, administrator.id, visitor, "identity provider")
+        proven_at = _asked_at(claims)
+        cookie = await signing_in.start(work, administrator.id, visitor, "identity provider", proven_at=proven_at)
     return cookie, str(memory["wanted"])
 
 
@@ -166,6 +171,14 @@ def _role(claims: dict[str, Any], settings: RuntimeSettings) -> Role:
     if not roles:
         raise Unauthenticated("you have no role here", remedy="an owner maps groups to roles: setting oidc_roles")
     return roles[0]
+
+
+def _asked_at(claims: dict[str, Any]) -> datetime:
+    """Give when somebody last showed the provider who is there; of one that does not tell, now is believed."""
+    told, at = claims.get("auth_time"), now()
+    if not isinstance(told, int | float) or not 0 <= told < at.timestamp():
+        return at
+    return datetime.fromtimestamp(told, UTC)
 
 
 async def _known(work: Transaction, claims: dict[str, Any], role: Role) -> Administrator:

@@ -189,8 +189,18 @@ async def start_again(work: Transaction, name: str, visitor: Visitor) -> Secret:
     return await start(work, (await service.find(work, name)).id, visitor, "password")
 
 
-async def start(work: Transaction, administrator_id: int, visitor: Visitor, method: str) -> Secret:
-    """Have an administrator who proved to be one signed in; gives the cookie."""
+async def start(
+    work: Transaction, administrator_id: int, visitor: Visitor, method: str, *, proven_at: datetime | None = None
+) -> Secret:
+    """Have an administrator who proved to be one signed in; gives the cookie.
+
+    Args:
+        work: The transaction.
+        administrator_id: Who.
+        visitor: Where.
+        method: How it was proved.
+        proven_at: When; ``None``: now.
+    """
     at = now()
     settings = await runtime_settings.current(work.session)
     await repository.remove_expired_sign_ins(work.session, at, at - settings.panel_idle)
@@ -203,6 +213,7 @@ async def start(work: Transaction, administrator_id: int, visitor: Visitor, meth
             cookie_hash=repository.digest(cookie.decode()),
             administrator_id=administrator.id,
             method=method,
+            proven_at=proven_at or at,
             expires_at=at + settings.panel_session,
             address=visitor.source,
             user_agent=visitor.user_agent[:512],

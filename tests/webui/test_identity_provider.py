@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -83,6 +84,24 @@ async def test_groups_are_roles_and_are_looked_at_every_time(browser: httpx2.Asy
     assert provider.asked["prompt"] == "login"  # who is signed in already wants to show anew who is there
     assert await role(browser, "olivia") is Role.OWNER
     assert (await browser.post("/sign-in", data={"name": "olivia", "password": ""})).status_code in (401, 422)
+
+
+async def test_what_the_provider_knows_from_long_ago_proves_nothing_now(
+    browser: httpx2.AsyncClient, provider: Provider
+) -> None:
+    provider.claims |= {"groups": ["bosses"], "auth_time": int(time.time()) - 3600}
+    await sign_in(browser, provider)
+    assert int(provider.asked["max_age"]) > 0
+    assert (await browser.get("/users")).status_code == 200
+    asked = await browser.get("/administrators/add")
+    assert asked.headers["location"] == "/account/proof?next=/administrators/add"
+    # Whoever sits there leaves out the words that have the provider ask: it says itself that it did not.
+    await sign_in(browser, provider)
+    assert provider.asked["max_age"] == "0"
+    assert (await browser.get("/administrators/add")).status_code == 303
+    provider.claims["auth_time"] = int(time.time())
+    await sign_in(browser, provider)
+    assert (await browser.get("/administrators/add")).status_code == 200
 
 
 @pytest.mark.parametrize(
