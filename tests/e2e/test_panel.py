@@ -142,6 +142,46 @@ def test_keys(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
+def test_the_main_deeds_by_keys_alone(furnished: Appliance, page: Page) -> None:
+    def tab_to(words: str) -> None:
+        for _ in range(90):
+            page.keyboard.press("Tab")
+            here = page.evaluate("document.activeElement.textContent.trim()")
+            if here == words:
+                return
+        raise AssertionError(f"no key leads to {words}")
+
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    expect(page.get_by_role("heading", name="Users")).to_be_visible()
+    tab_to("Add a user")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Login", exact=True)).to_be_focused()
+    page.keyboard.type("gina")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    tab_to("Add")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_have_text("gina was added.")
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    expect(page.get_by_role("heading", name="Sessions")).to_be_visible()
+    tab_to("Disconnect")
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Confirm")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("document.activeElement.textContent") == "Disconnect"
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    tab_to("Disconnect")
+    page.keyboard.press("Enter")
+    expect(page.locator("#note")).to_contain_text("1 of 1 told to disconnect")
+    assert [verb for verb, _ in commands(furnished)].count("disconnect") == 1
+
+
 def test_colours_change_at_once_and_stay(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)

@@ -178,6 +178,22 @@ def test_every_page_on_a_phone(furnished: Appliance, open_page: Callable[..., Pa
     assert too_wide == []
 
 
+@pytest.mark.timeout(600)
+def test_every_page_without_a_script_offers_nothing_that_needs_one(
+    furnished: Appliance,  # noqa: ARG001
+    open_page: Callable[..., Page],
+) -> None:
+    page = open_page(viewport=WORKSTATION, java_script_enabled=False)
+    wrong = []
+    for name, path in addresses(page).items():
+        page.goto(path)
+        if page.locator("h1").count() != 1:
+            wrong.append((name, "its heading"))
+        wrong += [(name, each.inner_text()) for each in page.locator("button[type=button]:visible").all()]
+        wrong += [(name, each.inner_text()) for each in page.locator("[data-passkey]:visible").all()]
+    assert wrong == []
+
+
 @pytest.mark.timeout(300)
 def test_names_of_any_length_stay_in_the_window(furnished: Appliance, open_page: Callable[..., Page]) -> None:
     login, word = "maximilian.von-und-zu-hohenlohe-waldenburg-schillingsfuerst-1234", "w" * 63
