@@ -25,7 +25,7 @@ from appliance.models import AccountingStatus
 from appliance.models.columns import now as utc_now
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from pyrad.packet import Packet
@@ -155,12 +155,18 @@ class Sender:
 
     async def send_due(self, *, everything: bool = False) -> bool:
         """Send one batch; tells whether more could be sent at once."""
-        batch = await self._look(everything=everything)
-        realms = {
-            realm: (found, records)
-            for realm, records in _by_realm(batch).items()
-            if self._clock() >= self._paces[realm].next_at and (found := self._servers(realm)) is not None
-        }
+        waiting: set[str] = set()  # what is theirs must not keep that of the others from its turn
+        while True:
+            batch = await self._look(everything=everything, but_for=waiting)
+            by_realm = _by_realm(batch)
+            realms = {
+                realm: (found, records)
+                for realm, records in by_realm.items()
+                if self._clock() >= self._paces[realm].next_at and (found := self._servers(realm)) is not None
+            }
+            if realms or len(batch) < _AT_ONCE:
+                break
+            waiting |= by_realm.keys()
         if not realms:
             return False
         outcomes = {realm: _Outcome() for realm in realms}
@@ -223,9 +229,10 @@ class Sender:
 
     # ---- the table --------------------------------------------------------------------------------
 
-    async def _look(self, *, everything: bool) -> Sequence[Record]:
+    async def _look(self, *, everything: bool, but_for: Collection[str]) -> Sequence[Record]:
         until = None if everything else self._wall_clock()
-        batch, count, oldest = await self._reader.run(partial(_read, node=self._node, until=until))
+        read = partial(_read, node=self._node, until=until, but_for=but_for)
+        batch, count, oldest = await self._reader.run(read)
         self.backlog = Backlog(count, oldest, "; ".join(self._errors.values()))
         return batch
 
@@ -242,12 +249,22 @@ class Sender:
         await self._writer.run(partial(_forget, node=self._node, at=self._wall_clock()))
 
 
-def _read(connection: Connection, *, node: str, until: datetime | None) -> tuple[list[Record], int, datetime | None]:
-    """Give what waits (and is due by ``until``), the oldest first, how much waits in all, and since when."""
+def _read(
+    connection: Connection, *, node: str, until: datetime | None, but_for: Collection[str]
+) -> tuple[list[Record], int, datetime | None]:
+    """Give what waits (and is due by ``until``), the oldest first, how much waits in all, and since when.
+
+    Args:
+        connection: To the database.
+        node: Whose.
+        until: ``None``: whether it is due or not.
+        but_for: Realms of which nothing is wanted.
+    """
     columns = (_RECORDS.c[name] for name in Record._fields)
     waiting = (_RECORDS.c.node == node, _RECORDS.c.sent_at.is_(None))
     due = () if until is None else (_RECORDS.c.due_at <= until,)
-    batch = connection.execute(select(*columns).where(*waiting, *due).order_by(_RECORDS.c.id).limit(_AT_ONCE))
+    others = (_RECORDS.c.realm.not_in(but_for),) if but_for else ()
+    batch = connection.execute(select(*columns).where(*waiting, *due, *others).order_by(_RECORDS.c.id).limit(_AT_ONCE))
     records = [Record(*row) for row in batch]
     count, oldest = connection.execute(select(func.count(), func.min(_RECORDS.c.at)).where(*waiting)).one()
     return records, count, oldest

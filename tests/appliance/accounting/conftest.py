@@ -97,13 +97,11 @@ class Books:
     async def told(self) -> list[tuple[str, str]]:
         return [(record.session, record.status.value) for record in await self.records()]
 
-    def sender(self, *servers: Server) -> Sender:
+    def sender(self, *servers: Server, realm: str = "corp") -> Sender:
         group = ServerGroup.for_accounting(servers)
         self.groups.append(group)
-        found: Any = (group, Nas(identifier="gw1"))
-        return Sender(
-            NODE, self.reader, self.writer, lambda _: found, wall_clock=self.time.wall, clock=self.time.monotonic
-        )
+        found: Any = {realm: (group, Nas(identifier="gw1"))}
+        return Sender(NODE, self.reader, self.writer, found.get, wall_clock=self.time.wall, clock=self.time.monotonic)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
-from appliance.models import AccountingRecord
+from appliance.models import AccountingRecord, AccountingStatus
+from tests.appliance.accounting.conftest import NODE
 from tests.appliance.auth.radius.fake_server import FakeServer, accept, silent
 
 if TYPE_CHECKING:
@@ -99,6 +100,21 @@ async def test_what_was_taken_is_not_sent_again(books: Books, server: FakeServer
     await sender.send_due()
     assert taken(server) == [("session1", "Start")]
     assert sender.backlog.waiting == 0
+
+
+async def test_what_waits_for_one_realm_keeps_no_other_from_its_turn(books: Books, server: FakeServer) -> None:
+    sender = books.sender(server.server())
+    at = books.time.now
+    common = {"node": NODE, "realm": "away", "status": AccountingStatus.START, "user": "bob", "content": {}}
+    async with books.database.transaction() as session:
+        session.add_all(AccountingRecord(session=f"away{number}", at=at, due_at=at, **common) for number in range(1001))
+    books.connect(1)
+    await books.flush()
+    books.time.pass_by(1)
+    while await sender.send_due():
+        pass
+    assert taken(server) == [("session1", "Start")]
+    assert sender.backlog.waiting == 1002  # before that one was taken
 
 
 async def test_a_stop_waits_for_the_last_octets(books: Books, server: FakeServer) -> None:
