@@ -197,11 +197,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Say where settings come from, the strongest first."""
+        given = init_settings, env_settings
+        if os.geteuid() != 0:  # who may have no home, so no default either
+            return given
         default = default_data_dir()
         meant = {"data_dir": default, **env_settings(), **init_settings()}["data_dir"]
-        if os.geteuid() != 0 or Path(meant) != default:
-            return init_settings, env_settings
-        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=MACHINE_FILE)
+        if Path(meant) != default:
+            return given
+        return *given, DotEnvSettingsSource(settings_cls, env_file=MACHINE_FILE)
 
     def environment(self) -> dict[str, str]:
         """Give the variables that make another process read exactly these settings.
