@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Final, NamedTuple, Self
 
 _LONGEST_SUBJECT: Final = 256
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 class Door(enum.StrEnum):
@@ -128,8 +129,10 @@ class Record:
         return max(0, self.failures - max(0, (at - self.failed_at) // rule.forgiven_every))
 
     def blocked(self, at: datetime) -> timedelta:
-        """Give how long the subject has to wait."""
-        return max(timedelta(), self.blocked_until - at) if self.blocked_until else timedelta()
+        """Give how long the subject has to wait; what was counted by a clock that went wrong keeps nobody out."""
+        if self.blocked_until is None or self.failed_at > at + _CLOCKS_DIFFER:
+            return timedelta()
+        return max(timedelta(), self.blocked_until - at)
 
 
 def after_failure(record: Record | None, rule: Rule, at: datetime) -> Record:

@@ -48,6 +48,14 @@ def test_a_lockout_ends_after_a_quarter_of_an_hour_at_the_latest(throttle: Throt
     assert throttle.reserve("alice", SOURCE) == 0.0
 
 
+def test_a_clock_that_was_ahead_locks_nobody_out_once_it_is_right(throttle: Throttle, time: Time) -> None:
+    time.pass_by(400 * 86_400)
+    fail(throttle, 40)
+    assert throttle.reserve("alice", SOURCE) is None
+    time.pass_by(-400 * 86_400)
+    assert throttle.reserve("alice", SOURCE) == 0.0
+
+
 def test_attempts_at_once_wait_behind_each_other_and_then_are_refused(throttle: Throttle) -> None:
     fail(throttle, 5)
     assert [throttle.reserve("alice", SOURCE) for _ in range(3)] == [4.0, 8.0, None]
