@@ -30,10 +30,10 @@ PHONE = {"width": 390, "height": 844}
 
 
 def commands(appliance: Appliance) -> list[tuple[str, int | None]]:
-    """Give what gateways were told about sessions."""
+    """Give which sessions gateways were told to end."""
 
     async def read(work: Transaction) -> list[tuple[str, int | None]]:
-        about_sessions = select(models.Command).where(models.Command.session_id.is_not(None))
+        about_sessions = select(models.Command).where(models.Command.verb == models.Verb.DISCONNECT)
         rows = await work.session.scalars(about_sessions.order_by(models.Command.id))
         return [(row.verb.value, row.session_id) for row in rows]
 
