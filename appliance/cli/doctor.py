@@ -131,8 +131,16 @@ def _holders(kind: socket.SocketKind, port: int) -> Iterator[str]:
     }
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended, or is not ours to look at
-            if any(str(descriptor.readlink()) in sockets for descriptor in (process / "fd").iterdir()):
+            if any(_target(descriptor) in sockets for descriptor in (process / "fd").iterdir()):
                 yield (process / "cmdline").read_text("utf-8", "replace").replace("\0", " ").strip()
+
+
+def _target(link: Path) -> str:
+    """Tell what a descriptor is of; it may have been closed since it was listed."""
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
 
 
 def _data_directory(directory: Path) -> Finding:
