@@ -10,9 +10,13 @@ import pytest
 from appliance.cli import doctor
 from tests.freeradius import free_port
 
-HOLDS = (
-    "import socket, sys; s = socket.socket(type=socket.SOCK_DGRAM); s.bind(('127.0.0.1', int(sys.argv[1]))); input()"
-)
+HOLDS = """
+import socket
+held = socket.socket(type=socket.SOCK_DGRAM)
+held.bind(("127.0.0.1", 0))
+print(held.getsockname()[1], flush=True)
+input()
+"""
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
@@ -35,12 +39,10 @@ def test_another_program_is_named(kind: socket.SocketKind) -> None:
 
 
 def test_coati_itself_is_no_fault() -> None:
-    port = free_port()
-    command = [sys.executable, "-c", HOLDS, str(port), "appliance.keeper"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as keeper:
-        try:
-            while (finding := doctor._port(socket.SOCK_DGRAM, "127.0.0.1", port, "COATI_IKE_PORT")).words == "free":
-                assert keeper.poll() is None
-        finally:
-            keeper.kill()
+    command = [sys.executable, "-c", HOLDS, "appliance.keeper"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as keeper:
+        assert keeper.stdout is not None
+        port = int(keeper.stdout.readline())
+        finding = doctor._port(socket.SOCK_DGRAM, "127.0.0.1", port, "COATI_IKE_PORT")
+        keeper.kill()
     assert (finding.good, finding.words) == (True, "Coati has it, and runs")

@@ -87,6 +87,7 @@ async def gateway(recorder: Recorder, installation: Installation, corp: Corp) ->
         key=key,
         inventory=nothing,
         transcript=lambda _: (),
+        child_lives=lambda _: (),
     )
     async with installation.transaction(TEST) as work:
         await realms.add(work, NewRealm(name="corp", kind=RealmKind.RADIUS))
