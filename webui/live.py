@@ -1,7 +1,8 @@
 """Signals: one stream of events without content, each the name of a kind of thing that changed.
 
 Pages ask again for what they show of it. One watcher feeds all streams of this process, and only
-while there is one; every stream gets a name at most once a second, however often it changes.
+while there is one; every stream gets a name at most once a second, however often it changes, and all names
+now and then.
 """
 
 import asyncio
@@ -30,9 +31,12 @@ router = APIRouter(include_in_schema=False)
 BEAT: Final = "beat"
 SIGNED_OUT: Final = "signed-out"
 LOG: Final = "log"
+_EVERYTHING: Final = changes.TOPICS | {LOG}
 _BEAT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 10.0
 _BETWEEN_SIGNALS_SECONDS: Final = 1.0
+# A signal is told once. Whatever became of it on the way, no page stays wrong for longer.
+_EVERYTHING_SECONDS: Final = 20.0
 _RETRY_SECONDS: Final = 3.0
 
 
@@ -41,7 +45,7 @@ class _Stream:
 
     def __init__(self) -> None:
         # What changed before it listened (again), nobody knows: everything is new to it.
-        self.topics: set[str] = {*changes.TOPICS, LOG}
+        self.topics: set[str] = {*_EVERYTHING}
         self.woken = asyncio.Event()
         self.woken.set()
 
@@ -58,7 +62,7 @@ class Signals:
 
     async def listen(self) -> AsyncGenerator[frozenset[str]]:
         """Give the names of what changed, as soon as something did; nothing every few seconds."""
-        stream = _Stream()
+        stream, told_everything = _Stream(), time.monotonic()
         self._streams.add(stream)
         if not self._watchers:
             self._watchers = [asyncio.create_task(watch(), name="signals") for watch in (self._watch, self._watch_log)]
@@ -67,6 +71,8 @@ class Signals:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stream.woken.wait(), _BEAT_SECONDS)
                 stream.woken.clear()
+                if time.monotonic() - told_everything > _EVERYTHING_SECONDS:
+                    stream.topics, told_everything = {*_EVERYTHING}, time.monotonic()
                 topics, stream.topics = frozenset(stream.topics), set()
                 yield topics
                 if topics:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.ours, pytest.mark.appliance, pytest.mark.browser]
 
 _PASSWORD = "a password for the panel"
-_PATIENCE_MILLISECONDS = 30_000
+_PATIENCE_MILLISECONDS = 60_000
 # Silence is noticed after two seconds, and forgiven for longer than a browser on a busy machine needs to see it.
-_LONG_SILENCE_SECONDS = 60
+_LONG_SILENCE_SECONDS = 120
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
+from contextlib import aclosing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -52,6 +54,20 @@ async def test_streams_end_when_the_process_is_about_to(data_dir: Path) -> None:
         signals.close()
         async with asyncio.timeout(30):
             assert [topics async for topics in stream if topics] == []
+
+
+async def test_everything_is_told_anew_now_and_then(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a browser missed it sees before long."""
+    monkeypatch.setattr(live, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(live, "_BETWEEN_SIGNALS_SECONDS", 0.0)
+    monkeypatch.setattr(live, "_EVERYTHING_SECONDS", 1.0)
+    async with Installation.open(Settings(data_dir=data_dir)) as installation:
+        signals = Signals(installation.database, installation.settings.data_dir)
+        began = time.monotonic()
+        async with asyncio.timeout(20), aclosing(signals.listen()) as changed:
+            async for topics in changed:
+                if topics == live._EVERYTHING and time.monotonic() - began > 1.0:
+                    return
 
 
 async def test_a_stream_says_when_its_sign_in_is_over_and_ends(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
