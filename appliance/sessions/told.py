@@ -1,7 +1,7 @@
 """What a gateway alone knows of a session: what was said, its SAs, its policy. Of one that lives it is asked."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from appliance.commands import repository as commands_repository
 from appliance.commands import service as commands
@@ -44,7 +44,11 @@ async def dead_peer_detection(work: Transaction, session_id: int) -> DeadPeerDet
         NotFound: there is no such session.
         OutOfReach: the gateway does not answer.
     """
-    said = await transcript(work, session_id)
+    return probes_of(await transcript(work, session_id))
+
+
+def probes_of(said: TranscriptView) -> DeadPeerDetection:
+    """Give the probes of dead peer detection that a transcript tells of, the latest first."""
     probes = [probe for line in said.lines for probe in line.probes]
     return DeadPeerDetection(complete=said.complete, probes=probes[::-1])
 
@@ -57,12 +61,10 @@ async def associations(work: Transaction, session_id: int) -> SessionAssociation
         OutOfReach: the gateway does not answer.
     """
     session = await _find(work, session_id)
-    answer = await _answer(work, session) if session.ended_at is None else None
-    if answer is None or answer.result is None:
-        raise NotFound(f"session {session_id} has ended; its security associations are gone")
-    if (told := answer.result.get("associations")) is None:
+    told = await _of_live(work, session, "its security associations are gone")
+    if (held := told.get("associations")) is None:
         raise OutOfReach(f"gateway {session.node} is of an earlier version", remedy="update and restart it")
-    return SessionAssociations.model_validate(told)
+    return SessionAssociations.model_validate(held)
 
 
 async def policy(work: Transaction, session_id: int) -> SessionPolicy:
@@ -72,11 +74,8 @@ async def policy(work: Transaction, session_id: int) -> SessionPolicy:
         NotFound: there is no such session, or it has ended.
         OutOfReach: the gateway does not answer.
     """
-    session = await _find(work, session_id)
-    answer = await _answer(work, session) if session.ended_at is None else None
-    if answer is None or answer.result is None:
-        raise NotFound(f"session {session_id} has ended; what counted for it is not kept")
-    return SessionPolicy(values=answer.result["policy"])
+    told = await _of_live(work, await _find(work, session_id), "what counted for it is not kept")
+    return SessionPolicy(values=told["policy"])
 
 
 async def _find(work: Transaction, session_id: int) -> Session:
@@ -84,6 +83,14 @@ async def _find(work: Transaction, session_id: int) -> Session:
     if session is None:
         raise NotFound(f"there is no session {session_id}")
     return session
+
+
+async def _of_live(work: Transaction, session: Session, gone: str) -> dict[str, Any]:
+    """Give what the gateway of a live session answers; ``gone``: what an end means for what is asked."""
+    answer = await _answer(work, session) if session.ended_at is None else None
+    if answer is None or answer.result is None:
+        raise NotFound(f"session {session.id} has ended; {gone}")
+    return answer.result
 
 
 async def _answer(work: Transaction, session: Session) -> CommandView:

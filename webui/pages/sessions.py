@@ -1,19 +1,20 @@
 """Sessions: who is connected or was, and ending them."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
+from pydantic import BaseModel
 
 from appliance.dependencies import Number, installation
 from appliance.errors import NotFound, OutOfReach
-from appliance.installation import Actor
+from appliance.installation import Actor, Transaction
 from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, IsakmpSaView, SessionFilter
-from appliance.sessions.told import associations, dead_peer_detection, policy, transcript
+from appliance.sessions.told import associations, dead_peer_detection, policy, probes_of, transcript
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.security import Operating, SignedIn
@@ -89,16 +90,14 @@ async def show_session(request: Request, actor: SignedIn, session_id: Number) ->
     async with installation(request).snapshot(actor) as work:
         session = await sessions.show(work, session_id)
         # That of a live one is its gateway's to tell, which takes a moment: the page asks for it when it is there.
-        ended = session.ended_at is not None
-        said = await transcript(work, session_id) if ended else None
-        probes = await dead_peer_detection(work, session_id) if ended else None
+        said = await transcript(work, session_id) if session.ended_at is not None else None
     return page(
         request,
         "sessions/show.html",
         actor,
         session=session,
         transcript=said,
-        probes=probes,
+        probes=probes_of(said) if said is not None else None,
         isakmp=IsakmpSaView.of(session.details),
         api=f"/sessions/{session_id}",
     )
@@ -107,84 +106,51 @@ async def show_session(request: Request, actor: SignedIn, session_id: Number) ->
 @router.get("/{session_id}/transcript")
 async def show_transcript(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
     """Show what was said in a session; of a live one its gateway is asked, and waited for."""
-    problem, said = "", None
-    async with installation(request).snapshot(actor) as work:
-        session = await sessions.show(work, session_id)
-        try:
-            said = await transcript(work, session_id)
-        except OutOfReach as error:
-            problem = f"{error}; {error.remedy}"
-    return page(
-        request,
-        "sessions/transcript.html",
-        actor,
-        session=session,
-        transcript=said,
-        problem=problem,
-        api=f"/sessions/{session_id}/transcript",
-    )
+    return await _show_told(request, actor, session_id, "transcript", "transcript", transcript)
 
 
 @router.get("/{session_id}/policy")
 async def show_policy(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
     """Show what counts for a live session, and where it comes from; its gateway is asked, and waited for."""
-    problem, values = "", []
-    async with installation(request).snapshot(actor) as work:
-        session = await sessions.show(work, session_id)
-        try:
-            values = (await policy(work, session_id)).values
-        except (OutOfReach, NotFound) as error:
-            problem = "; ".join(filter(None, (str(error), error.remedy)))
-    return page(
-        request,
-        "sessions/policy.html",
-        actor,
-        session=session,
-        values=values,
-        problem=problem,
-        api=f"/sessions/{session_id}/policy",
-    )
+    return await _show_told(request, actor, session_id, "policy", "policy", policy)
 
 
 @router.get("/{session_id}/security-associations")
 async def show_associations(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
     """Show the SAs of a live session, and what each carried; its gateway is asked, and waited for."""
-    problem, sas = "", None
-    async with installation(request).snapshot(actor) as work:
-        session = await sessions.show(work, session_id)
-        try:
-            sas = await associations(work, session_id)
-        except (OutOfReach, NotFound) as error:
-            problem = "; ".join(filter(None, (str(error), error.remedy)))
-    return page(
-        request,
-        "sessions/associations.html",
-        actor,
-        session=session,
-        sas=sas,
-        problem=problem,
-        api=f"/sessions/{session_id}/security-associations",
-    )
+    return await _show_told(request, actor, session_id, "security-associations", "associations", associations)
 
 
 @router.get("/{session_id}/dead-peer-detection")
 async def show_probes(request: Request, actor: SignedIn, session_id: Number) -> HTMLResponse:
     """Show when a client was asked whether it is there; of a live one its gateway is asked, and waited for."""
-    problem, probes = "", None
+    return await _show_told(request, actor, session_id, "dead-peer-detection", "probes", dead_peer_detection)
+
+
+async def _show_told(
+    request: Request,
+    actor: Actor,
+    session_id: int,
+    part: str,
+    template: str,
+    ask: Callable[[Transaction, int], Awaitable[BaseModel]],
+) -> HTMLResponse:
+    """Show what a gateway tells of a session, or why it does not."""
+    problem, told = "", None
     async with installation(request).snapshot(actor) as work:
         session = await sessions.show(work, session_id)
         try:
-            probes = await dead_peer_detection(work, session_id)
-        except OutOfReach as error:
-            problem = f"{error}; {error.remedy}"
+            told = await ask(work, session_id)
+        except (OutOfReach, NotFound) as error:
+            problem = "; ".join(filter(None, (str(error), error.remedy)))
     return page(
         request,
-        "sessions/probes.html",
+        f"sessions/{template}.html",
         actor,
         session=session,
-        probes=probes,
+        told=told,
         problem=problem,
-        api=f"/sessions/{session_id}/dead-peer-detection",
+        api=f"/sessions/{session_id}/{part}",
     )
 
 
