@@ -14,6 +14,7 @@ from appliance.installation import Actor, Installation
 from appliance.models import Administrator, AuditEntry, Role, Scope, SignIn
 from appliance.models.columns import now
 from appliance.runtime_settings.schemas import RuntimeSettings
+from tests.appliance.slow_hash import SlowHash
 
 HERE = Actor("a test")
 GOOD = SecretStr("correct horse battery")
@@ -117,11 +118,15 @@ async def test_who_guesses_has_to_wait_and_others_have_not(alice: Installation) 
     assert await sign_in(alice, GOOD, source="198.51.100.1")
 
 
-async def test_to_guess_many_times_at_once_gains_nothing(alice: Installation) -> None:
-    guesses = [WRONG] * 30 + [GOOD]  # judged in this order
-    done = await asyncio.gather(*(sign_in(alice, guess) for guess in guesses), return_exceptions=True)
-    assert sum(isinstance(each, Unauthenticated) for each in done) <= 10
-    assert isinstance(done[-1], TooManyAttempts)
+async def test_to_guess_many_times_at_once_gains_nothing(alice: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = SlowHash(monkeypatch, GOOD)
+    right = asyncio.create_task(sign_in(alice, GOOD))
+    await slow.asked.wait()
+    done = await asyncio.gather(*(sign_in(alice, WRONG) for _ in range(30)), return_exceptions=True)
+    assert 5 <= sum(isinstance(each, Unauthenticated) for each in done) <= 10
+    slow.answer.set()
+    with pytest.raises(TooManyAttempts):
+        await right
 
 
 async def test_to_guess_many_codes_at_once_gains_nothing(alice: Installation) -> None:
@@ -137,8 +142,8 @@ async def test_to_guess_many_codes_at_once_gains_nothing(alice: Installation) ->
     ticket = proven.ticket.decode()
     attempts = (codes.sign_in(alice, ticket, guess, visitor) for guess in [*guesses, right])
     done = await asyncio.gather(*attempts, return_exceptions=True)
-    assert sum(isinstance(each, Unauthenticated) for each in done) <= 10
-    assert isinstance(done[-1], TooManyAttempts)
+    # Databases let them in in any order, so that the right one may be among the first.
+    assert 5 <= sum(not isinstance(each, TooManyAttempts) for each in done) <= 10
 
 
 async def test_what_cannot_be(alice: Installation) -> None:
