@@ -1,4 +1,4 @@
-r"""Asks the realms in their order: the first that knows decides, the next is asked only when one is down.
+r"""Asks the realms in their order, up to the first that knows the user and is not down: that one decides.
 
 Which realms are asked: those of the profile that serves the client, or the one that the user names
 (``alice@corp``, ``CORP\alice``). What stands before or behind the sign and is no realm is part of
@@ -8,16 +8,17 @@ the user's name.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from appliance.auth.verdicts import Accepted, Attempt, Challenged, FinalVerdict, Rejected, Unavailable
+from appliance.auth.verdicts import Accepted, Attempt, Challenged, FinalVerdict, Rejected, Unavailable, Unknown
 from appliance.lockouts import rules
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from appliance.auth.realm import Realm
     from appliance.auth.throttle import Throttle
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 16
 """So many guesses at one account are judged before the first failure counts; so many of its clients wait for nobody."""
+
+_REFUSED_AFTER_SECONDS: Final = 2.5
+"""Where several realms may judge, a refusal comes no sooner than this: else its time would tell which of them knows the
+user. Longer than most servers take to refuse (FreeRADIUS: 1 s), and PAM, which takes 2 s at least."""
 
 
 class _Round(NamedTuple):
@@ -58,6 +63,7 @@ class Chain:
         throttle: Shared by all profiles.
         judge: Has one realm judge; may demand more than the realm does (``second_factor``).
         sleep: Waits that many seconds.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -67,10 +73,12 @@ class Chain:
         *,
         judge: Callable[[Realm, Attempt], Awaitable[Verdict]] = _by_realm_alone,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._throttle = throttle
         self._judge_by = judge
         self._sleep = sleep
+        self._clock = clock
         self._slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.reconfigure(realms)
 
@@ -97,26 +105,26 @@ class Chain:
         # Kept by those who hold it. A realm may take seconds to refuse: until then the throttle knows of no failure.
         slots = self._slots.setdefault(rules.account_name(user), asyncio.Semaphore(_AT_ONCE))
         async with slots:
-            return await self._judge_in_turn(attempt, user)
-
-    async def _judge_in_turn(self, attempt: Attempt, user: str) -> FinalVerdict | Unavailable:
-        wait = self._throttle.reserve(user, attempt.source)
-        if wait is None:
-            return Rejected(
-                f"too many failed logins of {attempt.username!r} or from {attempt.source}",
-                "wait a few minutes; if the client has an old password saved, change it there; "
-                f"to let the user try at once: coati lockout lift {quote(user)}",
-            )
-        if wait:
-            await self._sleep(wait)
-        verdict = await self._judge(attempt)
-        match verdict:
-            case Accepted():
-                self._throttle.succeeded(user, attempt.source)
-            case Rejected():
-                self._throttle.failed(user, attempt.source)
-            case Challenged() | Unavailable():  # the latter is nobody's fault who logs in: not counted against the user
-                pass
+            wait = self._throttle.reserve(user, attempt.source)
+            if wait is None:
+                return Rejected(
+                    f"too many failed logins of {attempt.username!r} or from {attempt.source}",
+                    "wait a few minutes; if the client has an old password saved, change it there; "
+                    f"to let the user try at once: coati lockout lift {quote(user)}",
+                )
+            if wait:
+                await self._sleep(wait)
+            began = self._clock()
+            verdict = await self._judge(attempt)
+            match verdict:
+                case Accepted():
+                    self._throttle.succeeded(user, attempt.source)
+                case Rejected():
+                    self._throttle.failed(user, attempt.source)
+                case Challenged() | Unavailable():  # the latter is not the fault of who logs in: not counted
+                    pass
+        if isinstance(verdict, Rejected | Unavailable) and len(self._asked(attempt)) > 1:
+            await self._sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - self._clock()))
         return verdict
 
     async def _judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:
@@ -135,38 +143,44 @@ class Chain:
                 + " ".join(f"--realm {name}" for name in (*attempt.realms, named)),
                 named,
             )
+        realms = self._asked(attempt)
         attempt = replace(attempt, username=user, login=attempt.username)
+        if isinstance(attempt.state, _Round):
+            attempt = replace(attempt, state=attempt.state.state)
+        return await self._ask(realms, attempt)
+
+    def _asked(self, attempt: Attempt) -> list[Realm]:
+        """Give the realms that may judge this round, in the order of asking."""
+        names: Collection[str] = attempt.realms or self._realms
+        named, _ = self.split(attempt.username)
         if isinstance(attempt.state, _Round):  # a later round belongs to the realm that asked for it
-            name, state = attempt.state
-            return await self._ask((name,), replace(attempt, state=state))
-        if named is not None:
-            return await self._ask((named,), attempt)
-        return await self._ask(attempt.realms or self._realms, attempt)
+            names = (attempt.state.realm,)
+        elif named is not None:
+            names = (named,)
+        return [self._realms[name] for name in names if name in self._realms]
 
     def split(self, login: str) -> tuple[str | None, str]:
         """Give the realm that a login names, if it names one, and the user's name within it."""
         return split(login, self._realms.keys() | self._disabled)
 
-    async def _ask(self, names: Iterable[str], attempt: Attempt) -> FinalVerdict | Unavailable:
-        silent: list[Unavailable] = []
-        for realm in [self._realms[name] for name in names if name in self._realms]:
+    async def _ask(self, realms: Sequence[Realm], attempt: Attempt) -> FinalVerdict | Unavailable:
+        passed: list[Unknown | Unavailable] = []
+        for realm in realms:
             verdict = await self._judge_by(realm, attempt)
             match verdict:
-                case Unavailable():
-                    silent.append(replace(verdict, realm=realm.name))
+                case Unknown() | Unavailable():
+                    passed.append(replace(verdict, realm=realm.name))
                 case Rejected():
-                    return replace(verdict, realm=realm.name)
+                    return Rejected(*_together([*passed, replace(verdict, realm=realm.name)]))
                 case Challenged(message, prompt, state):
                     return Challenged(message, prompt, _Round(realm.name, state))
                 case _:
                     return verdict
-        if silent:
-            return Unavailable(
-                "; ".join(verdict.reason for verdict in silent),
-                "; ".join(dict.fromkeys(verdict.remedy for verdict in silent if verdict.remedy)),
-                silent[-1].realm,
-            )
-        return self._nobody_to_ask(attempt)
+        if not passed:
+            return self._nobody_to_ask(attempt)
+        if away := [answer for answer in passed if isinstance(answer, Unavailable)]:  # one of them may know the user
+            return replace(Unavailable(*_together(passed)), realm=away[-1].realm)
+        return Rejected(*_together(passed))
 
     def _nobody_to_ask(self, attempt: Attempt) -> Unavailable:
         if attempt.realms:
@@ -176,3 +190,14 @@ class Chain:
                 f"coati profile set {quote(attempt.profile)} --realm ''",
             )
         return Unavailable("no realm is in force: nobody can log in", "coati realm list")
+
+
+def _together(answers: Sequence[Rejected | Unknown | Unavailable]) -> tuple[str, str, str]:
+    """Make one refusal of what realms said one after the other: reason, remedy, and the realm that was the last."""
+    several = len(answers) > 1
+    reasons = [
+        f"{answer.reason} in realm {answer.realm!r}" if several and isinstance(answer, Unknown) else answer.reason
+        for answer in answers
+    ]
+    remedies = dict.fromkeys(answer.remedy for answer in answers if answer.remedy)
+    return "; ".join(reasons), "; ".join(remedies), answers[-1].realm

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from appliance import passwords
 from appliance.auth.realm import Health, RealmHealth, RealmTest
-from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
+from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Unknown, Verdict
 from appliance.policy.attributes import NOTHING_SAID, AccessPolicy
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def _utc_now() -> datetime:
 class LocalRealm:
     """Judges by the users table.
 
-    A user who is unknown, disabled or expired costs the same argon2 work as a wrong password.
+    A user who is unknown, disabled or expired costs the same argon2 work as a wrong password. One who is
+    unknown may be another realm's: that is for the chain.
 
     Args:
         accounts: Where the users are.
@@ -216,10 +217,10 @@ class LocalRealm:
             )
         return Challenged(f"{why} New password:", _NEW_PASSWORD, _Change(refused=change.refused + 1))
 
-    def _refusal(self, name: str, account: Account | None) -> Rejected | None:
+    def _refusal(self, name: str, account: Account | None) -> Rejected | Unknown | None:
         """Say why this account may not log in whatever the password is."""
         if account is None:
-            return Rejected(f"unknown user {name!r}", f"if this is a new user: coati user add {quote(name)}")
+            return Unknown(f"unknown user {name!r}", f"if this is a new user: coati user add {quote(name)}")
         if not account.enabled:
             return Rejected(f"user {name!r} is disabled", f"to let the user in again: coati user enable {quote(name)}")
         if account.expires_at is not None and account.expires_at <= self._wall_clock():

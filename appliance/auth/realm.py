@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from appliance.auth.verdicts import Accepted, Challenged, Rejected, Unavailable
+from appliance.auth.verdicts import Accepted, Challenged, Rejected, Unavailable, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,6 +70,8 @@ class RealmTest:
                 words, remedy = f"the password is right; the realm asks for a {prompt}: {message}", ""
             case Rejected(words, remedy) | Unavailable(words, remedy):
                 pass
+            case Unknown(words, remedy):
+                facts = (*facts, ("at a login", "the next realm that the profile asks judges, if there is one"))
         return cls(
             passed=isinstance(verdict, Accepted | Challenged),
             words=words,
@@ -102,7 +104,7 @@ class Realm(Protocol):
 
         May be cancelled at any ``await`` when the client is gone. Takes the same time for an
         unknown user as for a wrong password. Raises nothing for what a user or a server did:
-        that is ``Rejected`` or ``Unavailable``.
+        that is ``Rejected``, ``Unknown`` or ``Unavailable``.
         """
 
     async def test(self, attempt: Attempt | None) -> RealmTest:

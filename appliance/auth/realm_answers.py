@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.auth.verdicts import Accepted, Challenged, Rejected, Unavailable
+from appliance.auth.verdicts import Accepted, Challenged, Rejected, Unavailable, Unknown
 from appliance.metrics.histogram import Histogram
 
 if TYPE_CHECKING:
@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from appliance.auth.realm import Realm
     from appliance.auth.verdicts import Attempt, Verdict
 
-_RESULTS: Final = {Accepted: "accepted", Rejected: "rejected", Challenged: "challenged", Unavailable: "unavailable"}
+_RESULTS: Final = {
+    Accepted: "accepted",
+    Rejected: "rejected",
+    Challenged: "challenged",
+    Unavailable: "unavailable",
+    Unknown: "unknown",
+}
 
 
 class RealmAnswers:

@@ -88,7 +88,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The login is bad: no other realm is asked. All is for the administrator, never for the peer.
+    """The login is bad, of a user of this realm: no other is asked. All is for the administrator, never for the peer.
 
     Attributes:
         realm: Name of the realm that says so; the chain fills it in. Empty: none was asked.
@@ -123,5 +123,14 @@ class Unavailable:
     realm: str = ""
 
 
-Verdict = Accepted | Rejected | Challenged | Unavailable
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The realm can tell that it has no such user: the next one in the chain is asked. All as in ``Rejected``."""
+
+    reason: str
+    remedy: str = ""
+    realm: str = ""
+
+
+Verdict = Accepted | Rejected | Challenged | Unavailable | Unknown
 FinalVerdict = Accepted | Rejected | Challenged

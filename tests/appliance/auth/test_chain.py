@@ -12,7 +12,7 @@ import pytest
 from appliance.auth.chain import Chain
 from appliance.auth.realm import RealmHealth, RealmTest
 from appliance.auth.throttle import Throttle
-from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
+from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Unknown, Verdict
 from ike_engine.secret import Secret
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 IN = Accepted("alice", Claim(realm="second"))
 OUT = Rejected("wrong password for 'alice'")
 DOWN = Unavailable("the server does not answer", "start it")
+NOBODY = Unknown("unknown user 'alice'", "coati user add alice")
 
 
 class Scripted:
@@ -53,6 +54,9 @@ class Time:
     def __call__(self) -> datetime:
         return self.now
 
+    def monotonic(self) -> float:
+        return self.now.timestamp()
+
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += timedelta(seconds=seconds)
@@ -60,7 +64,7 @@ class Time:
 
 def chain(realms: Sequence[Scripted], time: Time | None = None) -> Chain:
     time = time or Time()
-    return Chain(realms, Throttle(time), sleep=time.sleep)
+    return Chain(realms, Throttle(time), sleep=time.sleep, clock=time.monotonic)
 
 
 ATTEMPT = Attempt(username="alice", password=Secret(b"s3cret"), source="198.51.100.7", profile="p")
@@ -80,6 +84,90 @@ async def test_a_realm_that_is_down_is_passed_over() -> None:
 async def test_when_all_are_down_the_administrator_reads_why() -> None:
     verdict = await chain([Scripted("first", DOWN), Scripted("second", DOWN)]).authenticate(ATTEMPT)
     assert verdict == Rejected("the server does not answer; the server does not answer", "start it", "second")
+
+
+async def test_who_is_unknown_to_one_realm_is_the_next_ones() -> None:
+    first, second, third = Scripted("first", NOBODY), Scripted("second", IN), Scripted("third")
+    assert await chain([first, second, third]).authenticate(ATTEMPT) == IN
+    assert [len(realm.asked) for realm in (first, second, third)] == [1, 1, 0]
+
+
+async def test_who_is_unknown_to_the_only_realm_is_refused_in_its_words() -> None:
+    verdict = await chain([Scripted("first", NOBODY)]).authenticate(ATTEMPT)
+    assert verdict == Rejected("unknown user 'alice'", "coati user add alice", "first")
+
+
+async def test_a_refusal_says_which_realms_were_asked_and_is_the_last_ones() -> None:
+    verdict = await chain([Scripted("first", NOBODY), Scripted("second", OUT)]).authenticate(ATTEMPT)
+    assert verdict == Rejected(
+        "unknown user 'alice' in realm 'first'; wrong password for 'alice'", "coati user add alice", "second"
+    )
+    verdict = await chain([Scripted("first", NOBODY), Scripted("second", NOBODY)]).authenticate(ATTEMPT)
+    assert verdict == Rejected(
+        "unknown user 'alice' in realm 'first'; unknown user 'alice' in realm 'second'",
+        "coati user add alice",
+        "second",
+    )
+
+
+@pytest.mark.parametrize("verdicts", [(NOBODY, DOWN), (DOWN, NOBODY)])
+async def test_who_may_be_known_to_a_realm_that_is_down_did_nothing_wrong(verdicts: tuple[Verdict, Verdict]) -> None:
+    time = Time()
+    realms = [Scripted(f"{type(verdict).__name__}", *[verdict] * 5) for verdict in verdicts]
+    asked = chain(realms, time)
+    for _ in range(5):
+        verdict = await asked.judge(ATTEMPT)
+        assert isinstance(verdict, Unavailable)
+        assert (verdict.realm, DOWN.reason in verdict.reason) == ("Unavailable", True)
+        assert "unknown user 'alice' in realm 'Unknown'" in verdict.reason
+    assert set(time.slept) == {2.5}, "no failure was counted: nothing but the time of every refusal"
+
+
+async def test_a_login_that_two_realms_did_not_take_is_one_failure() -> None:
+    time = Time()
+    throttle = Throttle(time)
+    await Chain([Scripted("first", NOBODY), Scripted("second", OUT)], throttle, sleep=time.sleep).authenticate(ATTEMPT)
+    assert {record.failures for record in throttle.take_changes().values()} == {1}
+
+
+async def test_who_names_a_realm_that_does_not_know_the_user_is_sent_to_no_other() -> None:
+    first, second = Scripted("first", NOBODY), Scripted("second", IN)
+    verdict = await chain([first, second]).authenticate(replace(ATTEMPT, username="alice@first"))
+    assert verdict == Rejected("unknown user 'alice'", "coati user add alice", "first")
+    assert second.asked == []
+
+
+async def test_a_user_who_is_removed_between_two_rounds_becomes_nobody_elses() -> None:
+    first, second = Scripted("first", Challenged("New password?", "next-pin", "state"), NOBODY), Scripted("second", IN)
+    asked = chain([first, second])
+    challenge = await asked.authenticate(ATTEMPT)
+    assert isinstance(challenge, Challenged)
+    verdict = await asked.authenticate(replace(ATTEMPT, answer=Secret(b"1"), state=challenge.state))
+    assert isinstance(verdict, Rejected)
+    assert second.asked == []
+
+
+async def test_the_time_of_a_refusal_does_not_tell_which_realm_knows_the_user() -> None:
+    time = Time()
+
+    class Far(Scripted):
+        """Takes its time, as a server elsewhere does."""
+
+        async def authenticate(self, attempt: Attempt) -> Verdict:
+            time.now += timedelta(seconds=1.2)
+            return await super().authenticate(attempt)
+
+    took = []
+    for verdict in (OUT, NOBODY):
+        began = time.now
+        await chain([Scripted("first", verdict), Far("second", OUT)], time).authenticate(ATTEMPT)
+        took.append(round((time.now - began).total_seconds(), 3))
+    assert took == [2.5, 2.5]
+    time.slept.clear()
+    await chain([Scripted("first", OUT), Far("second")], time).authenticate(replace(ATTEMPT, username="alice@first"))
+    await chain([Scripted("first", OUT)], time).authenticate(ATTEMPT)
+    await chain([Scripted("first", NOBODY), Far("second", IN)], time).authenticate(ATTEMPT)
+    assert time.slept == [], "where one realm alone is asked nothing is to be hidden, and who comes in does not wait"
 
 
 async def test_no_realm_at_all_is_a_refusal() -> None:

@@ -144,7 +144,7 @@ async def test_a_realm_that_cannot_be_made_says_why_and_hides_no_other(
     assert realms.health()["corp"]["state"] == "down"
     verdict = await chain.authenticate(ATTEMPT)  # the local realm is asked next
     assert isinstance(verdict, Rejected)
-    assert verdict.reason == "unknown user 'alice'"
+    assert verdict.reason == "realm 'corp': it has no server; unknown user 'alice' in realm 'local'"
     named = await chain.authenticate(
         Attempt(username="alice@corp", password=Secret(b"x"), source="198.51.100.7", profile="default")
     )
