@@ -116,15 +116,15 @@ class Chain:
                 await self._sleep(wait)
             began = self._clock()
             verdict = await self._judge(attempt)
-            match verdict:
+            if isinstance(verdict, Rejected | Unavailable) and len(self._asked(attempt)) > 1:
+                await self._sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - self._clock()))
+            match verdict:  # not before: when a failure begins to count would tell as much
                 case Accepted():
                     self._throttle.succeeded(user, attempt.source)
                 case Rejected():
                     self._throttle.failed(user, attempt.source)
                 case Challenged() | Unavailable():  # the latter is not the fault of who logs in: not counted
                     pass
-        if isinstance(verdict, Rejected | Unavailable) and len(self._asked(attempt)) > 1:
-            await self._sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - self._clock()))
         return verdict
 
     async def _judge(self, attempt: Attempt) -> FinalVerdict | Unavailable:

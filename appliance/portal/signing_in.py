@@ -4,8 +4,10 @@ Local users are judged here, those of PAM and RADIUS by a gateway (``outside``).
 as logins of VPN clients: guessing here gains nothing over guessing there.
 """
 
+import asyncio
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,7 +17,7 @@ from pydantic import SecretStr
 from appliance import passwords
 from appliance.audit import service as audit
 from appliance.auth.chain import split
-from appliance.errors import Invalid, NotFound, TooManyAttempts, Unauthenticated
+from appliance.errors import Invalid, NotFound, OutOfReach, TooManyAttempts, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts import service as lockouts
 from appliance.lockouts.rules import Door
@@ -39,6 +41,8 @@ ABSOLUTE_OUTSIDE: Final = timedelta(hours=1)
 _SEEN_EVERY: Final = timedelta(minutes=1)
 _COOKIE_OCTETS: Final = 32
 _WRONG: Final = "wrong login or password"
+_REFUSED_AFTER_SECONDS: Final = 4.0
+"""Where others judge whom the local realm does not know: as ``auth.chain``, and a gateway has to be asked as well."""
 
 
 async def check_open(work: Transaction) -> None:
@@ -58,8 +62,9 @@ async def sign_in(installation: Installation, login: str, password: SecretStr, s
     Raises:
         TooManyAttempts: the account or the address has to wait.
         Unauthenticated: wrong.
-        OutOfReach: the realm is another than the local one, and nobody can ask it now.
+        OutOfReach: the local realm is not the first, and nobody can ask the others now.
     """
+    began = time.monotonic()
     actor = acting(login[:128], source)
     async with installation.snapshot(actor) as work:
         realms = {realm.name: realm.kind for realm in await repository.realms(work.session)}
@@ -72,13 +77,21 @@ async def sign_in(installation: Installation, login: str, password: SecretStr, s
         await refuse_if_waiting(work, name, source)
         user = await users_repository.find(work.session, name) if name else None
     asked = (named,) if named is not None else tuple(realm for realm in wanted or realms if realm in realms)
-    if not name or not asked or realms[asked[0]] is RealmKind.LOCAL:
-        return await _judge_here(installation, user if asked else None, password, _Browser(actor, name, source, agent))
-    browser = _Browser(actor, name if named is None else f"{name}@{named}", source, agent)
-    question = Question(login=browser.login, source=source, realms=asked)
-    judged, node, command = await outside.ask(installation, actor, question, password)
-    async with installation.transaction(actor) as work:
-        return await _go_on(work, judged, Asked.of(judged, node, command, asked), browser)
+    local_first = bool(asked) and realms[asked[0]] is RealmKind.LOCAL
+    if name and asked and not local_first:
+        browser = _Browser(actor, name if named is None else f"{name}@{named}", source, agent)
+        return await _judge_elsewhere(installation, asked, password, browser)
+    browser = _Browser(actor, name, source, agent)
+    if len(asked) < 2:
+        return await _judge_here(installation, user if local_first else None, password, browser)
+    try:
+        if user is not None or not name:
+            return await _judge_here(installation, user, password, browser)
+        return await _judge_stranger(installation, asked[1:], password, browser)
+    except (Unauthenticated, OutOfReach):
+        await asyncio.sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - time.monotonic()))
+        # One answer for all, for whoever asks must not learn whom the local realm knows.
+        raise Unauthenticated(_WRONG, remedy="if you are sure of both, try again in a few minutes") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,28 @@ async def _judge_here(installation: Installation, user: User | None, password: S
             return await _start(work, row, browser)
         await lockouts.failed(work.session, Door.VPN, browser.login, browser.source, now())
     raise Unauthenticated(_WRONG)
+
+
+async def _judge_stranger(
+    installation: Installation, asked: tuple[str, ...], password: SecretStr, browser: _Browser
+) -> Secret:
+    """Have the other realms judge whom the local one does not know, after the same work as for whom it knows."""
+    await passwords.verify(None, password.get_secret_value())
+    try:
+        return await _judge_elsewhere(installation, asked, password, browser)
+    except OutOfReach:  # no gateway has counted anything, but a wrong password of a local user is counted
+        async with installation.transaction(browser.actor) as work:
+            await lockouts.failed(work.session, Door.VPN, browser.login, browser.source, now())
+        raise
+
+
+async def _judge_elsewhere(
+    installation: Installation, asked: tuple[str, ...], password: SecretStr, browser: _Browser
+) -> Secret:
+    question = Question(login=browser.login, source=browser.source, realms=asked)
+    judged, node, command = await outside.ask(installation, browser.actor, question, password)
+    async with installation.transaction(browser.actor) as work:
+        return await _go_on(work, judged, Asked.of(judged, node, command, asked), browser)
 
 
 async def _go_on(work: Transaction, judged: Judged, asked: Asked, browser: _Browser) -> Secret:

@@ -48,11 +48,12 @@ class Carrying(NoDataPlane):
         )
 
 
-async def ask(installation: Installation, freeradius: FreeRadius, **fields: Any) -> Installation:
+async def ask(installation: Installation, freeradius: FreeRadius, *, first: bool = True, **fields: Any) -> Installation:
     """Have the realm ``corp``, the first, ask this server; gives the installation with a port of its own for orders."""
     async with installation.transaction(HERE) as work:
         await realms.add(work, NewRealm(name="corp", kind=RealmKind.RADIUS))
-        await realms.order(work, RealmOrder(names=("corp", "local")))
+        if first:
+            await realms.order(work, RealmOrder(names=("corp", "local")))
         server = {
             "name": "main",
             "address": freeradius.address,

@@ -30,10 +30,13 @@ async def until_it_serves(installation: Installation) -> None:
     await eventually(serves)
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["first", "behind the local one"])
 @pytest.mark.parametrize("login", ["ruth", "ruth@corp", r"CORP\ruth"])
-async def test_a_user_of_a_radius_realm_signs_in_on_the_portal(installation: Installation, login: str) -> None:
+async def test_a_user_of_a_radius_realm_signs_in_on_the_portal(
+    installation: Installation, login: str, *, first: bool
+) -> None:
     with FreeRadius(USERS) as freeradius:
-        installation = await ask(installation, freeradius)
+        installation = await ask(installation, freeradius, first=first)
         async with serving(installation, NoDataPlane()):
             await until_it_serves(installation)
             password = SecretStr("ruth's password")

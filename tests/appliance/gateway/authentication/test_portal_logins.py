@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pyotp
@@ -174,14 +175,79 @@ async def test_a_lockout_of_the_account_is_one_here(installation: Installation, 
 
 
 @pytest.mark.usefixtures("gateway")
-async def test_which_realm_judges_who_names_none_is_a_setting(installation: Installation) -> None:
-    with pytest.raises(Unauthenticated):  # the local realm is the first, and knows no bob
-        await sign_in(installation, "bob")
+async def test_who_is_no_local_user_is_the_next_realms(installation: Installation, corp: Corp) -> None:
+    who = await signing_in.visitor(installation, await sign_in(installation, "Bob"))
+    assert who is not None
+    assert (who.user, who.login, who.realm, who.local) == ("bob", "bob", "corp", False)
+    cookie = await sign_in(installation, "alice")
+    await signing_in.show_code(installation, cookie, "4711", "198.51.100.7")
+    who = await signing_in.visitor(installation, cookie)
+    assert who is not None
+    assert (who.user, who.realm, who.complete) == ("alice", "corp", True)
+    corp.asked.clear()
+    with pytest.raises(Unauthenticated):
+        await sign_in(installation, "bob@local")
+    assert corp.asked == []
+
+
+async def refused(installation: Installation, login: str) -> tuple[str, str, float]:
+    """Sign in with a wrong password; gives what is said, and how long it took."""
+    began = time.monotonic()
+    with pytest.raises(Unauthenticated) as told:
+        await sign_in(installation, login, SecretStr("wrong"))
+    return str(told.value), told.value.remedy, time.monotonic() - began
+
+
+async def counted(installation: Installation) -> dict[str, int]:
+    """Give how many failures of each account are in the table."""
+    async with installation.snapshot() as work:
+        rows = list(await work.session.scalars(select(models.Throttle)))
+    return {row.subject.rpartition("/")[2]: row.failures for row in rows if "/account/" in row.subject}
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_nobody_learns_whom_the_local_realm_knows(
+    installation: Installation, corp: Corp, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_in, "_REFUSED_AFTER_SECONDS", 1.0)
+    async with installation.transaction(TEST) as work:
+        await users.add(work, NewUser(name="carol", password=SecretStr("correct horse battery")))
+    known = await refused(installation, "carol")
+    assert corp.asked == [], "whom the local realm knows is nobody else's"
+    unknown = await refused(installation, "bob")
+    nobody = await refused(installation, "nobody")
+    corp.down = True
+    down = await refused(installation, "bob")
+    assert len({said[:2] for said in (known, unknown, nobody, down)}) == 1
+    assert min(said[2] for said in (known, unknown, nobody, down)) >= 1.0
+    await recorder.flush()
+    # The gateway here counts in memory alone: what it refused itself is in no table.
+    assert await counted(installation) == {"carol": 1, "bob": 1}
+
+
+async def test_without_a_gateway_neither(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing_in, "_REFUSED_AFTER_SECONDS", 0.0)
+    async with installation.transaction(TEST) as work:
+        await realms.add(work, NewRealm(name="corp", kind=RealmKind.RADIUS))
+        await users.add(work, NewUser(name="carol", password=SecretStr("correct horse battery")))
+    assert (await refused(installation, "carol"))[:2] == (await refused(installation, "bob"))[:2]
+    assert await counted(installation) == {"carol": 1, "bob": 1}
+    assert await sign_in(installation, "carol", SecretStr("correct horse battery"))
+
+
+@pytest.mark.usefixtures("gateway")
+async def test_which_realms_judge_who_names_none_is_a_setting(installation: Installation, corp: Corp) -> None:
     async with installation.transaction(TEST) as work:
         await runtime_settings.define(work, "portal_realms", SettingDefinition(value=["corp"]))
     who = await signing_in.visitor(installation, await sign_in(installation, "bob"))
     assert who is not None
     assert (who.login, who.realm) == ("bob", "corp")
+    corp.asked.clear()
+    async with installation.transaction(TEST) as work:
+        await runtime_settings.define(work, "portal_realms", SettingDefinition(value=["local"]))
+    with pytest.raises(Unauthenticated):
+        await sign_in(installation, "bob")
+    assert corp.asked == []
 
 
 @pytest.mark.usefixtures("gateway")
