@@ -103,8 +103,7 @@ class OneTimeCodes:
             return Rejected(f"the second factor cannot be checked: {failure}", "coati doctor")
 
     async def _judge(self, realm: Realm, attempt: Attempt) -> Verdict:
-        name = attempt.username.strip().lower()
-        factor = await self._factors.find(realm.name, name)
+        factor = await self._find(realm, attempt.username, attempt.login)
         code = ""
         if factor is not None:
             password, code = self._split(attempt, factor)
@@ -115,8 +114,8 @@ class OneTimeCodes:
         demanded = self._demand(attempt.profile, verdict.claim)
         if demanded is SecondFactor.OFF:
             return verdict
-        if factor is None and verdict.user.lower() != name:  # the realm knows the user by another name
-            factor = await self._factors.find(realm.name, verdict.user.lower())
+        # The realm says who it is (RADIUS: User-Name of the Access-Accept, RFC 2865 section 5.1), not what was typed.
+        factor = await self._find(realm, verdict.user) or factor
         if factor is None:
             return verdict if demanded is SecondFactor.ENROLLED else _must_enrol(verdict)
         if code:
@@ -125,8 +124,15 @@ class OneTimeCodes:
             return Challenged(_MESSAGE, "passcode", _Asked(verdict, factor))
         return Rejected(
             f"no one-time code behind the password of {verdict.user!r}",
-            f"have the user type the code right behind the password, or let profile {attempt.profile!r} ask for it",
+            f"have the user, by this name, type the code right behind the password, or let profile {attempt.profile!r} "
+            "ask for it",
         )
+
+    async def _find(self, realm: Realm, *names: str) -> Factor | None:
+        for name in dict.fromkeys(name.strip().lower() for name in names):
+            if (factor := await self._factors.find(realm.name, name)) is not None:
+                return factor
+        return None
 
     def _split(self, attempt: Attempt, factor: Factor) -> tuple[Secret, str]:
         """Give the password and the code behind it, empty when what stands there is part of the password."""

@@ -1,6 +1,7 @@
 """Real clients log in through each kind of realm, and each login is history.
 
-One gateway serves all of them: a realm is added while it runs, and is chosen by ``user@realm``.
+One gateway serves all of them: a realm is added while it runs, and is chosen by ``user@realm``, or is asked because
+the local one, which is asked before, has no such user.
 """
 
 from __future__ import annotations
@@ -170,6 +171,47 @@ def test_a_wrong_password_is_refused_and_on_record_and_nothing_tells_the_passwor
     for file in files:
         content = file.read_bytes()
         assert not [secret for secret in secrets if secret in content], file
+
+
+@pytest.fixture
+def asked_in_turn(gateway: CoatiGateway, radius: Known) -> Iterator[Known]:
+    """The RADIUS realm, asked after the local one."""
+    gateway.change_profile("--realm", "local", "--realm", radius.realm)
+    yield radius
+    gateway.change_profile("--realm", "")
+
+
+@pytest.mark.parametrize("log_in", [strongswan, vpnc], ids=lambda log_in: log_in.__name__)
+def test_a_user_of_the_second_realm_types_a_plain_name(
+    clients: Clients, gateway: CoatiGateway, network: Network, asked_in_turn: Known, log_in: Callable[..., str]
+) -> None:
+    virtual_ip = log_in(clients, gateway, network, User("ruth", RADIUS_PASSWORD))
+    proofs.ping(network.home_a)
+    expect_sessions(gateway, Session("ruth", virtual_ip))
+    login = eventually(
+        lambda: next((event for event in gateway.events("ruth") if event.virtual_ip == virtual_ip), None),
+        within=20,
+        what="the login is history",
+    )
+    assert (login.kind, login.realm) == (EventKind.LOGIN, asked_in_turn.realm)
+    clients.stop()
+
+
+@pytest.mark.usefixtures("asked_in_turn")
+def test_whom_neither_realm_lets_in_is_on_record_with_what_both_said(
+    clients: Clients, gateway: CoatiGateway, network: Network
+) -> None:
+    refused = clients.strongswan(network.home_b)
+    refused.start(Login(User("nobody", WRONG)), gateway.authority)
+    assert refused.try_connect().returncode != 0
+    refusal = eventually(
+        lambda: next((each for each in gateway.refusals() if each.user == "nobody"), None),
+        within=20,
+        what="the refusal is on record",
+    )
+    assert refusal.reason.startswith("unknown user 'nobody' in realm 'local'; RADIUS server ")
+    assert refusal.reason.endswith(" refused 'nobody'")
+    assert refusal.remedy.startswith("if this is a new user: coati user add nobody; ")
 
 
 def test_the_realm_tells_of_itself_and_judges_a_test(gateway: CoatiGateway, known: Known) -> None:

@@ -45,6 +45,14 @@ class Passwords:
         return Accepted(attempt.username.lower(), Claim(realm=self.name))
 
 
+class Aliases(Passwords):
+    """A realm that knows everybody by another name as well, and says which is the right one."""
+
+    async def authenticate(self, attempt: Attempt) -> Verdict:
+        verdict = await super().authenticate(attempt)
+        return replace(verdict, user="Alice") if isinstance(verdict, Accepted) else verdict
+
+
 class InMemory:
     """Second factors of the realm ``local``."""
 
@@ -153,6 +161,54 @@ async def test_who_is_not_enrolled_gets_in_unless_it_is_required() -> None:
     refused = await chain(InMemory(), SecondFactor.REQUIRED).authenticate(ATTEMPT)
     assert isinstance(refused, Rejected)
     assert refused.remedy == "coati user second-factor enrol alice --realm local"
+
+
+@pytest.mark.parametrize("typed", ["a.liddell", r"OFFICE\alice", "alice@office.example"])
+async def test_who_it_is_says_the_realm_and_no_other_name_leads_round_the_code(typed: str) -> None:
+    factors = InMemory("alice")
+    asked = chain(factors, realms=(Aliases(),))
+    challenge = await asked.authenticate(replace(ATTEMPT, username=typed))
+    assert isinstance(challenge, Challenged)
+    answered = replace(ATTEMPT, username=typed, state=challenge.state, answer=Secret(factors.code.encode()))
+    assert isinstance(await asked.authenticate(answered), Accepted)
+    refused = await asked.authenticate(replace(ATTEMPT, username=typed, prompts=False))
+    assert isinstance(refused, Rejected)
+    assert refused.reason == "no one-time code behind the password of 'Alice'"
+
+
+async def test_a_code_of_the_name_that_was_typed_is_none_of_who_it_is() -> None:
+    class Two(InMemory):
+        """The alias has a second factor of its own, from before the server told names."""
+
+        async def find(self, realm: str, user: str) -> Factor | None:
+            found = await super().find(realm, user)
+            return replace(found, key=2) if found is not None and user == "alice" else found
+
+        async def spend(self, factor: Factor, code: str) -> bool:
+            return factor.key == 1 and await super().spend(FACTOR, code)
+
+    factors = Two("alice", "a.liddell")
+    asked = chain(factors, realms=(Aliases(),))
+    attempt = replace(ATTEMPT, username="a.liddell", password=behind(factors.code))
+    assert isinstance(await asked.authenticate(attempt), Rejected)
+    # And who is enrolled under the typed name alone is asked for that one's.
+    challenge = await chain(InMemory("a.liddell"), realms=(Aliases(),)).authenticate(
+        replace(ATTEMPT, username="a.liddell")
+    )
+    assert isinstance(challenge, Challenged)
+
+
+async def test_a_code_behind_the_password_counts_for_a_name_with_its_realm_in_it() -> None:
+    class WholeNames(Passwords):
+        """A server that chooses by what stands behind the sign."""
+
+        async def authenticate(self, attempt: Attempt) -> Verdict:
+            return await super().authenticate(replace(attempt, username=attempt.login))
+
+    factors = InMemory("alice@local")
+    asked = chain(factors, realms=(WholeNames(),))
+    attempt = replace(ATTEMPT, username="alice@local", password=behind(factors.code))
+    assert await asked.authenticate(attempt) == Accepted("alice@local", Claim(realm="local"))
 
 
 async def test_where_policy_says_off_nobody_is_asked() -> None:

@@ -109,12 +109,16 @@ class CoatiGateway:
         configured = f"profiles=['{office.TINY_GROUP}', '{office.PROFILE}']"
         self._daemon.wait_for(lambda: configured in self.log(), within=30, what="has read its configuration")
 
+    def change_profile(self, *options: str) -> None:
+        """Change the office's profile, and wait until that is in force."""
+        before = self.log().count("configured ")
+        self.coati("profile", "set", office.PROFILE, *options)
+        eventually(lambda: self.log().count("configured ") > before, within=30, what="the profile is in force")
+
     @contextlib.contextmanager
     def profile_set(self, option: str) -> Iterator[None]:
         """Set a switch (``--no-…``) of the office's profile for a while."""
-        before = self.log().count("configured ")
-        self.coati("profile", "set", office.PROFILE, option)
-        eventually(lambda: self.log().count("configured ") > before, within=30, what="the profile is in force")
+        self.change_profile(option)
         try:
             yield
         finally:

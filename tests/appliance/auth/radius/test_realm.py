@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from appliance.auth.radius.realm import Accounted
 from appliance.auth.realm import HealthState
+from appliance.auth.second_factor import Factor, OneTimeCodes
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Rejected, Unavailable
 from appliance.models.radius import MessageAuthenticator, PasswordMethod
+from appliance.policy.attributes import SecondFactor
 from ike_engine.secret import Secret
 from tests.appliance.auth.radius.conftest import MakeRealm, attempt, real
 from tests.appliance.auth.radius.fake_server import FakeServer, accept, accept_with_wrong_secret
@@ -86,6 +89,26 @@ async def test_a_name_that_is_not_ascii_and_the_name_that_the_server_calls_it_by
     verdict = await corp.authenticate(attempt("jörg", "geheim"))
     assert isinstance(verdict, Accepted)
     assert verdict.user == "joerg"
+
+
+async def test_the_name_that_the_server_tells_is_whose_second_factor_is_asked_for(
+    freeradius: FreeRadius, realm: MakeRealm
+) -> None:
+    class OfJoerg:
+        """Only he is enrolled, by the name that the server calls him by."""
+
+        async def find(self, realm: str, user: str) -> Factor | None:
+            return Factor(key=1, seed=Secret(b"A" * 32), last_step=0) if (realm, user) == ("corp", "joerg") else None
+
+        async def spend(self, factor: Factor, code: str) -> bool:
+            raise NotImplementedError
+
+    codes = OneTimeCodes(OfJoerg(), lambda *_: SecondFactor.ENROLLED, lambda: datetime.now(UTC))
+    corp = realm(real(freeradius))
+    challenge = await codes.judge(corp, attempt("jörg", "geheim"))
+    assert isinstance(challenge, Challenged)
+    assert challenge.prompt == "passcode"
+    assert isinstance(await codes.judge(corp, attempt("vera", "vera's password")), Accepted)
 
 
 async def answers(corp: RadiusRealm, first: Attempt, *typed: str) -> list[Any]:
