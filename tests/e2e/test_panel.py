@@ -91,6 +91,35 @@ def test_what_changes_while_the_page_is_asking_is_asked_for_afterwards(bare: App
     assert held
 
 
+def test_what_changes_while_one_filters_does_not_undo_it(furnished: Appliance, page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if not held:
+            add(furnished, furniture.session(30, user="zoe"))
+            page.wait_for_timeout(_LONGER_THAN_SIGNALS_ARE_APART)
+            held.append(route)
+        route.continue_()
+
+    page.goto("/sessions")
+    expect(page.locator("#live-dot")).to_have_text("live")
+    page.route(re.compile("text=bob"), hold)
+    with page.expect_response(lambda answer: bool(held) and "coati-live" in answer.request.headers) as followed:
+        page.get_by_role("searchbox", name="User, profile").fill("bob")
+    assert "text=bob" in followed.value.url
+    expect(page.get_by_text("1 session with")).to_be_visible()
+
+
+def test_a_page_lives_however_late_its_scripts_come(page: Page) -> None:
+    def late(route: Route) -> None:
+        page.wait_for_timeout(_LONGER_THAN_SIGNALS_ARE_APART)
+        route.continue_()
+
+    page.route("**/hx-sse.min.js*", late)
+    page.goto("/sessions")
+    expect(page.locator("#live-dot")).to_have_text("live")
+
+
 def test_what_one_selected_typed_and_opened_stays_when_the_page_moves(furnished: Appliance, page: Page) -> None:
     page.goto("/sessions")
     box = page.get_by_role("checkbox", name="Select the session of bob")
@@ -468,8 +497,10 @@ def test_whoever_is_signed_out_meanwhile_is_asked_to_sign_in(bare: Appliance, op
         newest.expires_at = now() - timedelta(hours=1)
 
     page.goto("/sessions")
+    expect(page.locator("#live-dot")).to_have_text("live")
     bare.do(forget)
-    expect(page.get_by_role("heading", name="Sign in to Coati")).to_be_visible()
+    # Nothing tells of it: it is looked for every ten seconds or so.
+    expect(page.get_by_role("heading", name="Sign in to Coati")).to_be_visible(timeout=60_000)
 
 
 def test_a_page_that_nobody_touches_signs_out_and_says_so(bare: Appliance, open_page: Callable[..., Page]) -> None:

@@ -159,6 +159,15 @@ function localise() {
   }
 }
 
+// What follows by itself asks for the page that is there when its turn comes: while it waited somebody may have typed
+// into the filter.
+document.addEventListener("htmx:before:request", (event) => {
+  const { request, sourceElement } = event.detail.ctx;
+  if (sourceElement.getAttribute("hx-get") !== "") return;
+  request.action = location.pathname + location.search;
+  request.headers["HX-Current-URL"] = location.href;
+});
+
 // ---- how fresh the page is ----
 
 const dot = find("#live-dot");
