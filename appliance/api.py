@@ -1,15 +1,13 @@
 """``/api/v1``: the routes of all nouns, put together."""
 
-import sys
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from appliance import __version__, problems
+from appliance import __version__, api_document, problems
 from appliance.accounting import endpoints as accounting
 from appliance.administrators import endpoints as administrators
-from appliance.api_examples import EXAMPLES
 from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
@@ -18,7 +16,6 @@ from appliance.client_profiles import endpoints as client_profiles
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
 from appliance.configuration import rehearsal
-from appliance.configuration.schemas import Rehearsal
 from appliance.dependencies import Pace, Rehearsed
 from appliance.gateways import endpoints as gateways
 from appliance.groups import endpoints as groups
@@ -79,7 +76,6 @@ ROUTERS: Final = (
     backups.replacement_router,
     system.router,
 )
-_JSON: Final = "application/json"
 _MOST_BODY_OCTETS: Final = 1_000_000
 
 
@@ -89,10 +85,12 @@ def create(installation: Installation) -> FastAPI:
         title="Coati",
         version=__version__,
         summary="A remote-access VPN concentrator for IKEv1 clients.",
+        license_info={"name": "BSD 2-Clause", "identifier": "BSD-2-Clause"},
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        openapi_tags=_tags(),
+        openapi_tags=api_document.tags(ROUTERS),
+        generate_unique_id_function=_operation_id,
         max_body_size=_MOST_BODY_OCTETS,
     )
     app.state.installation = installation
@@ -105,48 +103,10 @@ def create(installation: Installation) -> FastAPI:
     app.include_router(v1)
     app.include_router(published.router)
     app.include_router(system.health)
-    _describe_problems(app)
+    api_document.complete(app)
     return app
 
 
-def _tags() -> list[dict[str, str]]:
-    """Describe the nouns by the first line of the module that their routes are in."""
-    described: dict[str, str] = {}
-    for router in ROUTERS:
-        route = router.routes[0]
-        if isinstance(route, APIRoute):
-            words = (sys.modules[route.endpoint.__module__].__doc__ or "").partition("\n")[0]
-            words = words.partition(": ")[2] or words
-            described.setdefault(str(router.tags[0]), words[:1].upper() + words[1:])
-    return [{"name": name, "description": words} for name, words in described.items()]
-
-
-def _describe_dry_runs(document: dict[str, Any]) -> None:
-    """Put in what changes that can be tried answer then."""
-    described = Rehearsal.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= described.pop("$defs") | {"Rehearsal": described}
-    tried = {"$ref": "#/components/schemas/Rehearsal"}
-    for methods in document["paths"].values():
-        for operation in methods.values():
-            if operation.get("x-coati-dry-run"):
-                done = operation["responses"].setdefault("200", {"description": "Tried, and undone"})
-                content = done.setdefault("content", {}).setdefault(_JSON, {})
-                schemas = [content["schema"], tried] if "schema" in content else [tried]
-                content["schema"] = {"anyOf": schemas}
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Put into the OpenAPI document what no route returns but any may answer with, and examples of bodies."""
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        described = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= described.pop("$defs") | {"ProblemDocument": described}
-        for name, example in EXAMPLES.items():
-            if name in document["components"]["schemas"]:
-                document["components"]["schemas"][name]["examples"] = [example]
-        _describe_dry_runs(document)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
+def _operation_id(route: APIRoute) -> str:
+    """Name an operation as its function: unique, and what the Python client calls it."""
+    return route.endpoint.__name__

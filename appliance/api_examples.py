@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+# The beginning of a file in base64: a real one is longer than anybody wants to see.
+_FILE: Final = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUMuLi4KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo="
+
 EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "NewUser": {"name": "alice", "full_name": "Alice Liddell", "password": "correct horse battery staple"},
     "UserDefinition": {"full_name": "Alice Liddell", "password": "correct horse battery staple"},
@@ -30,9 +33,15 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "ProfileChange": {"enabled": False},
     "ProfileOrder": {"names": ["phones", "default"]},
     "NewRealm": {"name": "system", "kind": "pam"},
+    "RealmDefinition": {"kind": "radius", "settings": {"nas_identifier": "vpn"}},
     "RealmChange": {"enabled": False},
     "RealmOrder": {"names": ["local", "corp"]},
     "RealmTrial": {"user": "alice", "password": "correct horse battery staple"},
+    "NewRadiusServer": {"name": "main", "address": "192.0.2.9", "secret": "b3c1f5e2a9d04c7f"},
+    "RadiusServerDefinition": {"address": "192.0.2.9", "secret": "b3c1f5e2a9d04c7f"},
+    "RadiusServerChange": {"timeout_seconds": 5.0, "retries": 2},
+    "Code": {"code": "492039"},
+    "Lifting": {"account": "alice"},
     "Disconnection": {"reason": "maintenance", "block": False},
     "Disconnections": {"matching": {"profile": "phones"}, "reason": "maintenance"},
     "ChildSaView": {
@@ -71,4 +80,19 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "AdministratorDefinition": {"role": "operator"},
     "AdministratorChange": {"role": "auditor"},
     "SettingDefinition": {"value": 30},
+    "NewCertificate": {"purpose": "user", "owner": "alice", "days": 365},
+    "CertificateImport": {"purpose": "gateway", "content": _FILE, "passphrase": "four words of mine"},
+    "CertificateExport": {"format": "pkcs12-aes", "passphrase": "four words of mine"},
+    "Revocation": {"reason": "keyCompromise"},
+    "NewRequest": {"purpose": "gateway", "names": ["vpn.example.net"], "organisation": "Example", "country": "NL"},
+    "RequestAnswer": {"content": _FILE},
+    "NewAuthority": {"name": "second", "common_name": "Example VPN CA"},
+    "AuthorityDefinition": {"common_name": "Example VPN CA", "for_clients": True},
+    "AuthorityChange": {"check": "hard", "crl_url": "http://pki.example.net/corporate.crl"},
+    "AuthorityImport": {"name": "corporate", "content": _FILE, "for_clients": True, "check": "soft"},
+    "Wanted": {"user": "alice", "profile": "default", "format": "swanctl"},
+    "NewLink": {"user": "alice", "profile": "default", "format": "mobileconfig", "hours": 48},
+    "Rollback": {"to": "before"},
+    "Passphrase": {"passphrase": "four words of mine"},
+    "Replacement": {"name": "coati-2026-01-31T020000Z.coati-backup", "passphrase": "four words of mine"},
 }

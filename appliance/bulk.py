@@ -1,14 +1,26 @@
 """Many things asked for at once: each is done or refused by itself, and has an outcome of its own."""
 
 from collections.abc import Awaitable, Iterable
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, ValidationError
 
 from appliance import problems
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, NotFound
 from appliance.problems import ProblemDocument
 from appliance.schema import Schema
+
+
+class Done(NamedTuple):
+    """One of them is done.
+
+    Attributes:
+        status: HTTP status that it had answered alone.
+        changed: Anything is other than before.
+    """
+
+    status: int
+    changed: bool = True
 
 
 class Outcome(Schema):
@@ -16,6 +28,7 @@ class Outcome(Schema):
 
     item: Annotated[str, Field(description="Name or number of the thing.")]
     status: Annotated[int, Field(description="What the answer had been, had it been asked for alone.")]
+    changed: Annotated[bool, Field(description="Whether anything is other than before.")]
     problem: Annotated[ProblemDocument | None, Field(description="Why it was refused, if it was.")] = None
 
 
@@ -33,18 +46,19 @@ class Outcomes(Schema):
         return cls(done=len(each) - refused, refused=refused, outcomes=each)
 
 
-async def outcomes(asked: Iterable[tuple[str, Awaitable[int]]]) -> Outcomes:
+async def outcomes(asked: Iterable[tuple[str, Awaitable[Done]]]) -> Outcomes:
     """Do one after the other; what is refused stops no other.
 
     Args:
-        asked: What each is about, and the doing of it: gives the HTTP status, raises before it changed anything.
+        asked: What each is about, and the doing of it: raises before it changed anything.
     """
     return Outcomes.of([await _outcome(item, doing) for item, doing in asked])
 
 
-async def _outcome(item: str, doing: Awaitable[int]) -> Outcome:
+async def _outcome(item: str, doing: Awaitable[Done]) -> Outcome:
     try:
-        return Outcome(item=item, status=await doing)
+        done = await doing
     except (ApplianceError, ValidationError) as error:
-        problem = problems.described(error)
-        return Outcome(item=item, status=problem.status, problem=problem)
+        problem = problems.described(error.as_input() if isinstance(error, NotFound) and error.field else error)
+        return Outcome(item=item, status=problem.status, changed=False, problem=problem)
+    return Outcome(item=item, status=done.status, changed=done.changed)

@@ -1,13 +1,14 @@
-"""What routes of the API are made of: a permission, one transaction, and the version of what they answer with.
+"""What routes of the API are made of: a permission, one transaction, a version, and whether anything was changed.
 
 Every route names its permission in its signature: ``Reading``, ``Writing``, ``Owning`` or ``OwnersReading``; a test
 walks all routes.
 """
 
+import http
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Request, Response, Security
@@ -16,7 +17,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from appliance import problems
-from appliance.errors import Forbidden, Invalid, TooManyRequests, Unauthenticated
+from appliance.errors import Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts.rules import network
 from appliance.models import Scope
@@ -34,6 +35,8 @@ _DOCUMENTED: Final = Security(
 _ALWAYS: Final = (401, 403, 422, 429, 500, 503)
 _SETTINGS_SECONDS: Final = 2.0
 _EXPECTED: Final = "If-Match"
+CHANGED: Final = "Coati-Changed"
+"""Header of what a change answers: ``true``, or ``false`` when all was so already."""
 _DRY_RUN: Final = "dry_run"
 _JSON: Final = "application/json"
 _IF_MATCH: Final = {
@@ -141,15 +144,32 @@ class Permission:
             else installation(request).snapshot(actor)
         )
         trial: Rehearsing | None = getattr(request.state, "dry_run", None)
-        if _DRY_RUN in request.query_params and not hasattr(request.state, "dry_run"):
-            # Who means to try it must not find it done.
-            raise Invalid("this cannot be tried", field=_DRY_RUN, remedy="leave it out; docs/api.md says what can be")
+        _expect_known_parameters(request)
         async with opened as work:
+            request.state.work = work
             if trial is not None:
                 await trial.begin(work)
             yield work
             if trial is not None:
                 raise await trial.end(work)
+
+
+def _expect_known_parameters(request: Request) -> None:
+    """Have no parameter be without effect in silence.
+
+    Raises:
+        Invalid: nobody would look at one.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, NounRoute):
+        return
+    for name in request.query_params:
+        if name in route.parameters:
+            continue
+        if name == _DRY_RUN:  # who means to try it must not find it done
+            raise Invalid("this cannot be tried", field=name, remedy="leave it out; docs/api.md says what can be")
+        known = f"there are: {', '.join(sorted(route.parameters))}" if route.parameters else "leave it out"
+        raise Invalid(f"there is no parameter {name} here", field=name, remedy=known)
 
 
 Reading = Annotated[Transaction, Depends(Permission(Scope.READ, changes=False), scope="function")]
@@ -159,9 +179,14 @@ OwnersReading = Annotated[Transaction, Depends(Permission(Scope.OWN, changes=Fal
 
 
 OCTETS: Final = "application/octet-stream"
-SENDS_FILE: Final[dict[str, Any]] = {
-    "requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}
-}
+
+
+def file(*media_types: str) -> dict[str, Any]:
+    """Describe, for the OpenAPI document, a body that is a file of one of these types."""
+    return {"content": {each: {"schema": {"type": "string", "format": "binary"}} for each in media_types}}
+
+
+SENDS_FILE: Final[dict[str, Any]] = {"requestBody": {"required": True, **file(OCTETS)}}
 """For the ``openapi_extra`` of a route that takes a file."""
 
 
@@ -199,10 +224,14 @@ class Rehearsing(Protocol):
 
 
 class NounRoute(APIRoute):
-    """Puts the version of the one thing that it answers with into ``ETag``; documents that, and all failures."""
+    """Says in headers of which version the one thing is that it answers with, and whether it changed anything.
+
+    Attributes:
+        rehearsing: Tries changes; ``None``: they cannot be tried.
+        parameters: Names of what may stand behind the question mark.
+    """
 
     rehearsing: ClassVar[type[Rehearsing] | None] = None
-    """Tries changes; ``None``: they cannot be tried."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
         methods, one = set(options.get("methods") or ()), "}" in path
@@ -213,9 +242,14 @@ class NounRoute(APIRoute):
             failures.add(412)
         options["responses"] = problems.responses(*failures) | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
+        asked = (self.dependant, *self.dependant.dependencies)
+        self.parameters: Final = frozenset(name for each in asked for name in _names(each.query_params))
+        self._named: Final = self.parameters | frozenset(_names(self.dependant.body_params))
+        self._tells_changes = False
         for dependency in self.dependant.dependencies:
             if isinstance(dependency.call, Permission):
                 self.openapi_extra = {**(self.openapi_extra or {}), "x-coati-scope": dependency.call.needed.value}
+                self._tells_changes = dependency.call.changes and self.status_code != http.HTTPStatus.ACCEPTED
         if self.rehearsing is not None and methods != {"GET"}:
             self.openapi_extra = {**(self.openapi_extra or {}), "x-coati-dry-run": True}
 
@@ -224,7 +258,15 @@ class NounRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            answer = await handle(request)
+            try:
+                answer = await handle(request)
+            except NotFound as error:
+                # What is named in the path is not there: 404. What is named in the body or query: a wrong input.
+                if error.field.partition(".")[0] in self._named:
+                    raise error.as_input() from None
+                raise
+            if self._tells_changes:
+                answer.headers[CHANGED] = "true" if request.state.work.deeds else "false"
             if answer.status_code < 300 and answer.body and answer.media_type == _JSON:
                 shown = json.loads(bytes(answer.body))
                 if isinstance(shown, dict) and "items" not in shown:
@@ -232,6 +274,16 @@ class NounRoute(APIRoute):
             return answer
 
         return handler
+
+
+def _names(params: Iterable[Any]) -> Iterator[str]:
+    """Give the names of parameters, or of the fields of a model of them."""
+    for field in params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from model.model_fields
+        else:
+            yield field.alias
 
 
 MADE: Final[dict[int | str, dict[str, Any]]] = {201: {"description": "It is new"}}

@@ -32,6 +32,10 @@ class NotFound(ApplianceError):
     kind = "not-found"
     status = 404
 
+    def as_input(self) -> "Invalid":
+        """Say it of the field that names the thing, when the thing that was asked for is another, and there."""
+        return Invalid(str(self), field=self.field, remedy=self.remedy)
+
 
 class AlreadyExists(ApplianceError):
     """The name (or address) is taken."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from pydantic import BaseModel
@@ -42,12 +42,14 @@ class Transaction:
         actor: Who asked.
         installation: Where.
         expected: The version (``schema.version``) that whoever asked wants to change; empty: any.
+        deeds: What was changed in it, in the audit log's words; empty: all was so already.
     """
 
     session: AsyncSession
     actor: Actor
     installation: "Installation"
     expected: str = ""
+    deeds: list[str] = field(default_factory=list)
 
     def expect(self, present: BaseModel | None) -> None:
         """Go on only if a thing still is as whoever asked has seen it.

@@ -9,14 +9,23 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from appliance import errors
 from appliance.errors import ApplianceError, TooManyAttempts
+from appliance.wording import mistake
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:coati:problem:"
+_SEND_JSON: Final = "send a JSON object, and Content-Type: application/json"
+# RFC 9110 has new names for these, Python's later versions as well.
+_TITLES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+_ELSEWHERE: Final = {
+    404: "/api/openapi.json names all paths; those of this API begin with /api/v1/",
+    405: "/api/openapi.json says what can be done there",
+}
 
 logger = structlog.get_logger(__name__)
 
@@ -71,15 +80,28 @@ def described(error: ApplianceError | RequestValidationError | ValidationError) 
     """Give what a service refused, or what was not valid, as a problem."""
     if isinstance(error, ApplianceError):
         return _document(error.status, error.kind, str(error), field=error.field, remedy=error.remedy)
+    errors = error.errors()
+    if any(each["loc"] == ("body",) or each["type"] == "json_invalid" for each in errors):
+        return _document(422, "invalid", _no_body(errors[0]), remedy=_SEND_JSON)
     wrong = [
         FieldProblem(
             field=".".join(str(part) for part in each["loc"] if part not in ("body", "query", "path")),
-            detail=each["msg"].removeprefix("Value error, "),
+            detail=mistake(each),
         )
-        for each in error.errors()
+        for each in errors
     ]
     detail = "; ".join(f"{each.field}: {each.detail}" if each.field else each.detail for each in wrong) or "not valid"
     return _document(422, "invalid", detail, field=wrong[0].field if wrong else "", errors=wrong)
+
+
+def _no_body(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "missing":
+            return "there is no body"
+        case "json_invalid":
+            return f"the body is not JSON: {error.get('ctx', {}).get('error', '')} at character {error['loc'][-1]}"
+        case _:
+            return f"the body cannot be read: {mistake(error)}"
 
 
 def problem(status: int, kind: str, detail: str, *, remedy: str = "") -> JSONResponse:
@@ -92,7 +114,7 @@ def _document(
 ) -> ProblemDocument:
     return ProblemDocument(
         type=f"{_TYPE}{kind}",
-        title=http.HTTPStatus(status).phrase,
+        title=_TITLES.get(status) or http.HTTPStatus(status).phrase,
         status=status,
         detail=detail,
         field=field,
@@ -126,7 +148,8 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
 def _http(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    answer = problem(error.status_code, "http", str(error.detail))
+    remedy = _ELSEWHERE.get(error.status_code, "")
+    answer = problem(error.status_code, "http", str(error.detail), remedy=remedy)
     answer.headers.update(error.headers or {})
     return answer
 

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +55,11 @@ class Page(Schema, Generic[T]):
 
     items: list[T]
     total: Annotated[int, Field(description="How many there are in all.")]
+
+    @classmethod
+    def cut(cls, everything: Sequence[T], paging: Paging) -> Self:
+        """Give the part that is wanted of a list that is short enough to be made whole."""
+        return cls(items=list(everything[paging.offset :][: paging.limit]), total=len(everything))
 
 
 def _written(moment: object) -> object:

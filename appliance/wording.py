@@ -1,6 +1,27 @@
-"""How values read to people, on the command line and on the panel."""
+"""How values, and what is wrong with them, read to people: on the command line, on the panel, in the API's problems."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+from pydantic_core import ErrorDetails
+
+_MISTAKES: Final = {
+    "extra_forbidden": "there is no such field",
+    "missing": "this is needed",
+    "json_invalid": "this is not JSON",
+    **dict.fromkeys(("tuple_type", "list_type", "set_type"), "write a list: [...]"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "write an object: {...}"),
+}
+"""By pydantic's names of kinds of errors, where its own words are those of a programming language."""
+
+
+def mistake(error: ErrorDetails) -> str:
+    """Say what is wrong with a value.
+
+    Args:
+        error: One of ``ValidationError.errors()``.
+    """
+    return _MISTAKES.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
 
 
 def text(value: object) -> str:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from appliance.errors import ApplianceError
-from appliance.wording import text
+from appliance.wording import mistake, text
 
 Refused: Final = (ApplianceError, ValidationError)
 
@@ -109,10 +109,7 @@ def wrong(error: Exception) -> dict[str, str]:
     if isinstance(error, ApplianceError):
         return {error.field: f"{error}{f'; {error.remedy}' if error.remedy else ''}"}
     if isinstance(error, ValidationError):
-        return {
-            str(each["loc"][0] if each["loc"] else ""): each["msg"].removeprefix("Value error, ")
-            for each in error.errors()
-        }
+        return {str(each["loc"][0] if each["loc"] else ""): mistake(each) for each in error.errors()}
     raise error
 
 

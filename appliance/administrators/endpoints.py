@@ -69,9 +69,9 @@ async def reset_administrator_codes(work: Owning, name: str) -> None:
 
 
 @router.get("/{name}/passkeys")
-async def list_passkeys(work: Reading, name: str) -> Page[PasskeyView]:
+async def list_passkeys(work: Reading, name: str, paging: Annotated[Paging, Query()]) -> Page[PasskeyView]:
     """List an administrator's passkeys; they are enrolled on the panel."""
-    return await passkeys.page(work, name)
+    return await passkeys.page(work, name, paging)
 
 
 @router.delete("/{name}/passkeys/{passkey_id}", status_code=204)
@@ -81,9 +81,9 @@ async def remove_passkey(work: Owning, name: str, passkey_id: Number) -> None:
 
 
 @router.get("/{name}/sign-ins")
-async def list_sign_ins(work: Reading, name: str) -> Page[SignInView]:
+async def list_sign_ins(work: Reading, name: str, paging: Annotated[Paging, Query()]) -> Page[SignInView]:
     """List the browsers in which an administrator is signed in."""
-    return await signing_in.page(work, name)
+    return await signing_in.page(work, name, paging)
 
 
 @router.delete("/{name}/sign-ins", status_code=204)

@@ -25,7 +25,7 @@ from appliance.errors import InUse, Invalid, NotFound, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.models import Administrator, Passkey
 from appliance.models.columns import now
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 from ike_engine.secret import Secret
 
 ENROL: Final = "enrol-passkey"
@@ -59,14 +59,14 @@ class Asked:
     ticket: Secret
 
 
-async def page(work: Transaction, name: str) -> Page[PasskeyView]:
+async def page(work: Transaction, name: str, paging: Paging = EVERYTHING) -> Page[PasskeyView]:
     """List an administrator's passkeys, the oldest first.
 
     Raises:
         NotFound: there is no such administrator.
     """
     rows = await repository.passkeys(work.session, (await service.find(work, name)).id)
-    return Page(items=[PasskeyView.model_validate(row) for row in rows], total=len(rows))
+    return Page.cut([PasskeyView.model_validate(row) for row in rows], paging)
 
 
 async def ask_to_enrol(work: Transaction, name: str, site: Site) -> Asked:

@@ -18,7 +18,7 @@ from appliance.lockouts.rules import Door
 from appliance.models import Administrator, Scope, SignIn
 from appliance.models.columns import now
 from appliance.runtime_settings import service as runtime_settings
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 from ike_engine.secret import Secret
 
 _SEEN_EVERY: Final = timedelta(minutes=1)
@@ -153,14 +153,14 @@ async def sign_out(work: Transaction, cookie: str) -> None:
         audit.record(work, "administrator.sign-out", found[1].name)
 
 
-async def page(work: Transaction, name: str) -> Page[SignInView]:
+async def page(work: Transaction, name: str, paging: Paging = EVERYTHING) -> Page[SignInView]:
     """List where an administrator is signed in, the latest first.
 
     Raises:
         NotFound: there is no such administrator.
     """
     rows = await repository.sign_ins_of(work.session, (await service.find(work, name)).id)
-    return Page(items=[SignInView.model_validate(row) for row in rows], total=len(rows))
+    return Page.cut([SignInView.model_validate(row) for row in rows], paging)
 
 
 async def revoke(work: Transaction, name: str, sign_in_id: int | None = None) -> None:

@@ -23,6 +23,7 @@ def record(
     """
     if before is not None and before == after:
         return
+    work.deeds.append(deed)
     work.session.add(
         AuditEntry(
             who=work.actor.who,

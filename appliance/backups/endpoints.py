@@ -1,8 +1,8 @@
 """``/api/v1/backups``: those that lie here, how they are made, and which one takes the installation's place next."""
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import Response
+from fastapi import Query, Response
 
 from appliance import problems
 from appliance.attachment import attachment
@@ -16,9 +16,9 @@ from appliance.backups.schemas import (
     ReplacementView,
     ScheduleView,
 )
-from appliance.dependencies import SENDS_FILE, Noun, OwnersReading, Owning, SentOctets
+from appliance.dependencies import OCTETS, SENDS_FILE, Noun, OwnersReading, Owning, SentOctets, file
 from appliance.errors import NotFound
-from appliance.schema import Page
+from appliance.schema import Page, Paging
 
 router = Noun("backups")
 schedule_router = Noun("backup-schedule", tag="backups")
@@ -30,9 +30,9 @@ MOST_OCTETS: Final = 4 << 30
 
 
 @router.get("")
-async def list_backups(work: OwnersReading) -> Page[BackupView]:
+async def list_backups(work: OwnersReading, paging: Annotated[Paging, Query()]) -> Page[BackupView]:
     """List the backups in the data directory, and where the schedule puts them, the latest first."""
-    return await service.page(work)
+    return await service.page(work, paging)
 
 
 @router.post("", status_code=201)
@@ -47,14 +47,10 @@ async def show_backup(work: OwnersReading, name: str) -> BackupView:
     return await service.show(work, name)
 
 
-@router.get(
-    "/{name}/file",
-    response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
-)
+@router.get("/{name}/file", response_class=Response, responses={200: file(OCTETS)})
 async def fetch_backup(work: OwnersReading, name: str) -> Response:
     """Give the file, encrypted as it is."""
-    return attachment(name, "application/octet-stream", await service.read(work, name))
+    return attachment(name, OCTETS, await service.read(work, name))
 
 
 @router.post("/{name}/file", status_code=201, max_body_size=MOST_OCTETS, openapi_extra=SENDS_FILE)

@@ -21,7 +21,7 @@ from appliance.database import Database
 from appliance.errors import AlreadyExists, InUse, Invalid
 from appliance.installation import Installation, Transaction
 from appliance.models.columns import now
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 from appliance.settings import Settings
 
 _MASTER_KEY, _TABLES = "master_key", "tables"
@@ -115,13 +115,13 @@ def _load(connection: Connection, tables: dict[str, Any], revision: str) -> dict
 # ---- those that lie here --------------------------------------------------------------------------
 
 
-async def page(work: Transaction) -> Page[BackupView]:
+async def page(work: Transaction, paging: Paging = EVERYTHING) -> Page[BackupView]:
     """List the backups that lie here, the latest first; what is none is left out."""
     items = []
     for file in await folders.files(work):
         with suppress(Invalid, OSError):
             items.append(_view(file))
-    return Page(items=sorted(items, key=lambda each: each.made_at, reverse=True), total=len(items))
+    return Page.cut(sorted(items, key=lambda each: each.made_at, reverse=True), paging)
 
 
 async def show(work: Transaction, name: str) -> BackupView:

@@ -23,17 +23,17 @@ from appliance.errors import AlreadyExists, InUse, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import Authority, CertificatePurpose, RevocationCheck
 from appliance.models.columns import now
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 
 FIRST_NAME: Final = "coati"
 # Well before it runs out, so that a machine may be off for some days.
 _CRL_REFRESHED_AFTER: Final = timedelta(days=1)
 
 
-async def page(work: Transaction) -> Page[AuthorityView]:
+async def page(work: Transaction, paging: Paging = EVERYTHING) -> Page[AuthorityView]:
     """List all authorities, the one that issues first."""
     rows = await repository.all_authorities(work.session)
-    return Page(items=[await _view(work, row) for row in rows], total=len(rows))
+    return Page.cut([await _view(work, row) for row in rows], paging)
 
 
 async def show(work: Transaction, name: str) -> AuthorityView:

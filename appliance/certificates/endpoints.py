@@ -22,7 +22,7 @@ from appliance.certificates.schemas import (
     RequestView,
     Revocation,
 )
-from appliance.dependencies import MADE, Noun, Number, Owning, Reading, Writing, made
+from appliance.dependencies import MADE, Noun, Number, Owning, Reading, Writing, file, made
 from appliance.schema import Page, Paging
 
 router = Noun("certificates")
@@ -79,7 +79,7 @@ async def revoke_certificate(work: Writing, which: str, wanted: Revocation) -> C
     return await service.revoke(work, which, wanted)
 
 
-@router.post("/{which}/export", response_class=Response, responses={200: {"content": {"application/x-pkcs12": {}}}})
+@router.post("/{which}/export", response_class=Response, responses={200: file(*service.MEDIA_TYPES)})
 async def export_certificate(work: Owning, which: str, wanted: CertificateExport) -> Response:
     """Give it as a file, with its chain and, encrypted under the passphrase, its private key."""
     exported = await service.export(work, which, wanted)
@@ -90,9 +90,9 @@ async def export_certificate(work: Owning, which: str, wanted: CertificateExport
 
 
 @requests_router.get("")
-async def list_requests(work: Reading) -> Page[RequestView]:
+async def list_requests(work: Reading, paging: Annotated[Paging, Query()]) -> Page[RequestView]:
     """List the requests that wait for an outside authority's answer."""
-    return await requests.page(work)
+    return await requests.page(work, paging)
 
 
 @requests_router.post("", status_code=201)
@@ -123,9 +123,9 @@ async def remove_request(work: Owning, request_id: Number) -> None:
 
 
 @authorities_router.get("")
-async def list_authorities(work: Reading) -> Page[AuthorityView]:
+async def list_authorities(work: Reading, paging: Annotated[Paging, Query()]) -> Page[AuthorityView]:
     """List authorities, the one that issues first."""
-    return await authorities.page(work)
+    return await authorities.page(work, paging)
 
 
 @authorities_router.post("", status_code=201)

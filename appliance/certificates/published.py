@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from appliance import problems
 from appliance.attachment import attachment
 from appliance.certificates import authorities, files, service
-from appliance.dependencies import installation
+from appliance.dependencies import file, installation
 from appliance.installation import Installation
 
 router: Final = APIRouter(tags=["authorities"], responses=problems.responses(404, 422, 500, 503))
@@ -33,14 +33,14 @@ def create(installation: Installation) -> FastAPI:
     return app
 
 
-@router.get("/ca.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+@router.get("/ca.pem", response_class=Response, responses={200: file(_PEM)})
 async def show_trusted_authority(request: Request) -> Response:
     """Give what clients must trust before they can log in: the root above the gateway's certificate."""
     async with installation(request).snapshot() as work:
         return _file("coati-ca.pem", _PEM, (await service.client_trust(work)).encode())
 
 
-@router.get("/ca.cer", response_class=Response, responses={200: {"content": {_CER: {}}}})
+@router.get("/ca.cer", response_class=Response, responses={200: file(_CER)})
 async def show_trusted_authority_der(request: Request) -> Response:
     """Give the same in DER, which phones and Windows open by themselves."""
     async with installation(request).snapshot() as work:
@@ -48,7 +48,7 @@ async def show_trusted_authority_der(request: Request) -> Response:
     return _file("coati-ca.cer", _CER, root.public_bytes(Encoding.DER))
 
 
-@router.get("/ca/{name}.cer", response_class=Response, responses={200: {"content": {_CERT: {}}}})
+@router.get("/ca/{name}.cer", response_class=Response, responses={200: file(_CERT)})
 async def show_certificate_of_authority(request: Request, name: str) -> Response:
     """Give the certificate of one authority: where what it issued says that its issuer is."""
     async with installation(request).snapshot() as work:
@@ -56,28 +56,28 @@ async def show_certificate_of_authority(request: Request, name: str) -> Response
     return _file(f"{name}.cer", _CERT, certificate.public_bytes(Encoding.DER))
 
 
-@router.get("/crl.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+@router.get("/crl.pem", response_class=Response, responses={200: file(_PEM)})
 async def show_crl_pem(request: Request) -> Response:
     """Give the CRL of the authority that issues, in PEM."""
     async with installation(request).snapshot() as work:
         return _file("coati-crl.pem", _PEM, (await authorities.crl_pem(work)).encode())
 
 
-@router.get("/crl.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
+@router.get("/crl.der", response_class=Response, responses={200: file(_CRL)})
 async def show_crl_der(request: Request) -> Response:
     """Give the CRL of the authority that issues, in DER."""
     async with installation(request).snapshot() as work:
         return _file("coati-crl.der", _CRL, (await authorities.crl(work)).public_bytes(Encoding.DER))
 
 
-@router.get("/crl/{name}.pem", response_class=Response, responses={200: {"content": {_PEM: {}}}})
+@router.get("/crl/{name}.pem", response_class=Response, responses={200: file(_PEM)})
 async def show_crl_of_pem(request: Request, name: str) -> Response:
     """Give the CRL of one of our authorities, in PEM."""
     async with installation(request).snapshot() as work:
         return _file(f"{name}.crl.pem", _PEM, (await authorities.crl_pem(work, name)).encode())
 
 
-@router.get("/crl/{name}.der", response_class=Response, responses={200: {"content": {_CRL: {}}}})
+@router.get("/crl/{name}.der", response_class=Response, responses={200: file(_CRL)})
 async def show_crl_of(request: Request, name: str) -> Response:
     """Give the CRL of one of our authorities: what its certificates point to."""
     async with installation(request).snapshot() as work:

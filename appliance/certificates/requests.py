@@ -12,15 +12,15 @@ from appliance.certificates.schemas import CertificateView, NewRequest, RequestA
 from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import CertificatePurpose, CertificateRequest
-from appliance.schema import Page
+from appliance.schema import EVERYTHING, Page, Paging
 
 _ASKED_FOR = (CertificatePurpose.GATEWAY, CertificatePurpose.PANEL)
 
 
-async def page(work: Transaction) -> Page[RequestView]:
+async def page(work: Transaction, paging: Paging = EVERYTHING) -> Page[RequestView]:
     """List the requests that wait for an answer."""
     rows = await repository.all_requests(work.session)
-    return Page(items=[_view(row) for row in rows], total=len(rows))
+    return Page.cut([_view(row) for row in rows], paging)
 
 
 async def show(work: Transaction, request_id: int) -> RequestView:

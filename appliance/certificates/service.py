@@ -49,6 +49,8 @@ _MEDIA_TYPES: Final = {
     FileFormat.PKCS12: ("p12", "application/x-pkcs12"),
     FileFormat.PKCS12_AES: ("p12", "application/x-pkcs12"),
 }
+MEDIA_TYPES: Final = tuple(dict.fromkeys(media_type for _, media_type in _MEDIA_TYPES.values()))
+"""What an exported certificate may be."""
 
 
 @dataclass(frozen=True, slots=True)

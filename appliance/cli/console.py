@@ -20,7 +20,7 @@ from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.operations import File
 from appliance.settings import Settings
-from appliance.wording import text
+from appliance.wording import mistake, text
 
 if TYPE_CHECKING:
     from appliance.client import Client
@@ -161,7 +161,7 @@ def guarded(command: Callable[..., Any]) -> int:
     except ValidationError as error:
         for problem in error.errors():
             where = ".".join(str(part) for part in problem["loc"]).replace("_", "-")
-            complain(f"{where}: {problem['msg'].removeprefix('Value error, ')}" if where else problem["msg"])
+            complain(f"{where}: {mistake(problem)}" if where else mistake(problem))
         return WRONG_USE
     except ApplianceError as error:
         complain(str(error) + (f"; {error.remedy}" if error.remedy else ""))

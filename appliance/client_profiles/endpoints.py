@@ -4,23 +4,17 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query, Response
 
-from appliance import problems
 from appliance.attachment import attachment
 from appliance.client_profiles import links, service
 from appliance.client_profiles.schemas import Choice, LinkFilter, LinkView, MadeLink, NewLink, Wanted
-from appliance.dependencies import Noun, Number, Owning, Reading
+from appliance.dependencies import Noun, Number, Owning, Reading, file
 from appliance.schema import Page, Paging, Schema
 from appliance.users.schemas import LoginName
 
 router = Noun("client-profiles")
 links_router = Noun("download-links", tag="client-profiles")
 
-# The profile is named in the query or in the body: it may not be there.
-_UNKNOWN: Final = problems.responses(404)
-_FILE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The file", "content": {"application/octet-stream": {}}},
-    **_UNKNOWN,
-}
+_FILE: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The file", **file(*service.MEDIA_TYPES)}}
 
 
 class _WantedLinks(LinkFilter, Paging):
@@ -39,7 +33,7 @@ def answer(given: service.Download) -> Response:
     return attachment(given.name, given.media_type, given.content)
 
 
-@router.get("", responses=_UNKNOWN)
+@router.get("")
 async def list_formats(work: Reading, whose: Annotated[_Whose, Query()]) -> list[Choice]:
     """Tell which clients a user can be set up with by a profile, and why not with the others."""
     return await service.choices(work, whose.user, whose.profile)
@@ -63,7 +57,7 @@ async def list_links(work: Reading, wanted: Annotated[_WantedLinks, Query()]) ->
     return await links.page(work, wanted, wanted)
 
 
-@links_router.post("", status_code=201, responses=_UNKNOWN)
+@links_router.post("", status_code=201)
 async def make_link(work: Owning, new: NewLink) -> MadeLink:
     """Make a link that gives a user's file out once; what it is, is told this once."""
     return await links.make(work, new)

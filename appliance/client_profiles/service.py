@@ -41,6 +41,9 @@ _MEDIA_TYPES: Final = {
     "pem": "application/x-pem-file",
 }
 _ARCHIVE: Final = "application/gzip"
+_ANY_FILE: Final = "application/octet-stream"
+MEDIA_TYPES: Final = (_ANY_FILE, _ARCHIVE, *_MEDIA_TYPES.values())
+"""What a file that is handed out may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ async def download(work: Transaction, wanted: Wanted, *, with_secrets: bool) -> 
     first = written[0]
     name = first.path.rpartition("/")[2]
     if len(written) == 1 and not first.path.startswith("/"):
-        return Download(name, _MEDIA_TYPES.get(name.rpartition(".")[2], "application/octet-stream"), first.content)
+        return Download(name, _MEDIA_TYPES.get(name.rpartition(".")[2], _ANY_FILE), first.content)
     stem = name.rpartition(".")[0]
     return Download(f"{stem}-{wanted.format.value}.tar.gz", _ARCHIVE, archive(written))
 

@@ -16,6 +16,9 @@ from appliance.configuration.schemas import Rehearsal
 from appliance.dependencies import NounRoute, Rehearsed
 from appliance.installation import Transaction
 
+MEDIA_TYPE: Final = "application/vnd.coati.rehearsal+json"
+"""Of an answer that tells what a change would do, not what the thing is now."""
+
 _SECRETS: Final = frozenset({"pre_shared_key"})
 """What concerns live sessions and leaves no trace in the audit log."""
 
@@ -77,4 +80,4 @@ def answer(_request: Request, rehearsed: Exception) -> JSONResponse:
     """Answer with what was found."""
     if not isinstance(rehearsed, Rehearsed):
         raise rehearsed
-    return JSONResponse(rehearsed.told.model_dump(mode="json"))
+    return JSONResponse(rehearsed.told.model_dump(mode="json"), media_type=MEDIA_TYPE)

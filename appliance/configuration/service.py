@@ -18,6 +18,7 @@ from appliance.errors import Forbidden, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import AuditEntry
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.wording import mistake
 
 
 async def page(
@@ -117,7 +118,7 @@ def _impossible(entry: AuditEntry, error: ValidationError | Invalid, *, new: boo
             field=error.field,
             remedy=f"add it again: coati {noun} add {entry.target}",
         )
-    words = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else str(error)
+    words = mistake(error.errors()[0]) if isinstance(error, ValidationError) else str(error)
     return Invalid(
         f"{noun} {entry.target} cannot be as it was: {words}",
         remedy="mend what it needs first, or change it by hand: coati config diff shows to what",

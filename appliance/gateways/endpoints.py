@@ -30,9 +30,9 @@ class _WantedPolicies(SecurityPolicyFilter, Paging):
 
 
 @router.get("")
-async def list_gateways(work: Reading) -> Page[NodeView]:
+async def list_gateways(work: Reading, paging: Annotated[Paging, Query()]) -> Page[NodeView]:
     """List gateways by name."""
-    return await service.page(work)
+    return await service.page(work, paging)
 
 
 @router.get("/{name}")

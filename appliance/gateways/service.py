@@ -26,10 +26,9 @@ from appliance.system.schemas import NodeView
 Entry = TypeVar("Entry", bound=Holder)
 
 
-async def page(work: Transaction) -> Page[NodeView]:
+async def page(work: Transaction, paging: Paging = EVERYTHING) -> Page[NodeView]:
     """List gateways by name."""
-    nodes = await system.nodes(work)
-    return Page(items=nodes, total=len(nodes))
+    return Page.cut(await system.nodes(work), paging)
 
 
 async def show(work: Transaction, name: str) -> NodeView:

@@ -20,6 +20,12 @@ async def show_base_policy(work: Reading) -> BasePolicyView:
     return await service.show_base(work)
 
 
+@router.put("")
+async def define_base_policy(work: Writing, wanted: AccessPolicy) -> BasePolicyView:
+    """Have this said for everybody, and nothing else. What is so already changes nothing."""
+    return await service.change_base(work, wanted, whole=True)
+
+
 @router.patch("")
 async def change_base_policy(work: Writing, change: AccessPolicy) -> BasePolicyView:
     """Change what is given; null says nothing any more."""

@@ -10,6 +10,7 @@ from appliance.policy import levels, repository
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.effective import Effective
 from appliance.policy.schemas import BasePolicyView, EffectiveValue, EffectiveView, PolicyQuestion
+from appliance.wording import mistake
 
 
 async def show_base(work: Transaction) -> BasePolicyView:
@@ -27,8 +28,7 @@ async def change_base(work: Transaction, change: AccessPolicy, *, whole: bool = 
 
     Raises:
         LostUpdate: somebody else changed it since.
-        Invalid: it does not fit together.
-        NotFound: it names what does not exist.
+        Invalid: it does not fit together, or names what does not exist.
     """
     base = await repository.base(work.session)
     before = _view(base)
@@ -86,7 +86,7 @@ def laid_over(present: AccessPolicy, change: AccessPolicy) -> AccessPolicy:
     try:
         return present.changed(change)
     except ValidationError as error:
-        raise Invalid(error.errors()[0]["msg"].removeprefix("Value error, "), field="policy") from None
+        raise Invalid(mistake(error.errors()[0]), field="policy") from None
 
 
 async def check(work: Transaction, said: AccessPolicy, *, of_user: str | None = None) -> None:
@@ -99,12 +99,11 @@ async def check(work: Transaction, said: AccessPolicy, *, of_user: str | None = 
 
     Raises:
         Invalid: an address for several users, in no pool, or that another user has; a network behind clients where
-            virtual IPs are.
-        NotFound: there is no such pool.
+            virtual IPs are; a pool that is not there.
     """
     pools = await repository.pools(work.session)
     if said.pool is not None and said.pool not in [pool.name for pool in pools]:
-        raise NotFound(f"there is no pool {said.pool}", field="policy.pool")
+        raise Invalid(f"there is no pool {said.pool}", field="policy.pool")
     for network in said.routes or ():
         for taken in (taken for pool in pools for taken in pool.networks if taken.overlaps(network)):
             raise Invalid(

@@ -20,6 +20,7 @@ from appliance.pools.schemas import (
     settings_of,
 )
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.wording import mistake
 
 # An address is a row from the beginning: enough for any gateway, and added in a second.
 MOST_ADDRESSES = 65_536
@@ -80,7 +81,7 @@ async def change(work: Transaction, name: str, wanted: PoolChange) -> PoolView:
     try:
         whole = PoolChange.model_validate(settings_of(before) | wanted.model_dump(mode="python", exclude_unset=True))
     except ValidationError as error:
-        raise Invalid(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise Invalid(mistake(error.errors()[0])) from None
     if whole.networks != pool.networks:
         await _check_networks(work, whole.networks, pool)
         await _resize(work, pool, whole.networks)

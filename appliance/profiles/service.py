@@ -22,6 +22,7 @@ from appliance.profiles.schemas import (
 )
 from appliance.realms import service as realms
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.wording import mistake
 from ike_engine.policy import Authentication
 
 KEY_PURPOSE: Final = "profiles.pre_shared_key"
@@ -88,7 +89,7 @@ async def change(work: Transaction, name: str, wanted: ProfileChange) -> Profile
     try:
         await _apply(work, profile, ProfileChange.model_validate(laid_over))
     except ValidationError as error:
-        raise Invalid(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        raise Invalid(mistake(error.errors()[0])) from None
     if "pre_shared_key" in wanted.model_fields_set:
         if wanted.pre_shared_key is None:
             profile.pre_shared_key = None

@@ -26,6 +26,7 @@ from appliance.realms.schemas import (
 )
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.system.service import HEARTBEAT_LOST_AFTER
+from appliance.wording import mistake
 
 _STEP = 10
 
@@ -216,7 +217,7 @@ def _settings(kind: RealmKind, wanted: dict[str, object]) -> dict[str, object]:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Invalid(f"{where}: {first['msg'].removeprefix('Value error, ')}", field=f"settings.{where}") from None
+        raise Invalid(f"{where}: {mistake(first)}", field=f"settings.{where}") from None
 
 
 async def gateway(work: Transaction, wanted: str = "") -> Node:

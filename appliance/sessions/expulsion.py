@@ -1,6 +1,6 @@
 """Ending sessions, and keeping their users out from now on if that is wanted."""
 
-from appliance.bulk import Outcomes, outcomes
+from appliance.bulk import Done, Outcomes, outcomes
 from appliance.commands.schemas import CommandView
 from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
@@ -27,10 +27,10 @@ async def disconnect(work: Transaction, session_id: int, how: Disconnection) -> 
 async def disconnect_many(work: Transaction, wanted: Disconnections) -> Outcomes:
     """Tell the gateways to end many sessions: those that are named, or all live ones that match."""
 
-    async def do(session_id: int) -> int:
+    async def do(session_id: int) -> Done:
         async with work.session.begin_nested():  # what is refused half-way is refused whole
             await disconnect(work, session_id, wanted)
-        return 202
+        return Done(202)
 
     numbers = wanted.ids
     if wanted.matching is not None:

@@ -28,6 +28,10 @@ class _Wanted(UserFilter, Paging):
     """Filter and page together, as query parameters."""
 
 
+class _Asked(PasswordQuestion, Paging):
+    """The same of the report."""
+
+
 @router.get("")
 async def list_users(work: Reading, wanted: Annotated[_Wanted, Query()]) -> Page[UserView]:
     """List users."""
@@ -41,9 +45,9 @@ async def add_user(work: Writing, new: NewUser) -> UserView:
 
 
 @router.get("/poor-passwords")
-async def list_poor_passwords(work: Reading, question: Annotated[PasswordQuestion, Query()]) -> Page[PasswordFinding]:
+async def list_poor_passwords(work: Reading, question: Annotated[_Asked, Query()]) -> Page[PasswordFinding]:
     """List the users whose password is weak by today's rules, or old."""
-    return await service.poor_passwords(work, question)
+    return await service.poor_passwords(work, question, question)
 
 
 @many_router.post("/bulk")

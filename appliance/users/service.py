@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from appliance import passwords
 from appliance.audit import service as audit
-from appliance.bulk import Outcomes, outcomes
+from appliance.bulk import Done, Outcomes, outcomes
 from appliance.errors import AlreadyExists, Invalid, NotFound
 from appliance.groups import repository as groups_repository
 from appliance.groups import service as groups
@@ -158,20 +158,26 @@ async def define(work: Transaction, name: str, wanted: UserDefinition) -> tuple[
 async def bulk(work: Transaction, wanted: UserOperations) -> Outcomes:
     """Do many changes, each in a transaction of its own: hashing passwords must hold nobody up."""
 
-    async def do(operation: Operation) -> int:
+    async def do(operation: Operation) -> Done:
         async with work.installation.transaction(work.actor) as own:
-            match operation:
-                case RemoveUser():
-                    await remove(own, operation.name)
-                    return 204
-                case ChangeUser():
-                    await change(own, operation.name, operation)
-                    return 200
-                case DefineUser():
-                    _, new = await define(own, operation.name, operation)
-                    return 201 if new else 200
+            status = await _do(own, operation)
+        work.deeds.extend(own.deeds)
+        return Done(status, bool(own.deeds))
 
     return await outcomes((operation.name, do(operation)) for operation in wanted.operations)
+
+
+async def _do(work: Transaction, operation: Operation) -> int:
+    match operation:
+        case RemoveUser():
+            await remove(work, operation.name)
+            return 204
+        case ChangeUser():
+            await change(work, operation.name, operation)
+            return 200
+        case DefineUser():
+            _, new = await define(work, operation.name, operation)
+            return 201 if new else 200
 
 
 async def remove(work: Transaction, name: str) -> None:
@@ -190,7 +196,9 @@ async def remove(work: Transaction, name: str) -> None:
     await sessions.disconnect_user(work, user.name, "the user was removed")
 
 
-async def poor_passwords(work: Transaction, question: PasswordQuestion = PasswordQuestion()) -> Page[PasswordFinding]:
+async def poor_passwords(
+    work: Transaction, question: PasswordQuestion = PasswordQuestion(), paging: Paging = EVERYTHING
+) -> Page[PasswordFinding]:
     """List the users whose password is weak by today's rules, or old."""
     stale = now() - timedelta(days=question.older_than_days)
     findings = [
@@ -203,7 +211,7 @@ async def poor_passwords(work: Transaction, question: PasswordQuestion = Passwor
         )
         for user in await repository.poor_passwords(work.session, passwords.LEAST_STRENGTH, stale)
     ]
-    return Page(items=findings, total=len(findings))
+    return Page.cut(findings, paging)
 
 
 def _weaknesses(user: User, stale: datetime) -> Iterator[str]:

@@ -14,15 +14,13 @@ changed=0
 
 # put PATH: has the thing there as standard input says, and tells what became of it: new, changed or ok.
 put() {
-    before=$(curl -K "$CURLRC" -sS -o /dev/null -w '%header{etag}' "$API/$1")
-    status=$(curl -K "$CURLRC" -sS -o "$answer" -D "$answer.head" -w '%{http_code}' -X PUT --json @- "$API/$1")
-    after=$(sed -n 's/^[Ee][Tt][Aa][Gg]: *\(.*[^[:space:]]\)[[:space:]]*$/\1/p' "$answer.head")
-    rm -f "$answer.head"
-    case $status in
-    201) what=new ;;
-    200) if [ "$before" = "$after" ]; then what=ok; else what=changed; fi ;;
+    became=$(curl -K "$CURLRC" -sS -o "$answer" -w '%{http_code} %header{coati-changed}' -X PUT --json @- "$API/$1")
+    case $became in
+    '201 true') what=new ;;
+    '200 true') what=changed ;;
+    '200 false') what=ok ;;
     *)
-        echo "$1: refused ($status)" >&2
+        echo "$1: refused (${became%% *})" >&2
         cat "$answer" >&2
         exit 1
         ;;

@@ -92,17 +92,79 @@ async def test_what_is_so_already_changes_nothing(
     whole, change = DEFINED[path]
     first = await client.put(f"{V1}/{path}", json=whole)
     assert first.status_code == 201, first.text
+    assert first.headers["coati-changed"] == "true"
     before = await audited(client), await revisions(installation)
     second = await client.put(f"{V1}/{path}", json=whole)
     assert (second.status_code, second.json()) == (200, first.json())
+    assert second.headers["coati-changed"] == "false"
     # A password that is given to PATCH is set anew, as on the command line.
     without = {name: value for name, value in whole.items() if name != "password"}
-    assert (await client.patch(f"{V1}/{path}", json=without)).json() == first.json()
+    patched = await client.patch(f"{V1}/{path}", json=without)
+    assert (patched.json(), patched.headers["coati-changed"]) == (first.json(), "false")
     assert (await audited(client), await revisions(installation)) == before
     third = await client.put(f"{V1}/{path}", json=whole | change)
-    assert third.status_code == 200
+    assert (third.status_code, third.headers["coati-changed"]) == (200, "true")
     assert change.items() <= third.json().items()
     assert await audited(client) == before[0] + 1
+    gone = await client.delete(f"{V1}/{path}")
+    assert (gone.status_code, gone.headers["coati-changed"]) == (204, "true")
+    assert (await client.delete(f"{V1}/{path}")).status_code == 404
+
+
+async def test_a_setting_and_an_order_say_whether_they_changed_anything(client: httpx2.AsyncClient) -> None:
+    async def changed(method: str, path: str, **body: Any) -> str:
+        answer = await client.request(method, f"{V1}/{path}", json=body or None)
+        assert answer.status_code == 200, answer.text
+        return answer.headers["coati-changed"]
+
+    assert [await changed("PUT", "settings/session_days", value=30) for _ in range(2)] == ["true", "false"]
+    assert [await changed("DELETE", "settings/session_days") for _ in range(2)] == ["true", "false"]
+    assert [await changed("PATCH", "policy", idle_limit_seconds=60) for _ in range(2)] == ["true", "false"]
+    assert [await changed("PUT", "policy", banner="Hello") for _ in range(2)] == ["true", "false"]
+    assert (await client.get(f"{V1}/policy")).json()["policy"] == {"banner": "Hello"}
+    await client.put(f"{V1}/profiles/phones", json={})
+    assert [await changed("POST", "profiles/order", names=["phones", "default"]) for _ in range(2)] == ["true", "false"]
+    assert await changed("POST", "authorities/coati/choose") == "false"
+    assert "coati-changed" not in (await client.get(f"{V1}/policy")).headers
+
+
+@pytest.mark.parametrize("path", ["authorities", "gateways", "users/alice", "status", "backups"])
+async def test_a_parameter_that_nobody_knows_is_refused(client: httpx2.AsyncClient, path: str) -> None:
+    await client.put(f"{V1}/users/alice", json={"password": PASSWORD})
+    answer = await client.get(f"{V1}/{path}", params={"limmit": 3})
+    assert (answer.status_code, answer.json()["field"]) == (422, "limmit")
+
+
+async def test_every_list_is_cut_as_asked(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/api/openapi.json")).json()
+    for path, methods in document["paths"].items():
+        answer = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {}).get("application/json")
+        if answer and answer["schema"].get("$ref", "").endswith("Page") and path != f"{V1}/logs":
+            assert {"limit", "offset"} <= {each["name"] for each in methods["get"]["parameters"]}, path
+    await client.put(f"{V1}/authorities/second", json={})
+    whole = (await client.get(f"{V1}/authorities")).json()
+    cut = (await client.get(f"{V1}/authorities", params={"limit": 1, "offset": 1})).json()
+    assert (cut["items"], cut["total"]) == (whole["items"][1:2], 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("users/alice", {"password": PASSWORD, "group": "nobody"}),
+        ("users/alice", {"password": PASSWORD, "policy": {"pool": "nobody"}}),
+        ("profiles/phones", {"pool": "nobody"}),
+        ("profiles/phones", {"realms": ["nobody"]}),
+    ],
+)
+async def test_what_a_body_names_and_is_not_there_is_a_wrong_input(
+    client: httpx2.AsyncClient, path: str, body: dict[str, Any]
+) -> None:
+    """404 would say that the thing itself is gone, and have tools forget it."""
+    answer = await client.put(f"{V1}/{path}", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:coati:problem:invalid")
+    assert answer.json()["field"].partition(".")[0] in body
+    assert "there is no" in answer.json()["detail"]
+    assert (await client.get(f"{V1}/groups/nobody")).status_code == 404
 
 
 @pytest.mark.parametrize("path", DEFINED)
@@ -173,6 +235,8 @@ async def test_many_users_at_once_have_an_outcome_each(client: httpx2.AsyncClien
     assert answer.status_code == 200, answer.text
     outcomes = answer.json()["outcomes"]
     assert [each["status"] for each in outcomes] == [201, 422, 200, 404, 200]
+    assert [each["changed"] for each in outcomes] == [True, False, True, False, True]
+    assert answer.headers["coati-changed"] == "true"
     assert [outcomes[1]["problem"]["field"], outcomes[3]["problem"]["type"]] == [
         "password",
         "urn:coati:problem:not-found",

@@ -10,12 +10,14 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis import GenerationMode
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.specs.openapi.checks import ignored_auth
 
 from appliance import api, first_start
 from appliance.api_examples import EXAMPLES
+from appliance.client.remote import operations_by_name
 from appliance.database import Database
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
@@ -74,6 +76,62 @@ def test_every_answer_is_described(schema: BaseSchema, path: str, method: str) -
         case.call_and_validate(excluded_checks=EXCLUDED)
 
     check()
+
+
+def answers(method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = DOCUMENT["paths"][f"/api/v1{path}"][method]["responses"]
+    return found
+
+
+def test_the_specification_s_own_validator_finds_nothing() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_an_operation_is_called_as_its_function_and_the_method_of_our_client() -> None:
+    names = [DOCUMENT["paths"][path][method]["operationId"] for path, method in OPERATIONS]
+    assert len(names) == len(set(names))
+    assert {"list_users", "define_user", "show_health"} <= set(names)
+    assert set(operations_by_name()) <= set(names)
+
+
+def test_a_client_can_be_made_of_it() -> None:
+    """What generators ask for: every answer has a schema, no answer is one or the other, names are names."""
+    for path, method in OPERATIONS:
+        for status, answer in DOCUMENT["paths"][path][method]["responses"].items():
+            assert status == "204" or answer["content"], (method, path, status)
+            for media_type, content in answer.get("content", {}).items():
+                assert content["schema"], (method, path, status, media_type)
+                assert "anyOf" not in content["schema"], (method, path, status, media_type)
+    assert [name for name in DOCUMENT["components"]["schemas"] if not name.isalnum()] == []
+    assert answers("put", "/users/{name}")["201"]["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/UserView"}}
+    }
+    assert answers("get", "/users")["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/UserPage")
+
+
+def test_what_headers_say_is_documented() -> None:
+    assert {"ETag", "Coati-Changed"} == answers("put", "/users/{name}")["200"]["headers"].keys()
+    assert {"ETag"} == answers("get", "/users/{name}")["200"]["headers"].keys()
+    assert {"Coati-Changed"} == answers("delete", "/users/{name}")["204"]["headers"].keys()
+    assert answers("get", "/users")["200"]["headers"] == {}
+    assert "Retry-After" in answers("get", "/users")["429"]["headers"]
+    assert "WWW-Authenticate" in answers("get", "/users")["401"]["headers"]
+
+
+def test_secrets_are_write_only() -> None:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            for each in (described, *described.get("anyOf", ())):
+                assert each.get("format") != "password" or each["writeOnly"], (name, field)
+
+
+def test_every_body_has_an_example() -> None:
+    for path, method in OPERATIONS:
+        content = DOCUMENT["paths"][path][method].get("requestBody", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        for each in (schema, *schema.get("anyOf", ())):
+            if "$ref" in each:
+                assert each["$ref"].rpartition("/")[2] in EXAMPLES, (method, path)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

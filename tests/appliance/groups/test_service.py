@@ -58,7 +58,7 @@ async def test_a_group_with_users_and_a_pool_that_policy_names_stay(work: Transa
 async def test_what_cannot_be_is_refused_in_words(work: Transaction) -> None:
     with pytest.raises(AlreadyExists):
         await service.add(work, NewGroup(name="staff"))
-    with pytest.raises(NotFound, match="there is no pool nowhere"):
+    with pytest.raises(Invalid, match="there is no pool nowhere"):
         await service.change(work, "staff", GroupChange(policy=AccessPolicy(pool="nowhere")))
     with pytest.raises(Invalid, match="for one user alone"):
         await service.change(work, "staff", GroupChange(policy=AccessPolicy(address=IPv4Address("10.9.0.5"))))
