@@ -87,13 +87,17 @@ class Outbox:
         self._waiting: deque[bytes] = deque()
         self._octets = 0
 
-    def put(self, report: Told) -> None:
-        """Send a report, an answer about many Child SAs in parts; all of it or, when there is no room, nothing."""
+    def put(self, report: Told) -> bool:
+        """Send a report, one about many Child SAs in parts; all of it or, when there is no room, nothing.
+
+        Returns:
+            Whether there was room.
+        """
         datagrams = [encode(part) for part in _parts(report)]
         octets = sum(map(len, datagrams))
         if self._octets + octets > self._most_octets:
             _LOG.warning("lost a %s for the gateway, which does not read", type(report).__name__)
-            return
+            return False
         idle = not self._waiting
         self._waiting += datagrams
         self._octets += octets
@@ -101,6 +105,7 @@ class Outbox:
             self._send()
             if self._waiting:
                 self._watch(True)
+        return True
 
     def flush(self) -> None:
         """Send what waits, as far as there is room."""
@@ -128,7 +133,7 @@ def _parts(report: Told) -> Iterator[Told]:
     children = report.children
     for start in range(0, max(len(children), 1), COUNTERS_PER_REPORT):
         end = start + COUNTERS_PER_REPORT
-        yield Counters(children[start:end], report.number, last=end >= len(children))
+        yield Counters(children[start:end], report.number, last=report.last and end >= len(children))
 
 
 class ServedDataPlane:
@@ -337,8 +342,9 @@ class RemoteDataPlane:
             waiting.set_result(children)
 
     def _give_up_before(self, number: int) -> None:
-        """Answers come in order: those to queries before this one were lost."""
+        """Answers come in order: those to queries before this one were lost, or the rest of the last of them."""
         while (oldest := next(iter(self._queries))) != number:
+            self._partial.clear()
             if (waiting := self._queries.pop(oldest)) is not None and not waiting.done():
                 waiting.set_exception(ConnectionError("the answer was lost"))
 

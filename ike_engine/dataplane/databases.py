@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from ipaddress import IPv4Network
 
     from ike_engine.path import Address
 
 ENTRIES_PER_PART: Final = 200
-"""Of each database: such a part fits one datagram of the channel."""
+"""Of each database at the most: such a part fits one datagram of the channel."""
 
 
 class Owner(enum.Enum):
@@ -134,25 +135,49 @@ class DatabasesPart:
     held: Databases
 
 
+class Held(Protocol):
+    """What a data plane holds: ``Databases``, or what puts them together only as they are read."""
+
+    @property
+    def sad(self) -> Iterable[SadEntry]:
+        """The SAs."""
+
+    @property
+    def spd(self) -> Iterable[SpdEntry]:
+        """The policies."""
+
+
 class Stock:
     """Takes stock when the first part is asked for, and hands out part after part of it.
 
     Args:
-        take: Gives what the data plane holds at the moment.
+        take: Gives what the data plane holds at the moment; it is read on with each part.
+        entries_a_part: Of each database.
     """
 
-    def __init__(self, take: Callable[[], Databases]) -> None:
+    def __init__(
+        self,
+        take: Callable[[], Held],
+        entries_a_part: int = ENTRIES_PER_PART,
+    ) -> None:
         self._take = take
-        self._number = -1
-        self._taken = Databases()
+        self._most = entries_a_part
+        self._next: tuple[int, int] | None = None  # number and part
+        self._sad: Iterator[SadEntry] = iter(())
+        self._spd: Iterator[SpdEntry] = iter(())
 
     def part(self, number: int, part: int) -> DatabasesPart:
         """Give one part, counted from 0, of the stock with this number; another number begins another stock."""
-        if number != self._number:
-            self._number, self._taken = number, self._take()
-        start, end = part * ENTRIES_PER_PART, (part + 1) * ENTRIES_PER_PART
-        held = Databases(self._taken.sad[start:end], self._taken.spd[start:end])
-        last = end >= max(len(self._taken.sad), len(self._taken.spd))
+        skipped = 0
+        if self._next != (number, part):
+            held = self._take()
+            self._sad, self._spd = iter(held.sad), iter(held.spd)
+            skipped = part * self._most
+        end = skipped + self._most
+        given = Databases(tuple(islice(self._sad, skipped, end)), tuple(islice(self._spd, skipped, end)))
+        last = max(len(given.sad), len(given.spd)) < self._most
         if last:
-            self._number, self._taken = -1, Databases()
-        return DatabasesPart(number, last, held)
+            self._next, self._sad, self._spd = None, iter(()), iter(())
+        else:
+            self._next = number, part + 1
+        return DatabasesPart(number, last, given)

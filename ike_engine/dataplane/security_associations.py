@@ -10,10 +10,10 @@ from __future__ import annotations
 import heapq
 from ipaddress import IPv4Network
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ike_engine.dataplane import esp
-from ike_engine.dataplane.databases import Action, Databases, Direction, Owner, SadEntry, SpdEntry
+from ike_engine.dataplane.databases import Action, Direction, Owner, SadEntry, SpdEntry
 from ike_engine.dataplane.interface import ChildCounters, Expired, Install, Installing, Remove, UpdatePath
 
 if TYPE_CHECKING:
@@ -160,8 +160,14 @@ class InstalledChild:
                 lifetime_octets=0 if self.octet_limit == _UNLIMITED else self.octet_limit,
             )
 
-    def spd_entries(self) -> Iterator[SpdEntry]:
-        """Give the selectors as policies: what may come in by it, and what goes out by it."""
+    def policies_of_its_own(self) -> Iterator[SpdEntry]:
+        """Give the selectors as policies, but for those that an older Child SA of the peer has as well."""
+        older = (other for other in self.peer.children if other.serial_number < self.serial_number)
+        theirs = {entry for other in older for entry in other._policies()}  # noqa: SLF001  of this class
+        return (entry for entry in dict.fromkeys(self._policies()) if entry not in theirs)
+
+    def _policies(self) -> Iterator[SpdEntry]:
+        """What may come in by it, and what goes out by it."""
         path = self.peer.path
         for local in map(_network, self.local_networks):
             for remote in map(_network, self.remote_networks):
@@ -180,6 +186,13 @@ class InstalledChild:
                         tunnel_source=path.remote.ip if inbound else path.local.ip,
                         tunnel_destination=path.local.ip if inbound else path.remote.ip,
                     )
+
+
+class Holdings(NamedTuple):
+    """Both databases, each put together as it is read."""
+
+    sad: Iterator[SadEntry]
+    spd: Iterator[SpdEntry]
 
 
 class SecurityAssociations:
@@ -232,18 +245,27 @@ class SecurityAssociations:
             if child is not None:
                 child.peer.path = order.path
 
+    def spis(self) -> tuple[int, ...]:
+        """Give the inbound SPIs of all Child SAs."""
+        return tuple(self._children)
+
     def counters(self, inbound_spis: tuple[int, ...], now: float) -> tuple[ChildCounters, ...]:
-        """Give the counters of these Child SAs (empty tuple: of all)."""
-        if not inbound_spis:
-            return tuple(child.counters(now) for child in self._children.values())
+        """Give the counters of these Child SAs, as far as they are there."""
         return tuple(self._children[spi].counters(now) for spi in inbound_spis if spi in self._children)
 
-    def databases(self, now: float) -> Databases:
-        """Give the SAD, and the SPD that its selectors make; Child SAs with the same ones make one policy."""
-        children = self._children.values()
-        return Databases(
-            tuple(entry for child in children for entry in child.sad_entries(now)),
-            tuple(dict.fromkeys(entry for child in children for entry in child.spd_entries())),
+    def databases(self, now: float) -> Holdings:
+        """Give the SAD, and the SPD that its selectors make; Child SAs with the same ones make one policy.
+
+        They are put together as they are read: of Child SAs that are there now and are so by then.
+        """
+        children = tuple(self._children.values())
+
+        def there() -> Iterator[InstalledChild]:
+            return (child for child in children if child.inbound_spi in self._children)
+
+        return Holdings(
+            (entry for child in there() for entry in child.sad_entries(now)),
+            (entry for child in there() for entry in child.policies_of_its_own()),
         )
 
     # ---- packets ----

@@ -253,6 +253,19 @@ async def test_an_answer_that_was_lost_leaves_the_others_to_who_asked_for_them()
         assert published == []
 
 
+async def test_nor_does_the_part_of_it_that_had_come_already() -> None:
+    plane = Plane()
+    plane.deaf_to = 1
+    async with conversation(plane) as (remote, _):
+        lost = asyncio.ensure_future(remote.counters())
+        await asyncio.sleep(0)
+        (number,) = remote._queries
+        plane.report(Counters(plane.known, number, last=False))
+        assert await remote.counters() == plane.known
+        with pytest.raises(ConnectionError, match="lost"):
+            await lost
+
+
 def test_the_ends_of_a_channel_keep_datagrams_apart() -> None:
     ours, theirs = channel.open_pair()
     ours.send(b"one")

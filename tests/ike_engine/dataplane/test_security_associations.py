@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ike_engine.dataplane import esp
-from ike_engine.dataplane.databases import Action, Direction, Owner
+from ike_engine.dataplane.databases import Action, Databases, Direction, Owner
 from ike_engine.dataplane.interface import Expired, Install, Installing, Remove, UpdatePath
 from ike_engine.dataplane.security_associations import SOFT_SHARE, InstalledChild, SecurityAssociations
 from ike_engine.path import Address, Path
@@ -131,7 +131,7 @@ def test_the_cache_of_flows_never_outlives_what_it_points_to(associations: Secur
     associations.remove(Remove((0xC0000001, 0xC0000002, 0xC0000003)))
     assert associations.flows == {}
     assert associations.outbound(TO_CLIENT) is None
-    assert associations.counters((), 0.0) == ()
+    assert associations.spis() == ()
 
 
 def test_a_peer_may_only_use_its_own_address_and_reach_what_was_agreed(associations: SecurityAssociations) -> None:
@@ -223,7 +223,7 @@ def test_sequence_numbers_end_before_they_repeat(associations: SecurityAssociati
 def test_counters_say_how_long_nothing_came(associations: SecurityAssociations) -> None:
     child = install(associations, numbered(1))
     install(associations, numbered(2))
-    assert [one.idle_seconds for one in associations.counters((), 5.0)] == [None, None]
+    assert [one.idle_seconds for one in associations.counters(associations.spis(), 5.0)] == [None, None]
     child.last_inbound = 3.0
     (counters,) = associations.counters((child.inbound_spi, 0xDEAD), 5.0)
     assert counters.idle_seconds == 2.0
@@ -233,7 +233,7 @@ def test_the_databases_show_each_half_and_what_its_selectors_let_pass(associatio
     install(associations, numbered(1, local_networks=networks("10.77.0.0/24", "10.78.0.0/24")), now=100.0)
     install(associations, numbered(2, local_networks=networks("10.77.0.0/24", "10.78.0.0/24")), now=150.0)
     associations.install(Install(numbered(3, peer_id=8, lifetime_kilobytes=2), Installing.INBOUND), 160.0)
-    held = associations.databases(now=170.0)
+    held = Databases(*map(tuple, associations.databases(now=170.0)))
     assert [
         (entry.peer_id, entry.direction, entry.spi, entry.inbound_spi, entry.age_seconds) for entry in held.sad
     ] == [

@@ -32,7 +32,7 @@ from ike_engine.dataplane.interface import (
     UpdatePath,
 )
 from ike_engine.dataplane.order_messages import SPIS_PER_ORDER, decode, encode
-from ike_engine.dataplane.userspace import BURST, EspProcess, runs
+from ike_engine.dataplane.userspace import BURST, COUNTERS_A_TURN, EspProcess, runs
 from ike_engine.path import Address, Path
 from tests.ike_engine.dataplane.samples import SUITES, child_sa, inner
 
@@ -48,7 +48,7 @@ FROM_CLIENT = inner("10.9.0.5", "10.77.0.2")
 class Bench:
     """An esp process in a thread, and everything around it in our hands."""
 
-    def __init__(self, bound_to: str) -> None:
+    def __init__(self, bound_to: str, *, by_itself: bool = True) -> None:
         self.tun, tun = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel, channel = open_pair()
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -58,7 +58,8 @@ class Bench:
         self.process = EspProcess(tun.fileno(), udp, channel)
         self._ends = (tun, udp, channel)
         self._thread = threading.Thread(target=self.process.run)
-        self._thread.start()
+        if by_itself:
+            self._thread.start()
         self._sockets = [self.client]
 
     @staticmethod
@@ -111,6 +112,8 @@ class Bench:
 
     def close(self) -> None:
         self.channel.close()
+        if not self._thread.ident:
+            self._thread.start()
         self._thread.join(10)
         assert not self._thread.is_alive()
         for end in (*self._ends, self.tun, self.client):
@@ -362,6 +365,40 @@ def test_a_gateway_that_is_slow_to_read_a_long_answer_stops_no_packet_and_loses_
         answered += [each.inbound_spi for each in part.children]
         assert (part.number, part.last) == (7, len(answered) == len(asked))
     assert len(bench.counters()) == 1
+
+
+@pytest.fixture
+def by_hand() -> Iterator[Bench]:
+    """A bench whose process takes a turn when we say so."""
+    bench = Bench("127.0.0.1", by_itself=False)
+    yield bench
+    bench.close()
+
+
+def test_packets_have_their_turn_between_the_parts_of_a_long_answer(by_hand: Bench) -> None:
+    bench, children = by_hand, 3 * COUNTERS_A_TURN
+    crowd = [bench.child(peer_id=100 + number, inbound_spi=0xC0001000 + number) for number in range(children)]
+    for child in (*crowd, bench.child()):
+        bench.order(Install(child, Installing.BOTH))
+        bench.process.turn()
+    client = ClientEnd(bench, bench.child())
+    bench.order(QueryCounters(number=1), QueryCounters((0xC0001000,), number=2), Remove((0xC0001000, 0xC0001000 + 150)))
+    answered: list[Counters] = []
+    for sequence in range(1, 6):
+        bench.tun.send(TO_CLIENT)
+        bench.process.turn()
+        assert client.receive() == (sequence, TO_CLIENT)
+        while select.select([bench.channel], [], [], 0)[0]:
+            answered.append(bench.report())  # type: ignore[arg-type]
+        assert len(answered[0].children) <= COUNTERS_A_TURN
+        assert sum(len(part.children) for part in answered) <= sequence * (COUNTERS_A_TURN + 1)
+    assert [(part.number, part.last) for part in answered] == [(1, False)] * 3 + [(1, True), (2, True)]
+    told = [each.inbound_spi for part in answered[:-1] for each in part.children]
+    assert told == [child.inbound_spi for child in crowd if child.inbound_spi not in (0xC0001000, 0xC0001000 + 150)] + [
+        0xC0000001
+    ]
+    # It was asked for by name and is counted as it was when its removal had not been read yet.
+    assert [each.inbound_spi for each in answered[-1].children] == [0xC0001000]
 
 
 def test_an_address_that_cannot_be_reached_stops_nothing(bench: Bench) -> None:
