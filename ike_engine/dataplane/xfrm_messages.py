@@ -208,7 +208,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class StateInfo:
-    """What the kernel says of an SA."""
+    """What the kernel says of an SA.
+
+    Attributes:
+        replays: Packets whose number came before or is older than the window (RFC 4303 section 3.4.3). This and the
+            next are counted where packets are received: of an outbound SA both stay at 0.
+        integrity_failures: Packets that did not verify.
+        last_used: Seconds of the wall clock; ``None`` when the kernel does not say.
+        lifetime_current: A struct xfrm_lifetime_cur.
+    """
 
     spi: int
     destination: str
@@ -218,7 +226,6 @@ class StateInfo:
     replays: int
     integrity_failures: int
     last_used: int | None
-    """Seconds of the wall clock; ``None`` when the kernel does not say."""
     lifetime_current: bytes
     attributes: dict[int, bytes]
 
@@ -234,9 +241,9 @@ class StateInfo:
             reqid=fields[REQID_FIELD],
             octets=fields[OCTETS_FIELD],
             packets=fields[OCTETS_FIELD + 1],
-            replays=fields[STATS_FIELD + 1],
+            replays=fields[STATS_FIELD] + fields[STATS_FIELD + 1],  # too old for the window, and in it but seen
             integrity_failures=fields[STATS_FIELD + 2],
-            last_used=int.from_bytes(last_used, "little") if last_used else None,
+            last_used=int.from_bytes(last_used, sys.byteorder) if last_used else None,
             lifetime_current=body[_CURRENT_OFFSET : _CURRENT_OFFSET + struct.calcsize(_LIFETIME_CURRENT)],
             attributes=attributes,
         )

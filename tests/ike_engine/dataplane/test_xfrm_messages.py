@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -130,6 +132,26 @@ def test_a_state_is_read_back() -> None:
     assert (info.octets, info.packets, info.replays, info.integrity_failures, info.last_used) == (0, 0, 0, 0, None)
     deleted = xfrm.delete_state(info)
     assert (deleted.kind, deleted.body) == (xfrm.Kind.DELSA, INBOUND.delete().body)
+
+
+@pytest.mark.parametrize("byteorder", ["little", "big"])
+def test_when_an_sa_was_used_last_is_read_in_the_hosts_order(
+    monkeypatch: pytest.MonkeyPatch, byteorder: Literal["little", "big"]
+) -> None:
+    monkeypatch.setattr(sys, "byteorder", byteorder)
+    request = replace(INBOUND, carried_over=((xfrm.Number.LASTUSED, (1_790_000_000).to_bytes(8, byteorder)),)).new()
+    assert xfrm.StateInfo.parse(request.encode(0, 0)[16:]).last_used == 1_790_000_000
+
+
+def test_what_is_too_old_for_the_window_counts_with_what_came_before() -> None:
+    fields = list(xfrm.SA_INFO.unpack_from(INBOUND.new().body))
+    fields[xfrm.STATS_FIELD : xfrm.STATS_FIELD + 3] = (
+        3,
+        4,
+        5,
+    )  # struct xfrm_stats: replay_window, replay, integrity_failed
+    info = xfrm.StateInfo.parse(xfrm.SA_INFO.pack(*fields))
+    assert (info.replays, info.integrity_failures) == (7, 5)
 
 
 def test_an_sa_continues_above_every_number_that_may_have_been_sent() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from ike_engine.dataplane import esp
 from ike_engine.dataplane.interface import Counters, Install, Installing, QueryCounters, Remove
 from ike_engine.dataplane.tun import DEFAULT_MTU
+from ike_engine.dataplane.xfrm_messages import REPLAY_WINDOW
 from ike_engine.dataplane.xfrm_probe import probe
+from tests.ike_engine.dataplane.samples import inner
 from tests.kernel.xfrm_in_guest.lab import GATEWAY, HAS_INTERFACES, LAN, NAT, leaving, map_ports, run
 
 if TYPE_CHECKING:
@@ -51,6 +55,24 @@ def test_two_clients_behind_one_nat_address(gateway: Gateway, first: Client, sec
     assert first.ping(1) == 0
     assert second.ping() == 3
     assert "10.9.0.1" not in gateway.policies()
+
+
+def test_what_comes_again_too_late_or_forged_is_dropped_and_counted(gateway: Gateway, first: Client) -> None:
+    child = first.child()
+    gateway.plane.apply(Install(child, Installing.BOTH))
+    seal = esp.seal(child.inbound_spi, child.suite, child.inbound_keys)
+    packet = inner(first.virtual_ip, "10.77.0.2")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as somewhere:
+        for number in (5000, 5000, 5001, 5001, 5001, 1, 5000 - REPLAY_WINDOW):
+            somewhere.sendto(seal(number, packet), GATEWAY)
+        forged = bytearray(seal(6000, packet))
+        forged[-1] ^= 1
+        somewhere.sendto(forged, GATEWAY)
+    counters = gateway.counters(child)
+    assert (counters.packets_in, counters.replays, counters.integrity_failures) == (2, 5, 1)
+    inbound, outbound = (entry for entry in gateway.plane.databases().sad if entry.inbound_spi == child.inbound_spi)
+    assert {inbound.replays, outbound.replays} == {0, 5}
+    assert {inbound.integrity_failures, outbound.integrity_failures} == {0, 1}
 
 
 def test_all_counters_come_from_one_dump(gateway: Gateway, first: Client, second: Client) -> None:
