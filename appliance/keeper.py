@@ -30,6 +30,7 @@ from appliance.certificates.local_names import primary_address
 from appliance.logs import journal
 from appliance.service_manager import informed, patience_seconds
 from appliance.settings import DataPlaneChoice, ListenAddress, Settings
+from appliance.wording import with_remedy
 from ike_engine.dataplane.firewall import hindrances
 from ike_engine.path import Address
 from ike_engine.runtime.children import PACKAGES, Child, ChildSpec, python_module
@@ -63,7 +64,7 @@ def main() -> int:
     try:
         asyncio.run(serve(settings))
     except CannotServe as error:
-        sys.stderr.write(f"coati: {error}; {error.remedy}\n")
+        sys.stderr.write(f"coati: {with_remedy(error, error.remedy)}\n")
         return 1
     except (OSError, ValueError) as error:
         sys.stderr.write(f"coati: {error}\n")

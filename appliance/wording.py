@@ -39,6 +39,11 @@ def text(value: object) -> str:
             return str(getattr(value, "value", value))
 
 
+def with_remedy(words: object, remedy: str) -> str:
+    """Say what is wrong, and what to do about it where there is something to do."""
+    return f"{words}; {remedy}" if remedy else str(words)
+
+
 def octets(number: int) -> str:
     """Give a number of octets in SI units."""
     value = float(number)

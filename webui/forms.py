@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from appliance.errors import ApplianceError
-from appliance.wording import mistake, text
+from appliance.wording import mistake, text, with_remedy
 
 Refused: Final = (ApplianceError, ValidationError)
 
@@ -107,7 +107,7 @@ def _same(text: str) -> str:
 def wrong(error: Exception) -> dict[str, str]:
     """Give what is wrong by field, in words."""
     if isinstance(error, ApplianceError):
-        return {error.field: f"{error}{f'; {error.remedy}' if error.remedy else ''}"}
+        return {error.field: with_remedy(error, error.remedy)}
     if isinstance(error, ValidationError):
         return {str(each["loc"][0] if each["loc"] else ""): mistake(each) for each in error.errors()}
     raise error

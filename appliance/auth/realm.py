@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from appliance.auth.verdicts import Accepted, Challenged, Rejected, Unavailable, Unknown
+from appliance.wording import with_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -148,7 +149,9 @@ class BrokenRealm:
 
     def __init__(self, name: str, reason: str, remedy: str, at: datetime) -> None:
         self.name = name
-        self.health = RealmHealth(state=HealthState.DOWN, since=at, words=f"{reason}; {remedy}", last_error=reason)
+        self.health = RealmHealth(
+            state=HealthState.DOWN, since=at, words=with_remedy(reason, remedy), last_error=reason
+        )
         self._answer = Unavailable(f"realm {name!r}: {reason}", remedy)
 
     async def authenticate(self, _attempt: Attempt) -> Verdict:

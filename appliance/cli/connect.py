@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from appliance.cli import console
+from appliance.wording import with_remedy
 from ike_engine.actions import Prompt
 from ike_engine.crypto.signatures import PrivateKey
 from ike_engine.dataplane.tun import DEFAULT_MTU
@@ -252,10 +253,10 @@ def connect(
             order = order.with_password(Secret(typed_in.get_secret_value().encode()))
         ended = asyncio.run(_keep(order, gateway, wishes))
     except CannotConnect as error:
-        console.complain(f"{error}; {error.remedy}" if error.remedy else str(error))
+        console.complain(with_remedy(error, error.remedy))
         raise typer.Exit(NO_PRIVILEGE if isinstance(error, NoPrivilege) else console.FAILED) from None
     if ended.ending is not Ending.DISCONNECTED:
-        console.complain(ended.reason + (f"; {ended.remedy}" if ended.remedy else ""))
+        console.complain(with_remedy(ended.reason, ended.remedy))
     raise typer.Exit(_EXIT[ended.ending])
 
 

@@ -20,7 +20,7 @@ from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.operations import File
 from appliance.settings import Settings
-from appliance.wording import mistake, text
+from appliance.wording import mistake, text, with_remedy
 
 if TYPE_CHECKING:
     from appliance.client import Client
@@ -164,7 +164,7 @@ def guarded(command: Callable[..., Any]) -> int:
             complain(f"{where}: {mistake(problem)}" if where else mistake(problem))
         return WRONG_USE
     except ApplianceError as error:
-        complain(str(error) + (f"; {error.remedy}" if error.remedy else ""))
+        complain(with_remedy(error, error.remedy))
         return FAILED
     except SQLAlchemyError as error:
         complain(f"the database does not answer: {getattr(error, 'orig', None) or error}")

@@ -15,7 +15,7 @@ from appliance.schema import LARGEST_PAGE
 from appliance.sessions import endpoints
 from appliance.sessions.schemas import ChildSaView, SessionView, Which
 from appliance.transcripts.schemas import Probe
-from appliance.wording import octets
+from appliance.wording import octets, with_remedy
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def _asked(endpoint: Callable[..., Awaitable[T]], number: int) -> T | None:
     try:
         return console.call(endpoint, number)
     except ApplianceError as error:
-        console.complain(f"{error}; {error.remedy}" if error.remedy else str(error))
+        console.complain(with_remedy(error, error.remedy))
         return None
 
 
