@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from appliance import outside_directory
 from appliance.audit import service as audit
 from appliance.backups import folders, runs, schedule, service
 from appliance.backups.schemas import BackupRunView
@@ -50,13 +51,18 @@ async def make_now(work: Transaction) -> BackupRunView:
 
 
 async def once(installation: Installation, at: datetime) -> BackupRunView | None:
-    """Make the backup that is due, if one is and nobody else makes it."""
+    """Make the backup that is due, if one is and nobody else makes it; one that failed is tried again before long."""
     async with installation.snapshot(ACTOR) as work:
         settings = await runtime_settings.current(work.session)
         wanted = schedule.due(settings, at)
-        if wanted is None or await runs.find(work.session, wanted) is not None:
+        if wanted is None:
             return None
-    return await _make(installation, ACTOR, settings, wanted)
+        failed = await runs.find(work.session, wanted)
+        if failed is not None:
+            again = schedule.tried_again_at(failed, await runs.latest(work.session, succeeded=True))
+            if again is None or again > at:
+                return None
+    return await _make(installation, ACTOR, settings, wanted, failed)
 
 
 async def run(installation: Installation, *, every_seconds: float = _LOOK_SECONDS) -> None:
@@ -70,34 +76,48 @@ async def run(installation: Installation, *, every_seconds: float = _LOOK_SECOND
 
 
 async def _make(
-    installation: Installation, actor: Actor, settings: RuntimeSettings, due_at: datetime
+    installation: Installation,
+    actor: Actor,
+    settings: RuntimeSettings,
+    due_at: datetime,
+    failed: BackupRun | None = None,
 ) -> BackupRunView | None:
-    """Make one; ``None``: another process makes the same."""
+    """Make one; ``None``: another process makes the same.
+
+    Args:
+        failed: An earlier attempt at it.
+    """
+    run = failed or BackupRun(due_at=due_at, node=installation.settings.node_name)
     async with installation.transaction(actor) as work:
-        run = BackupRun(due_at=due_at, node=installation.settings.node_name)
-        if not await runs.claim(work.session, run):
-            return None
-    folder, name, message, octets = folders.of_schedule(installation, settings), _NAME.format(now()), "", 0
+        if failed is None:
+            claimed = await runs.claim(work.session, run)
+        else:
+            claimed = await runs.claim_again(work.session, run, installation.settings.node_name, now())
+    if not claimed:
+        return None
+    folder, name, octets = folders.of_schedule(installation, settings), _NAME.format(now()), 0
+    why: ApplianceError | None = None
     try:
         octets = await _write(installation, actor, folder, name)
         await asyncio.to_thread(_prune, folder, settings.backup_keep)
     except ApplianceError as error:
-        message = f"{error}; {error.remedy}" if error.remedy else str(error)
+        why = error
     except OSError as error:
-        message = f"cannot write in {folder}: {error.strerror}; let the account that Coati runs as write there"
+        why = outside_directory.cannot_write(folder, error)
     except Exception as error:
         logger.exception("making a backup")
-        message = f"unexpected {type(error).__name__}; see the log of the process web"
+        why = ApplianceError(f"unexpected {type(error).__name__}", remedy="see the log of the process web")
     async with installation.transaction(actor) as work:
-        found = await work.session.merge(run)
-        found.finished_at, found.message, found.succeeded = now(), message, not message
+        found = await work.session.get_one(BackupRun, run.id)
+        found.finished_at, found.succeeded = now(), why is None
+        found.message, found.remedy = (str(why), why.remedy) if why is not None else ("", "")
         found.name, found.folder, found.octets = name, str(folder), octets
         await work.session.flush()
         made = BackupRunView.model_validate(found)
-        if message:
+        if why is not None and (failed is None or failed.message != made.message):
             audit.record(work, "backup.fail", name, after=made)
-    if message:
-        logger.error("a backup could not be made", folder=str(folder), because=message)
+    if why is not None:
+        logger.error("a backup could not be made", folder=str(folder), because=str(why), attempt=made.attempts)
     else:
         logger.info("backup made", name=name, folder=str(folder), octets=octets)
     return made

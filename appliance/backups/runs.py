@@ -1,9 +1,9 @@
 """Queries on the backups that the schedule asked for."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import delete, select
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -27,6 +27,17 @@ async def claim(session: AsyncSession, run: BackupRun) -> bool:
         return False
     await session.execute(delete(BackupRun).where(BackupRun.id <= run.id - _KEPT))
     return True
+
+
+async def claim_again(session: AsyncSession, run: BackupRun, node: str, at: datetime) -> bool:
+    """Write down that it is tried once more, by us; tells whether nobody was faster."""
+    attempt = (
+        update(BackupRun)
+        .where(BackupRun.id == run.id, BackupRun.attempts == run.attempts)
+        .values(attempts=run.attempts + 1, node=node, started_at=at, finished_at=None, message="", remedy="")
+    )
+    written = cast("CursorResult[tuple[()]]", await session.execute(attempt))
+    return written.rowcount == 1
 
 
 async def latest(session: AsyncSession, *, succeeded: bool = False) -> BackupRun | None:

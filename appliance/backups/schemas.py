@@ -30,10 +30,12 @@ class BackupRunView(Schema):
 
     due_at: datetime
     node: Annotated[str, Field(description="The machine that made it.")]
-    started_at: datetime
+    attempts: Annotated[int, Field(description="How often that was tried.")]
+    started_at: Annotated[datetime, Field(description="Of the last attempt.")]
     finished_at: Annotated[datetime | None, Field(description="null: it is being made, or was cut short.")]
     succeeded: Annotated[bool, Field(description="It lies where it should, and was restored on trial.")]
-    message: Annotated[str, Field(description="Why not, and what to do.")]
+    message: Annotated[str, Field(description="Why not.")]
+    remedy: Annotated[str, Field(description="What to do about it.")]
     name: str
     folder: str
     octets: int
@@ -48,6 +50,9 @@ class ScheduleView(Schema):
     keep: int
     passphrase: Annotated[bool, Field(description="There is one.")]
     next_at: datetime | None
+    tried_again_at: Annotated[
+        datetime | None, Field(description="When the one that was due last and failed is; null: it need not be.")
+    ]
     last: BackupRunView | None
     last_success: BackupRunView | None
 

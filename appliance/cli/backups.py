@@ -14,7 +14,7 @@ from appliance.cli.console import Json
 from appliance.data_directory import write_private
 from appliance.errors import AlreadyExists
 from appliance.settings import Settings
-from appliance.wording import octets, text
+from appliance.wording import octets, text, with_remedy
 
 app = typer.Typer(help="Everything in one encrypted file, and back.", no_args_is_help=True)
 
@@ -125,7 +125,10 @@ def _became(run: BackupRunView) -> str:
     when = f"{text(run.due_at)} UTC on {run.node}"
     if run.succeeded:
         return f"{when}: {run.folder}/{run.name}, {octets(run.octets)}"
-    return f"{when}: {run.message or 'it is being made, or was cut short'}"
+    if run.finished_at is None:
+        return f"{when}: it is being made, or was cut short"
+    often = f" (tried {run.attempts} times)" if run.attempts > 1 else ""
+    return f"{when}: {with_remedy(run.message, run.remedy)}{often}"
 
 
 @app.command("replace")

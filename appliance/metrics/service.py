@@ -117,6 +117,9 @@ class _Readings(Collector):
         about = "Whether the last one that was due failed."
         failed = int(last is not None and last.finished_at is not None and not last.succeeded)
         yield _gauge("coati_backup_failed", about, {}, failed)
+        about = "How often the one that was due last was tried in vain; it is tried again by itself."
+        tried = last.attempts if last is not None and failed else 0
+        yield _gauge("coati_backup_failed_attempts", about, {}, tried)
 
     # ---- from the gateways' rows ------------------------------------------------------------------
 

@@ -169,4 +169,5 @@ class SettingDefinition(Schema):
 
 
 SECRETS: Final = frozenset({"backup_passphrase", "oidc_client_secret"})
+DIRECTORIES: Final = frozenset({"backup_directory"})
 """Settings that are kept sealed, and shown to nobody."""

@@ -1,18 +1,28 @@
 """The rules of runtime settings."""
 
+import asyncio
 import base64
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance import outside_directory
 from appliance.audit import service as audit
 from appliance.errors import NotFound
 from appliance.installation import Transaction
 from appliance.master_key import Sealed
 from appliance.models import Setting
 from appliance.runtime_settings import repository
-from appliance.runtime_settings.schemas import SECRETS, RuntimeSettings, SettingDefinition, SettingFilter, SettingView
+from appliance.runtime_settings.schemas import (
+    DIRECTORIES,
+    SECRETS,
+    RuntimeSettings,
+    SettingDefinition,
+    SettingFilter,
+    SettingView,
+)
 from appliance.schema import EVERYTHING, Page, Paging
 
 _DEFAULTS: Final = RuntimeSettings()
@@ -61,12 +71,15 @@ async def define(work: Transaction, name: str, wanted: SettingDefinition) -> Set
     Raises:
         NotFound: there is no such setting.
         LostUpdate: somebody else changed it since.
+        Invalid: it names a directory where this process cannot write.
         pydantic.ValidationError: the value is not one of this setting's.
     """
     before = await show(work, name)
     work.expect(before)
     meant = RuntimeSettings.model_validate({name: wanted.value})
     value = meant.model_dump(mode="json")[name]
+    if name in DIRECTORIES and value and value != before.value:
+        await asyncio.to_thread(outside_directory.try_it, Path(value), field=name)
     row = await repository.find(work.session, name)
     if name in SECRETS and (given := getattr(meant, name)) is not None:
         if given == await secret(work, name):  # sealed anew it would look different

@@ -14,6 +14,8 @@ from appliance.users import service as users
 from tests.webui.signing_in import sign_in
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx2
 
 PASSPHRASE = "correct horse battery"
@@ -98,22 +100,26 @@ async def test_who_is_not_signed_in_sends_nothing_large(browser: httpx2.AsyncCli
     assert not list(browser.installation.settings.data_dir.glob("backups/*"))
 
 
-async def test_the_page_shows_the_schedule_and_makes_one_as_it_would(browser: httpx2.AsyncClient) -> None:
+async def test_the_page_shows_the_schedule_and_makes_one_as_it_would(
+    browser: httpx2.AsyncClient, tmp_path: Path
+) -> None:
     await sign_in(browser)
+    (nowhere := tmp_path / "nowhere").mkdir()
     assert "None is made by itself" in (await browser.get("/backups")).text
     refused = await browser.post("/backups/run")
     assert (refused.status_code, "no passphrase" in refused.text) == (422, True)
-    wanted = {"backup_every_hours": 24, "backup_directory": "/nowhere", "backup_passphrase": PASSPHRASE}
+    wanted = {"backup_every_hours": 24, "backup_directory": str(nowhere), "backup_passphrase": PASSPHRASE}
     async with browser.installation.transaction(Actor("a test")) as work:
         for name, value in wanted.items():
             await settings.define(work, name, SettingDefinition(value=value))
+    nowhere.rmdir()
     failed = await browser.post("/backups/run")
-    assert (failed.status_code, "It could not be made: cannot write in /nowhere" in failed.text) == (422, True)
-    assert "cannot write in /nowhere" in (await browser.get("/")).text
+    assert (failed.status_code, f"It could not be made: cannot write in {nowhere}" in failed.text) == (422, True)
+    assert f"cannot write in {nowhere}" in (await browser.get("/")).text
     async with browser.installation.transaction(Actor("a test")) as work:
         await settings.reset(work, "backup_directory")
     assert (await browser.post("/backups/run")).status_code == 303
     page = (await browser.get("/backups")).text
     assert "Every 24 hours, counted from 02:00 UTC" in page
     assert "by itself, in" in page
-    assert "cannot write in /nowhere" not in (await browser.get("/")).text
+    assert f"cannot write in {nowhere}" not in (await browser.get("/")).text

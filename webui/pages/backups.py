@@ -16,6 +16,7 @@ from appliance.backups.endpoints import MOST_OCTETS
 from appliance.backups.schemas import BackupContent
 from appliance.dependencies import installation
 from appliance.installation import Actor
+from appliance.wording import with_remedy
 from webui.forms import Form, Refused, wrong
 from webui.rendering import back, confirmation, page
 from webui.security import Proven, Ruling
@@ -69,7 +70,9 @@ async def make_as_scheduled(request: Request, actor: Ruling) -> Response:
     except Refused as error:
         return await _list(request, actor, problem="; ".join(wrong(error).values()), code=422)
     if not made.succeeded:
-        return await _list(request, actor, problem=f"It could not be made: {made.message}", code=422)
+        return await _list(
+            request, actor, problem=f"It could not be made: {with_remedy(made.message, made.remedy)}", code=422
+        )
     return back("/backups", f"{made.name} is made, and was restored on trial.")
 
 

@@ -13,11 +13,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from appliance.backups import making, schedule, service
+from appliance.backups import making, runs, schedule, service
 from appliance.errors import Invalid
 from appliance.installation import Actor, Installation
 from appliance.master_key import MasterKey
 from appliance.models import AuditEntry, BackupRun, Setting
+from appliance.models.columns import now
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
 
@@ -95,15 +96,60 @@ async def test_old_ones_go_and_no_others(scheduled: Installation, tmp_path: Path
 
 
 async def test_a_failure_says_why_leaves_nothing_and_is_audited(scheduled: Installation, tmp_path: Path) -> None:
-    await have(scheduled, backup_directory=str(tmp_path / "not there"))
+    (tmp_path / "elsewhere").rmdir()
     made = await making.once(scheduled, NOON)
     assert made is not None
     assert not made.succeeded
-    assert made.message.startswith(f"cannot write in {tmp_path}/not there: No such file or directory; ")
+    assert made.message == f"cannot write in {tmp_path}/elsewhere: No such file or directory"
+    assert made.remedy.startswith("make it, or mount what belongs there")
     async with scheduled.snapshot() as work:
         assert (await work.session.scalars(select(AuditEntry.deed).where(AuditEntry.deed == "backup.fail"))).all()
         (problem,) = await schedule.problems(work)
     assert "No such file or directory" in problem.what
+
+
+async def test_what_failed_is_tried_again_soon_and_then_less_often(scheduled: Installation, tmp_path: Path) -> None:
+    at, folder = now(), tmp_path / "elsewhere"
+    await have(scheduled, backup_hour=at.hour)  # the next one is due in more than 23 hours
+    folder.rmdir()
+    made = await making.once(scheduled, at)
+    for attempt, minutes in enumerate((1, 2, 4, 8, 15, 30, 60, 60), 1):
+        assert made is not None
+        assert (made.attempts, made.succeeded) == (attempt, False)
+        assert made.finished_at is not None
+        async with scheduled.snapshot() as work:
+            again = schedule.tried_again_at(await runs.find(work.session, made.due_at), None)
+        assert again == made.finished_at + timedelta(minutes=minutes)
+        assert await making.once(scheduled, made.finished_at) is None, "not yet"
+        if attempt == 8:
+            folder.mkdir()
+        tried = await asyncio.gather(*(making.once(scheduled, again) for _ in range(3)))
+        (made,) = [each for each in tried if each is not None]
+    assert (made.attempts, made.succeeded, made.message, made.remedy) == (9, True, "", "")
+    async with scheduled.snapshot() as work:
+        deeds = (await work.session.scalars(select(AuditEntry.deed).where(AuditEntry.who == making.ACTOR.who))).all()
+    assert deeds.count("backup.fail") == 1, "it failed for the same reason all the time"
+
+
+async def test_what_was_cut_short_is_made_again(scheduled: Installation) -> None:
+    begun = NOON - timedelta(minutes=29)
+    async with scheduled.transaction(HERE) as work:
+        work.session.add(BackupRun(due_at=NOON.replace(hour=2), node="gone", started_at=begun))
+    assert await making.once(scheduled, NOON) is None
+    made = await making.once(scheduled, NOON + timedelta(minutes=1))
+    assert made is not None
+    assert (made.succeeded, made.attempts, made.node) == (True, 2, scheduled.settings.node_name)
+
+
+async def test_one_made_by_hand_takes_the_place_of_one_that_failed(scheduled: Installation, tmp_path: Path) -> None:
+    at = now()
+    await have(scheduled, backup_hour=at.hour)
+    (tmp_path / "elsewhere").rmdir()
+    assert await making.once(scheduled, at) is not None
+    (tmp_path / "elsewhere").mkdir()
+    async with scheduled.snapshot(HERE) as work:
+        assert (await making.make_now(work)).succeeded
+    assert await making.once(scheduled, at + timedelta(hours=2)) is None
 
 
 async def test_a_write_that_is_cut_short_leaves_no_half_a_backup(

@@ -69,7 +69,9 @@ async def test_a_failure_is_told_until_one_succeeds(work: Transaction) -> None:
     await have(work, backup_every_hours=24, backup_passphrase="correct horse battery")
     yesterday = now() - timedelta(days=1)
     work.session.add(BackupRun(due_at=yesterday, node="gw", finished_at=yesterday, succeeded=True))
-    failed = BackupRun(due_at=now(), node="gw", finished_at=now(), message="cannot write in /backup: gone; mount it")
+    failed = BackupRun(
+        due_at=now(), node="gw", finished_at=now(), message="cannot write in /backup: gone", remedy="mount it"
+    )
     work.session.add(failed)
     await work.session.flush()
     told = await words(work)
@@ -79,6 +81,15 @@ async def test_a_failure_is_told_until_one_succeeds(work: Transaction) -> None:
     assert shown.last is not None
     assert shown.last_success is not None
     assert (shown.last.succeeded, shown.last_success.due_at) == (False, yesterday)
+    assert "tried again" not in told, "it was made by hand"
+    failed.due_at = schedule.due(await settings.current(work.session), now()) or now()
+    failed.attempts = 3
+    await work.session.flush()
+    told = await words(work)
+    assert "failed 3 times: cannot write" in told
+    again = (await schedule.show(work)).tried_again_at
+    assert again is not None
+    assert f"; it is tried again at {again:%H:%M}" in told
     failed.succeeded, failed.message = True, ""
     await work.session.flush()
     assert await words(work) == ""

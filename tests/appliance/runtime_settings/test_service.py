@@ -1,10 +1,12 @@
 """Runtime settings: typed, explained, obeyed, and at their default again."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from appliance.audit import service as audit
-from appliance.errors import NotFound
+from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import Setting
 from appliance.runtime_settings import service
@@ -36,6 +38,19 @@ async def test_what_is_no_value_is_refused(work: Transaction) -> None:
             await service.define(work, name, SettingDefinition(value=value))
     with pytest.raises(NotFound, match="colour"):
         await service.define(work, "colour", SettingDefinition(value="red"))
+
+
+async def test_a_directory_that_cannot_be_written_is_refused_with_what_to_do(work: Transaction, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"cannot write in .*: No such file or directory") as refused:
+        await service.define(work, "backup_directory", SettingDefinition(value=str(tmp_path / "gone")))
+    assert refused.value.field == "backup_directory"
+    assert refused.value.remedy
+    (tmp_path / "there").mkdir()
+    await service.define(work, "backup_directory", SettingDefinition(value=str(tmp_path / "there")))
+    (tmp_path / "there").rmdir()
+    # What is so already is not looked at again: a definition of everything can be given as it is.
+    await service.define(work, "backup_directory", SettingDefinition(value=str(tmp_path / "there")))
+    await service.reset(work, "backup_directory")
 
 
 async def test_a_value_that_is_accepted_no_more_is_the_default(work: Transaction) -> None:
