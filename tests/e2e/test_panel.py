@@ -120,6 +120,17 @@ def test_a_page_lives_however_late_its_scripts_come(page: Page) -> None:
     expect(page.locator("#live-dot")).to_have_text("live")
 
 
+def test_a_page_that_hears_nothing_does_not_call_itself_live(page: Page) -> None:
+    page.clock.install(time=now())
+    page.route("**/signals", lambda _route: None)  # is never answered
+    page.goto("/settings")
+    dot = page.locator("#live-dot")
+    expect(dot).to_have_text("connecting")
+    page.clock.fast_forward(20_000)
+    expect(dot).to_have_text("not live")
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_what_one_selected_typed_and_opened_stays_when_the_page_moves(furnished: Appliance, page: Page) -> None:
     page.goto("/sessions")
     box = page.get_by_role("checkbox", name="Select the session of bob")

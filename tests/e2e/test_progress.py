@@ -99,6 +99,7 @@ class Beside:
     def look(self, name: str) -> None:
         """Keep a screenshot, and let axe look."""
         shot = self._browser.send("Page.captureScreenshot")
+        SCREENS.mkdir(parents=True, exist_ok=True)
         (SCREENS / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
         self.tell(f"void window.eval({json.dumps(AXE_SCRIPT)})")
         assert self.tell("window.axe.run().then((found) => found.violations.map((each) => each.id))") == []

@@ -172,16 +172,28 @@ document.addEventListener("htmx:before:request", (event) => {
 
 const dot = find("#live-dot");
 const LATE_SECONDS = 12;
+const opened = Date.now();
 let heard = 0;
 
+function ago(seconds) {
+  if (seconds < 60) return `${10 * Math.floor(seconds / 10)} s`;
+  return `${Math.floor(seconds / 60)} min`;
+}
+
+function freshness() {
+  const age = (Date.now() - (heard || opened)) / 1000;
+  if (age < LATE_SECONDS) return heard ? "live" : "connecting";
+  return heard ? `last update ${ago(age)} ago` : "not live";
+}
+
 function showFreshness() {
-  if (!dot || document.hidden || !heard) return;
-  const age = Math.round((Date.now() - heard) / 1000);
-  const live = age < LATE_SECONDS;
-  dot.classList.toggle("live", live);
-  const words = live ? "live" : `last update ${age} s ago`;
+  if (!dot || document.hidden) return;
+  const words = freshness();
   const text = find("span", dot);
-  if (text.textContent !== words) text.textContent = words;
+  if (text.textContent === words) return;
+  dot.classList.toggle("live", words === "live");
+  text.textContent = words;
+  if (heard) setTimeout(() => dot.setAttribute("role", "status")); // read aloud is what comes after it was live
 }
 
 for (const news of ["htmx:sse:after:connection", "htmx:sse:before:message"])
