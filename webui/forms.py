@@ -7,7 +7,7 @@ import base64
 import re
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -54,11 +54,13 @@ class Form:
         values: By field; lists as they are.
         wrong: What is wrong, by field; ``""`` is the form as a whole.
         meanwhile: What somebody else changed since it was opened.
+        fixed: It is only to be looked at.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     wrong: Mapping[str, str] = field(default_factory=dict)
     meanwhile: tuple[Meanwhile, ...] = ()
+    fixed: bool = False
 
     @classmethod
     def refused(cls, form: FormData, error: Exception) -> "Form":
@@ -73,6 +75,10 @@ class Form:
             sent = [value for value in form.getlist(name) if isinstance(value, str) and _PRIVATE not in value]
             values[name] = sent[0] if len(sent) == 1 else tuple(sent)
         return cls(values)
+
+    def unless(self, allowed: bool) -> "Form":
+        """Give the form to be looked at only, unless whoever sees it may send it."""
+        return self if allowed else replace(self, fixed=True)
 
     def text(self, name: str) -> str:
         """Give what stands in an input."""

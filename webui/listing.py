@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -20,6 +22,7 @@ F = TypeVar("F", bound=Filter)
 PAGE_ITEMS: Final = 50
 _LARGEST_EXPORT: Final = 100_000
 _HIGHEST_PAGE: Final = 1_000_000
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,30 @@ class Listing(Generic[F]):
 
 
 def listing(schema: type[F]) -> Callable[[Request], Listing[F]]:
-    """Give the dependency that reads a listing from the address; what it does not know there it leaves alone."""
+    """Give the dependency that reads a listing from the address; what it does not know there it leaves alone.
+
+    Days stand for moments: ``since`` is from the beginning of one on, ``until`` to the end of one, in UTC.
+    """
 
     def read(request: Request) -> Listing[F]:
         query = request.query_params
         number = query.get("page", "1")
         number_read = min(int(number), _HIGHEST_PAGE) if number.isascii() and number.isdecimal() else 1
         part = Paging(limit=PAGE_ITEMS, offset=max(number_read - 1, 0) * PAGE_ITEMS)
-        wanted = {name: query[name] for name in schema.model_fields if query.get(name)}
+        wanted = {name: _moment(name, query[name]) for name in schema.model_fields if query.get(name)}
         return Listing(schema.model_validate(wanted), part, query.get("format", ""))
 
     return read
+
+
+def _moment(name: str, text: str) -> str:
+    if name not in ("since", "until") or not _DAY.fullmatch(text):
+        return text
+    try:
+        day = date.fromisoformat(text) + timedelta(days=name == "until")
+    except (ValueError, OverflowError):
+        return text  # the schema says what is wrong with it
+    return f"{day}T00:00:00Z"
 
 
 class Everything(Filter):

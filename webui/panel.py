@@ -52,7 +52,10 @@ def _as_page(answer: Callable[[Request, Exception], JSONResponse]) -> Callable[[
         problem = answer(request, error)
         if request.url.path.startswith("/api/"):
             return problem
-        shown = page(request, "problem.html", code=problem.status_code, problem=json.loads(bytes(problem.body)))
+        # Who is signed in stays in the house: with the navigation, and the way back to the list of such things.
+        actor = getattr(request.state, "actor", None)
+        document = json.loads(bytes(problem.body))
+        shown = page(request, "problem.html", actor, code=problem.status_code, problem=document)
         if "retry-after" in problem.headers:
             shown.headers["Retry-After"] = problem.headers["Retry-After"]
         return shown

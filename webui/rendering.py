@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+from pydantic import BaseModel
 
 from appliance import __version__
 from appliance.installation import Actor
@@ -83,6 +84,16 @@ def address(request: Request, **changed: object) -> str:
     return request.url.path + (f"?{words}" if words else "")
 
 
+def is_part(request: Request) -> bool:
+    """Tell whether htmx asks for the live block of a page that is there already."""
+    return request.headers.get("hx-request-type") == "partial"
+
+
+def narrows(wanted: BaseModel) -> bool:
+    """Tell whether a filter leaves something out: an empty list is no empty house then."""
+    return bool(wanted.model_dump(exclude_defaults=True).keys() - {"sort", "which", "all"})
+
+
 def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -91,7 +102,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters.update(past=lambda at: at <= now())
+    made.filters.update(past=lambda at: at <= now(), narrows=narrows)
     made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
     made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)
     # Global, so that a block can be rendered without the page around it.
@@ -126,7 +137,7 @@ def page(
         **content,
     }
     html: str
-    if request.headers.get("hx-request-type") == "partial":
+    if is_part(request):
         block = loaded.blocks.get("live") or loaded.blocks["content"]
         html = Markup("").join(map(Markup, block(loaded.new_context(values))))
         if note:

@@ -166,6 +166,7 @@ class Admission:
         admitted = await signing_in.signed_in(here, cookie, used=not follows(request)) if cookie else None
         if admitted is None:
             raise SignInNeeded
+        request.state.actor = Actor(f"administrator {admitted.name}", source(request), admitted.scope)
         if not admitted.scope.includes(self.needed):
             raise Forbidden(
                 f"{admitted.name} may look, but not do this", remedy="an owner can change that: coati admin role"
@@ -173,7 +174,8 @@ class Admission:
         request.state.proven = now() < admitted.proven_until
         if self.proof and now() > admitted.proven_until + (timedelta() if request.method in _SAFE else _FILLING_IN):
             raise ProofNeeded
-        return Actor(f"administrator {admitted.name}", source(request), admitted.scope)
+        actor: Actor = request.state.actor
+        return actor
 
 
 SignedIn = Annotated[Actor, Depends(Admission(models.Scope.READ))]

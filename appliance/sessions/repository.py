@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, literal, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
-from appliance.models import Realm, RealmKind, Session
+from appliance.models import Group, Node, Pool, Profile, Realm, RealmKind, Session
 from appliance.schema import Paging
 from appliance.sessions.schemas import SessionFilter, Which
 
@@ -73,6 +73,16 @@ async def suites(session: AsyncSession, wanted: SessionFilter) -> tuple[dict[str
 async def ever(session: AsyncSession) -> bool:
     """Tell whether anybody has ever been connected."""
     return await session.scalar(select(Session.id).limit(1)) is not None
+
+
+async def choices(session: AsyncSession) -> dict[str, list[str]]:
+    """Name what sessions can be told apart by: profiles, groups, pools, realms and gateways."""
+    tables = {"profile": Profile.name, "group": Group.name, "pool": Pool.name, "realm": Realm.name, "node": Node.name}
+    asked = union_all(*(select(literal(field), name) for field, name in tables.items()))
+    found: dict[str, list[str]] = {field: [] for field in tables}
+    for field, name in await session.execute(asked):
+        found[field].append(name)
+    return {field: sorted(names) for field, names in found.items()}
 
 
 async def count_live(session: AsyncSession) -> int:

@@ -38,6 +38,11 @@ async def rates(work: Transaction) -> Rates:
     return Rates(rate_in=rate_in, rate_out=rate_out)
 
 
+async def choices(work: Transaction) -> dict[str, list[str]]:
+    """Name, by field of the filter, what there is to narrow sessions to."""
+    return await repository.choices(work.session)
+
+
 async def show(work: Transaction, session_id: int) -> SessionView:
     """Show one session.
 

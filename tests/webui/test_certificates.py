@@ -117,7 +117,7 @@ async def test_an_outside_authority_certifies_the_gateway_by_a_request(browser: 
     form = {"purpose": "gateway", "names": "", "organisation": "Example", "country": "nl", "key": "rsa-2048"}
     wrong = await browser.post("/certificates/requests", data=form)
     assert wrong.status_code == 422
-    assert 'aria-describedby="wrong-country"' in wrong.text
+    assert 'aria-describedby="wrong-country help-country"' in wrong.text
     assert 'value="Example"' in wrong.text
     page = await follow(browser, "/certificates/requests", data=form | {"country": "NL"})
     assert "Send it to the authority." in note(page)

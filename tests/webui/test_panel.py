@@ -496,7 +496,7 @@ async def test_a_name_that_cannot_be_one_is_marked_in_words(browser: httpx2.Asyn
     answer = await browser.post("/users", data={"name": "a b", "password": "correct horse battery"})
     assert answer.status_code == 422
     assert "a login name must not contain" in answer.text
-    assert 'aria-describedby="wrong-name"' in answer.text
+    assert 'aria-describedby="wrong-name help-name"' in answer.text
     assert 'value="a b"' in answer.text
 
 

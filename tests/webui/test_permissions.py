@@ -12,6 +12,7 @@ from appliance.administrators.schemas import NewAdministrator
 from appliance.installation import Actor, Installation
 from appliance.models import Role, Scope
 from appliance.settings import Settings
+from tests.webui.signing_in import sign_in
 from webui import pages, panel, security
 
 FOR_EVERYBODY = {
@@ -114,3 +115,13 @@ async def test_people_get_a_page_where_machines_get_a_document(data_dir: Path) -
     assert "<h1>Not Found</h1>" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert document.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_goes_wrong_is_told_within_the_house(browser: httpx2.AsyncClient) -> None:
+    await sign_in(browser)
+    page = await browser.get("/users/nobody")
+    assert page.status_code == 404
+    assert "there is no user nobody" in page.text
+    assert '<nav class="side"' in page.text
+    assert "Back to users" in page.text
+    assert '<nav class="side"' not in (await browser.get("/nothing/at-all")).text

@@ -1,6 +1,6 @@
 """Changes: who did what, when, from where; before and after."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -14,6 +14,13 @@ from webui.rendering import page
 from webui.security import SignedIn
 
 router = APIRouter(prefix="/audit")
+
+NOUNS: Final = (
+    *("user", "group", "policy", "realm", "radius-server", "second-factor", "lockout", "session"),
+    *("profile", "pool", "client-profile", "download-link", "certificate", "certificate-request", "authority"),
+    *("administrator", "portal", "token", "setting", "configuration", "backup", "accounting"),
+)
+"""What deeds are about: their first words. A test holds them against those that are written down."""
 
 
 @router.get("")
@@ -33,5 +40,6 @@ async def list_changes(
         wanted=listed.wanted,
         part=listed.part,
         differences=changes,
+        nouns=[(f"{noun}.", noun.replace("-", " ")) for noun in NOUNS],
         api=f"/audit{listed.query}",
     )

@@ -11,8 +11,12 @@ from appliance.leases import service as leases
 from appliance.leases.schemas import LeaseFilter
 from appliance.pools import service as pools
 from appliance.pools.schemas import NewPool, PoolChange, settings_of
+from appliance.profiles import service as profiles
+from appliance.schema import Paging
+from appliance.sessions import service as sessions
+from appliance.sessions.schemas import SessionFilter
 from webui.forms import Form, Refused, read
-from webui.listing import Everything, Listing, listing
+from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
@@ -48,18 +52,30 @@ async def add(request: Request, actor: Operating) -> Response:
 
 @router.get("/{name}")
 async def show(
-    request: Request, actor: SignedIn, name: str, listed: Annotated[Listing[Everything], Depends(listing(Everything))]
-) -> HTMLResponse:
-    """Show a pool and its leases."""
+    request: Request,
+    actor: SignedIn,
+    name: str,
+    listed: Annotated[Listing[LeaseFilter], Depends(listing(LeaseFilter))],
+) -> Response:
+    """Show a pool, who uses it, and its leases."""
     async with installation(request).snapshot(actor) as work:
         pool = await pools.show(work, name)
-        leased = await leases.page(work, LeaseFilter(pool=name), listed.part)
+        wanted = listed.wanted.model_copy(update={"pool": pool.name})
+        if listed.format:
+            return await listed.file(f"leases-{pool.name}", lambda part: leases.page(work, wanted, part))
+        leased = await leases.page(work, wanted, listed.part)
+        everywhere = [each.name for each in (await pools.page(work)).items]
+        users = [each for each in (await profiles.page(work)).items if each.pool == pool.name or not each.pool]
+        stays = await sessions.page(work, SessionFilter(pool=pool.name), Paging(limit=1))
     return page(
         request,
         "pools/show.html",
         actor,
         pool=pool,
+        profiles=[each.name for each in users if each.pool or everywhere[0] == pool.name],
+        sessions=stays.total,
         leases=leased,
+        wanted=wanted,
         part=listed.part,
         api=f"/leases?pool={pool.name}",
     )

@@ -16,7 +16,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, IsakmpSaView, SessionFilter
 from appliance.sessions.told import associations, dead_peer_detection, policy, probes_of, transcript
 from webui.listing import Listing, listing
-from webui.rendering import back, confirmation, page
+from webui.rendering import back, confirmation, is_part, page
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/sessions")
@@ -34,6 +34,7 @@ async def list_sessions(
         if listed.format:
             return await listed.file("sessions", lambda part: sessions.page(work, wanted, part))
         found = await sessions.page(work, wanted, listed.part)
+        more = {} if is_part(request) else await sessions.choices(work)
     return page(
         request,
         "sessions/list.html",
@@ -41,6 +42,7 @@ async def list_sessions(
         page=found,
         wanted=wanted,
         part=listed.part,
+        more=more,
         every=urlencode(wanted.model_dump(mode="json", exclude_defaults=True) | {"every": "true"}),
         api=f"/sessions{listed.query}",
     )

@@ -40,6 +40,7 @@ async def list_users(
         if listed.format:
             return await listed.file("users", lambda part: users.page(work, listed.wanted, part))
         found = await users.page(work, listed.wanted, listed.part)
+        names = [group.name for group in (await groups.page(work)).items]
     return page(
         request,
         "users/list.html",
@@ -47,6 +48,7 @@ async def list_users(
         page=found,
         wanted=listed.wanted,
         part=listed.part,
+        groups=names,
         api=f"/users{listed.query}",
     )
 
