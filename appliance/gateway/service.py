@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
     from appliance.auth.verdicts import Claim
     from appliance.gateway.record.observers import SessionObserver
-    from appliance.gateway.record.stay import Stay
+    from appliance.gateway.record.stay import Stay, Whose
     from appliance.gateway.restart.stored_stays import Found
     from appliance.gateway.surroundings import Surroundings
     from appliance.gateways.schemas import Inventory
@@ -134,7 +134,7 @@ class Gateway:
             self._sessions,
             self._transfers,
             disconnect=self.disconnect,
-            catch_up=(lambda user: self._try(partial(self._read_transfers, {user}))) if self._shares else None,
+            catch_up=(lambda whose: self._try(partial(self._read_transfers, {whose}))) if self._shares else None,
         )
         self._limits = Limits(self._transfers, self.disconnect)
         noted = asyncio.Event()
@@ -416,7 +416,7 @@ class Gateway:
         await sweep(self._installation, f"gateway {self._node}", utc_now())
         await self._writer.run(partial(forget_old_transfers, today=utc_now().date()))
 
-    async def _read_transfers(self, users: Collection[str] | None = None) -> None:
+    async def _read_transfers(self, users: Collection[Whose] | None = None) -> None:
         if await self._group_commit.flush():  # else what is not known now is known before long
             await self._transfers.catch_up(self._reader, users)
 

@@ -13,7 +13,8 @@ class AdmittedSession(Base):
     Attributes:
         node: The gateway that holds it.
         peer_id: As in ``sessions``.
-        user: Canonical name.
+        realm: Which knows the user: namesakes of other realms are other people.
+        user: Canonical name, in lower case.
         at: When it was admitted.
         leaving: Another one was admitted in its place; its gateway is told to end it.
     """
@@ -22,6 +23,7 @@ class AdmittedSession(Base):
 
     node: Mapped[Name] = mapped_column(primary_key=True)
     peer_id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=False)
+    realm: Mapped[Name]
     user: Mapped[Name] = mapped_column(index=True)
     at: Mapped[datetime]
     leaving: Mapped[bool] = mapped_column(default=False)

@@ -1,6 +1,8 @@
 import asyncio
 import stat
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -8,8 +10,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import Connection, DateTime, bindparam, func, inspect, select, text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Connection,
+    Date,
+    DateTime,
+    MetaData,
+    String,
+    bindparam,
+    func,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import TypeEngine
 
 from appliance import models
 from appliance.database import Database, alembic_config, newest_revision
@@ -67,6 +83,56 @@ async def test_what_an_older_version_issued_hangs_on_its_authority(empty_databas
         # The next key is free.
         session.add(models.Authority(name="next", check=models.RevocationCheck.OFF))
     await database.close()
+
+
+async def test_what_was_counted_by_name_goes_to_the_realm_that_knew_the_user(empty_database_url: SecretStr) -> None:
+    today = date(2026, 11, 26)
+
+    def as_it_was(connection: Connection) -> None:
+        command.upgrade(alembic_config(connection), "0023")
+        tables = MetaData()
+        tables.reflect(connection, only=("realms", "sessions", "transfers", "admitted_sessions"))
+        at = models.columns.now()
+
+        def add(name: str, *rows: dict[str, object]) -> None:
+            table = tables.tables[name]
+            needed = {each.name: each.type for each in table.c if not each.nullable and each.server_default is None}
+            for row in rows:
+                filled = {each: _anything(kind, at) for each, kind in needed.items() if each != "id"}
+                connection.execute(table.insert().values(filled | row))
+
+        add("realms", {"id": 1, "name": "home", "kind": "local"}, {"id": 2, "name": "staff", "kind": "radius"})
+        for number, (user, realm) in enumerate((("ruth", "home"), ("ruth", "staff"), ("Alice", "staff")), 1):
+            add("sessions", {"id": number, "user": user, "realm": realm})
+        counted = (("ruth", 1), ("Alice", 20), ("bob", 300), ("BOB", 4_000))
+        add("transfers", *({"user": user, "day": today, "octets": octets} for user, octets in counted))
+        add("admitted_sessions", {"node": "gw1", "peer_id": 7, "user": "Alice"})
+
+    database = Database.open(empty_database_url)
+    async with database.engine.connect() as connection:
+        await connection.run_sync(as_it_was)
+        await connection.commit()
+    await database.migrate()
+    async with database.snapshot() as session:
+        rows = await session.scalars(select(models.Transfer))
+        found = {(row.realm, row.user, row.day): row.octets for row in rows}
+        admitted = (await session.scalars(select(models.AdmittedSession))).one()
+    assert found == {("staff", "ruth", today): 1, ("staff", "alice", today): 20, ("home", "bob", today): 4_300}
+    assert (admitted.realm, admitted.user) == ("staff", "alice")
+
+    def down(connection: Connection) -> list[Any]:
+        command.downgrade(alembic_config(connection), "0023")
+        return sorted(tuple(row) for row in connection.execute(text('SELECT "user", octets FROM transfers')))
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(down) == [("alice", 20), ("bob", 4_300), ("ruth", 1)]
+    await database.close()
+
+
+def _anything(kind: TypeEngine[Any], at: datetime) -> object:
+    """Give some value of this type, for columns that a test has nothing to say of."""
+    values = {DateTime: at, Date: at.date(), String: "", JSON: [], Boolean: False}
+    return next((value for each, value in values.items() if isinstance(kind, each)), 0)
 
 
 async def test_several_processes_may_migrate_at_once(empty_database_url: SecretStr) -> None:

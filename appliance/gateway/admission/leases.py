@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from appliance.gateway.record.stay import Whose
 from appliance.models.columns import NEVER
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Lease:
     hostname: str
     taken_at: datetime
     terms: Terms | None = None
+
+    @property
+    def whose(self) -> Whose:
+        """Whom it counts for."""
+        return Whose.of(self.terms.claim if self.terms is not None else None, self.user)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +103,11 @@ class _Pool:
             if self.rows.get(address) == old.rows.get(address):
                 self.remember(address, user)
 
-    def choose(self, user: str, reserved: Mapping[IPv4Address, str]) -> IPv4Address | None:
+    def choose(self, user: str, owner: str, reserved: Mapping[IPv4Address, str]) -> IPv4Address | None:
         for address in reversed(self.of_user.get(user, {})):
-            if address in self.free and reserved.get(address, user) == user:
+            if address in self.free and reserved.get(address, owner) == owner:
                 return address
-        return next((address for address in self.free if reserved.get(address, user) == user), None)
+        return next((address for address in self.free if reserved.get(address, owner) == owner), None)
 
 
 class Leases:
@@ -111,7 +117,7 @@ class Leases:
         self._pools: dict[int, _Pool] = {}
         self._by_peer: dict[int, Lease] = {}
         self._changed: dict[int, LeaseChange] = {}
-        self._peers_of: dict[str, dict[int, None]] = {}
+        self._peers_of: dict[Whose, dict[int, None]] = {}
         self._reserved: Mapping[IPv4Address, str] = {}
 
     def __len__(self) -> int:
@@ -139,7 +145,7 @@ class Leases:
                 pool.keep(old)
 
     def reserve(self, addresses: Mapping[IPv4Address, str]) -> None:
-        """Keep these for the users named, whoever else asks."""
+        """Keep these for the local users named, whoever else asks."""
         self._reserved = addresses
 
     def take(
@@ -169,7 +175,7 @@ class Leases:
         pool = self._pools.get(pool_id)
         if pool is None:
             return None
-        address = pool.choose(user, self._reserved) if wanted is None else wanted
+        address = pool.choose(user, _owner(user, terms), self._reserved) if wanted is None else wanted
         if address is None or address not in pool.free:
             return None
         row = pool.rows[address]
@@ -184,16 +190,16 @@ class Leases:
             pool.free.pop(lease.address, None)
             pool.remember(lease.address, lease.user)
         self._by_peer[peer_id] = lease
-        self._peers_of.setdefault(lease.user, {})[peer_id] = None
+        self._peers_of.setdefault(lease.whose, {})[peer_id] = None
         self._changed[lease.row] = LeaseChange(row=lease.row, user=lease.user, taken_at=lease.taken_at, free_since=None)
 
     def release(self, peer_id: int, at: datetime) -> None:
         """Take the address of this peer back, if it has one."""
         if (lease := self._by_peer.pop(peer_id, None)) is None:
             return
-        del self._peers_of[lease.user][peer_id]
-        if not self._peers_of[lease.user]:
-            del self._peers_of[lease.user]
+        del self._peers_of[lease.whose][peer_id]
+        if not self._peers_of[lease.whose]:
+            del self._peers_of[lease.whose]
         pool = self._pools.get(lease.pool_id)
         if pool is not None and pool.rows.get(lease.address) == lease.row:
             pool.free[lease.address] = None
@@ -207,9 +213,10 @@ class Leases:
         """Give the rows of which the table does not know yet that they are free, and when each had been taken."""
         return {row: change.taken_at for row, change in self._changed.items() if change.free_since is not None}
 
-    def reserved_for_others(self, user: str) -> frozenset[IPv4Address]:
+    def reserved_for_others(self, user: str, terms: Terms | None) -> frozenset[IPv4Address]:
         """Give the addresses that are kept for other users than this one."""
-        return frozenset(address for address, owner in self._reserved.items() if owner != user)
+        own = _owner(user, terms)
+        return frozenset(address for address, owner in self._reserved.items() if owner != own)
 
     def take_changes(self) -> dict[int, LeaseChange]:
         """Give what the table does not know yet, by row; only the latest of each matters."""
@@ -228,9 +235,9 @@ class Leases:
         """Give who has an address."""
         return self._by_peer.keys()
 
-    def of_user(self, user: str) -> list[tuple[int, Lease]]:
+    def of_user(self, whose: Whose) -> list[tuple[int, Lease]]:
         """Give the peers of a user and what they have, the oldest first."""
-        return [(peer_id, self._by_peer[peer_id]) for peer_id in self._peers_of.get(user, ())]
+        return [(peer_id, self._by_peer[peer_id]) for peer_id in self._peers_of.get(whose, ())]
 
     def holder(self, address: IPv4Address) -> tuple[int, Lease] | None:
         """Give who has this address, if anyone."""
@@ -253,3 +260,8 @@ class Leases:
         """Tell how many addresses this pool has, free and taken."""
         pool = self._pools.get(pool_id)
         return len(pool.rows) if pool is not None else 0
+
+
+def _owner(user: str, terms: Terms | None) -> str:
+    """Give the name that addresses are kept under for a user: a local one's; a namesake of another realm has none."""
+    return user if terms is None or terms.claim.account is not None else ""

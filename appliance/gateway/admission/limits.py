@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from appliance.gateway.admission.transfers import Transfers
-    from appliance.gateway.record.stay import Stay
+    from appliance.gateway.record.stay import Stay, Whose
 
 
 class Limits(Bystander):
@@ -42,10 +42,10 @@ class Limits(Bystander):
                 del self._limited[peer_id]
                 self._disconnect(peer_id, reason, goodbye)
 
-    def with_quotas(self) -> frozenset[str]:
+    def with_quotas(self) -> frozenset[Whose]:
         """Give the users with a live session that has a quota."""
         return frozenset(
-            stay.user
+            stay.whose
             for stay in self._limited.values()
             if stay.terms is not None and stay.terms.effective.policy.quota_octets
         )
@@ -59,7 +59,7 @@ class Limits(Bystander):
         policy = terms.effective.policy
         if policy.idle_limit_seconds and now - stay.heard_traffic_at >= timedelta(seconds=policy.idle_limit_seconds):
             return Goodbye.IDLE_LIMIT, f"nothing came from the client for {policy.idle_limit_seconds} s"
-        if (used := self._transfers.used_up(stay.user, policy, now)) is not None:
+        if (used := self._transfers.used_up(stay.whose, policy, now)) is not None:
             allowed = octets(policy.quota_octets or 0)
             return Goodbye.QUOTA, f"{octets(used)} of {allowed} are used up this {policy.quota_period}"
         return None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from datetime import datetime
 
+    from appliance.gateway.record.stay import Whose
     from ike_engine.path import Path
     from ike_engine.runtime.operations import Operation
 
@@ -30,9 +31,15 @@ Networks = tuple[IPv4Network, ...]
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has networks behind it."""
+    """Who has networks behind it.
+
+    Attributes:
+        whose: Whom it counts for.
+        user: Canonical name, as written.
+    """
 
     peer_id: int
+    whose: Whose
     user: str
     since: datetime
     address: IPv4Address

@@ -114,7 +114,7 @@ class SharedPools:
             user=user,
             at=at,
             wanted=wanted,
-            reserved=self._leases.reserved_for_others(user),
+            reserved=self._leases.reserved_for_others(user, terms),
             released=self._leases.released(),
         )
         taking = asyncio.ensure_future(self._writer.run(partial(_take, wish=wish)))

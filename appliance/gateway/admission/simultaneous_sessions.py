@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from appliance.gateway.record.database_thread import DatabaseThread
+    from appliance.gateway.record.stay import Whose
 
 logger = structlog.get_logger(__name__)
 
@@ -50,10 +51,14 @@ _LEAVING: Final = select(_ADMITTED.c.peer_id).where(
 # Also those from before somebody limited their number.
 _COUNTED: Final = union_all(
     select(_ADMITTED.c.at, _ADMITTED.c.node, _ADMITTED.c.peer_id).where(
-        _ADMITTED.c.user == bindparam("of_user"), ~_ADMITTED.c.leaving, _ADMITTED.c.node.in_(_ALIVE)
+        _ADMITTED.c.realm == bindparam("of_realm"),
+        _ADMITTED.c.user == bindparam("of_user"),
+        ~_ADMITTED.c.leaving,
+        _ADMITTED.c.node.in_(_ALIVE),
     ),
     select(_SESSIONS.c.started_at, _SESSIONS.c.node, _SESSIONS.c.peer_id).where(
-        _SESSIONS.c.user == bindparam("of_user"),
+        _SESSIONS.c.realm == bindparam("of_realm"),
+        _SESSIONS.c.user.in_((bindparam("of_user"), bindparam("as_written"))),
         _SESSIONS.c.ended_at.is_(None),
         _SESSIONS.c.node != bindparam("of_node"),
         _SESSIONS.c.node.in_(_ALIVE),
@@ -61,6 +66,7 @@ _COUNTED: Final = union_all(
     ),
 )
 _LINGERING: Final = select(_ADMITTED.c.node).where(
+    _ADMITTED.c.realm == bindparam("of_realm"),
     _ADMITTED.c.user == bindparam("of_user"),
     _ADMITTED.c.leaving,
     _ADMITTED.c.node.in_(_ALIVE),
@@ -103,12 +109,15 @@ class Newcomer:
     """Who wants to come in.
 
     Attributes:
+        whose: Whom it counts for.
+        user: Canonical name, as written.
         most: So many sessions at a time.
         replace: The oldest end for it; else it stays out.
     """
 
     node: str
     peer_id: int
+    whose: Whose
     user: str
     at: datetime
     most: int
@@ -204,7 +213,7 @@ def _judge(
         here: The user's others on its gateway that have an address.
         alive: Peers on its gateway that were admitted and are not gone, by the moment.
     """
-    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(newcomer.user, 0))))
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("/".join(newcomer.whose), 0))))
     present = {(other.node, other.peer_id): other for other in here}
     for since, node, peer_id in connection.execute(_COUNTED, _about(newcomer)):
         if (node != newcomer.node or peer_id in alive) and (node, peer_id) != (newcomer.node, newcomer.peer_id):
@@ -212,9 +221,9 @@ def _judge(
     refused, leaving = newcomer.counted(list(present.values()))
     if refused is not None:
         return refused, ()
-    connection.execute(_ENTER, [_row(newcomer.node, newcomer.peer_id, newcomer.user, newcomer.at, leaving=False)])
+    connection.execute(_ENTER, [_row(newcomer.node, newcomer.peer_id, newcomer.whose, newcomer.at, leaving=False)])
     if elsewhere := [other for other in leaving if other.node != newcomer.node]:
-        marked = [_row(other.node, other.peer_id, newcomer.user, other.since, leaving=True) for other in elsewhere]
+        marked = [_row(other.node, other.peer_id, newcomer.whose, other.since, leaving=True) for other in elsewhere]
         connection.execute(_ENTER, marked)
         connection.execute(insert(_COMMANDS), [_order(other, newcomer) for other in elsewhere])
         changes.announce(connection, frozenset({models.Command.__tablename__}))
@@ -227,11 +236,17 @@ def _lingering(connection: Connection, newcomer: Newcomer) -> list[str]:
 
 
 def _about(newcomer: Newcomer) -> dict[str, object]:
-    return {"of_user": newcomer.user, "seen_after": newcomer.at - HEARTBEAT_LOST_AFTER, "of_node": newcomer.node}
+    return {
+        "of_realm": newcomer.whose.realm,
+        "of_user": newcomer.whose.user,
+        "as_written": newcomer.user,
+        "seen_after": newcomer.at - HEARTBEAT_LOST_AFTER,
+        "of_node": newcomer.node,
+    }
 
 
-def _row(node: str, peer_id: int, user: str, at: datetime, *, leaving: bool) -> dict[str, object]:
-    return {"node": node, "peer_id": peer_id, "user": user, "at": at, "leaving": leaving}
+def _row(node: str, peer_id: int, whose: Whose, at: datetime, *, leaving: bool) -> dict[str, object]:
+    return {"node": node, "peer_id": peer_id, **whose._asdict(), "at": at, "leaving": leaving}
 
 
 def _order(other: Present, newcomer: Newcomer) -> dict[str, object]:

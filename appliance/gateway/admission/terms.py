@@ -15,6 +15,7 @@ from appliance.auth.verdicts import Claim
 from appliance.gateway.admission.networks_behind import Holder
 from appliance.gateway.admission.shared_pools import DatabaseAway
 from appliance.gateway.admission.simultaneous_sessions import Newcomer, Present
+from appliance.gateway.record.stay import Whose
 from appliance.policy.access_hours import AccessHours
 from appliance.policy.attributes import SecondFactor, WhenTooMany
 from appliance.policy.effective import DEFAULT, Effective, Policies
@@ -95,7 +96,7 @@ class Admission:
         transfers: Transfers,
         *,
         disconnect: Callable[[int, str, Goodbye], None],
-        catch_up: Callable[[str], Awaitable[None]] | None = None,
+        catch_up: Callable[[Whose], Awaitable[None]] | None = None,
     ) -> None:
         self._node = node
         self._leases = leases
@@ -137,9 +138,10 @@ class Admission:
                 f"other hours are set by: {_command(levels['access_hours'], user)} access-hours=...",
                 claim,
             )
+        whose = Whose.of(claim, user)
         if policy.quota_octets and self._catch_up is not None:
-            await self._catch_up(user)
-        if (used := self._transfers.used_up(user, policy, now)) is not None:
+            await self._catch_up(whose)
+        if (used := self._transfers.used_up(whose, policy, now)) is not None:
             return Rejected(
                 f"user {user!r} has used up the quota of this {policy.quota_period}: {octets(used)} of "
                 f"{octets(policy.quota_octets or 0)} ({_said(levels, 'quota_octets')})",
@@ -161,7 +163,7 @@ class Admission:
             networks=policy.routes or (),
             end=_end(effective, claim, now),
         )
-        if policy.simultaneous_sessions and (too_many := await self._make_room(question, effective, now)) is not None:
+        if policy.simultaneous_sessions and (too_many := await self._make_room(question, terms, now)) is not None:
             return too_many
         try:
             lease = await self._take(question, terms, now)
@@ -282,16 +284,18 @@ class Admission:
         self._networks.release(peer_id)
         self._sessions.release(peer_id)
 
-    async def _make_room(self, question: Configure, effective: Effective, now: datetime) -> Refused | None:
-        user, most = question.user, effective.policy.simultaneous_sessions or 0
+    async def _make_room(self, question: Configure, terms: Terms, now: datetime) -> Refused | None:
+        user, effective = question.user, terms.effective
+        whose, most = Whose.of(terms.claim, user), effective.policy.simultaneous_sessions or 0
         here = [
             Present(lease.taken_at, self._node, peer_id)
-            for peer_id, lease in self._leases.of_user(user)
+            for peer_id, lease in self._leases.of_user(whose)
             if peer_id != question.peer_id
         ]
         newcomer = Newcomer(
             node=self._node,
             peer_id=question.peer_id,
+            whose=whose,
             user=user,
             at=now,
             most=most,
@@ -344,7 +348,7 @@ class Admission:
         replaces = terms.effective.policy.when_too_many is WhenTooMany.REPLACE
         while (conflict := self._networks.conflict(networks, question.peer_id)) is not None:
             holder, words = conflict
-            if holder.user != user or not replaces:
+            if holder.whose != lease.whose or not replaces:
                 return Refused(
                     f"a network behind user {user!r} ({said}) is somewhere else already: {words}",
                     f"disconnect that session (coati session disconnect --user {quote(holder.user)}), or {remedy}",
@@ -359,7 +363,9 @@ class Admission:
         """Have them routed to this client; give why they cannot be."""
         if (conflict := self._networks.conflict(networks, peer_id)) is not None:
             return conflict[1]
-        return await self._networks.take(Holder(peer_id, lease.user, lease.taken_at, lease.address, networks))
+        return await self._networks.take(
+            Holder(peer_id, lease.whose, lease.user, lease.taken_at, lease.address, networks)
+        )
 
     async def _take_address(
         self, question: Configure, address: IPv4Address, terms: Terms, now: datetime
@@ -370,7 +376,7 @@ class Admission:
             return Refused(f"{where} is in no pool", "give a pool a network with it: coati pool set NAME --network ...")
         holder = self._leases.holder(address)
         replaces = terms.effective.policy.when_too_many is WhenTooMany.REPLACE
-        if holder is not None and holder[1].user == question.user and replaces:
+        if holder is not None and holder[1].whose == Whose.of(terms.claim, question.user) and replaces:
             self._disconnect(holder[0], f"user {question.user!r} came in anew for {address}", Goodbye.REPLACED)
             holder = None
         if holder is not None and holder[0] != question.peer_id:

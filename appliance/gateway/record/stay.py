@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from appliance.auth.verdicts import Claim
 from ike_engine.events import (
@@ -46,6 +46,22 @@ def line(text: str, most: int = _LINE_CHARACTERS) -> str:
 def name(text: str) -> str:
     """The same for a shorter column."""
     return line(text, _NAME_CHARACTERS)
+
+
+class Whose(NamedTuple):
+    """Whom something is counted for: a user of one realm; a namesake of another realm is somebody else.
+
+    Attributes:
+        user: In lower case: some servers let the same user in however the name is written.
+    """
+
+    realm: str
+    user: str
+
+    @classmethod
+    def of(cls, claim: Claim | None, user: str) -> Self:
+        """Give whom a realm let in by this name."""
+        return cls(name(claim.realm) if claim is not None else "", name(user.strip().lower()))
 
 
 @dataclass(slots=True)
@@ -182,6 +198,11 @@ class Stay:
     def user(self) -> str:
         """Canonical name."""
         return str(self.columns["user"])
+
+    @property
+    def whose(self) -> Whose:
+        """Whom it counts for."""
+        return Whose.of(self.claim, self.user)
 
     @property
     def peer_id(self) -> int:

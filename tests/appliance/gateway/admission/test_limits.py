@@ -12,11 +12,14 @@ from appliance.auth.verdicts import Claim
 from appliance.gateway.admission.limits import Limits
 from appliance.gateway.admission.terms import End, Terms
 from appliance.gateway.admission.transfers import Transfers, first_day, forget_old_transfers, read_transfers
+from appliance.gateway.record.stay import Whose
 from appliance.policy.attributes import AccessPolicy, QuotaPeriod
 from appliance.policy.effective import Policies
 from ike_engine.dataplane.interface import ChildCounters, Counters
 from ike_engine.events import Goodbye
 from tests.appliance.gateway.recording import Recorder, leaving, spi
+
+ALICE = Whose("local", "alice")
 
 
 class Watched:
@@ -29,10 +32,12 @@ class Watched:
         self.limits = Limits(self.transfers, lambda *why: self.disconnected.append(why))
         recorder.projector._observers = (self.transfers, self.limits)
 
-    def connect(self, peer_id: int, user: str = "alice", end: End | None = None, **said: Any) -> None:
+    def connect(
+        self, peer_id: int, user: str = "alice", end: End | None = None, realm: str = "local", **said: Any
+    ) -> None:
         effective = Policies().resolve("default", user=AccessPolicy(**said))
-        terms = Terms(profile="default", claim=Claim(realm="local"), effective=effective, end=end)
-        self.recorder.connect(peer_id, user, terms=terms)
+        terms = Terms(profile="default", claim=Claim(realm=realm), effective=effective, end=end)
+        self.recorder.connect(peer_id, user, terms=terms, claim=terms.claim)
 
     def count(self, peer_id: int, octets_in: int, octets_out: int, idle_seconds: float | None = 0.0) -> None:
         child = ChildCounters(
@@ -129,18 +134,36 @@ async def test_a_quota_ends_all_sessions_of_its_user_and_outlasts_them(watched: 
     watched.count(1, 350, 300)  # what the last packets carried
     await watched.read()
     (row,) = await watched.recorder.rows(models.Transfer)
-    assert (row.user, row.octets) == ("alice", 1_050)
+    assert (row.realm, row.user, row.octets) == ("local", "alice", 1_050)
     now = watched.recorder.time.wall()
-    assert watched.transfers.used("alice", QuotaPeriod.MONTH, now) == 1_050
-    assert watched.transfers.used("alice", QuotaPeriod.DAY, now + timedelta(days=1)) == 0
+    assert watched.transfers.used(ALICE, QuotaPeriod.MONTH, now) == 1_050
+    assert watched.transfers.used(ALICE, QuotaPeriod.DAY, now + timedelta(days=1)) == 0
+
+
+async def test_a_quota_is_of_one_realms_user_however_the_name_is_written(watched: Watched) -> None:
+    watched.connect(1, "alice", quota_octets=1_000)
+    watched.connect(2, "alice", realm="staff", quota_octets=1_000)
+    watched.connect(3, "ALICE", realm="staff", quota_octets=1_000)
+    for peer_id in (1, 2, 3):
+        watched.count(peer_id, 300, 300)
+    assert sorted(peer_id for peer_id, _, _ in watched.look()) == [2, 3]
+    await watched.read()
+    rows = await watched.recorder.rows(models.Transfer)
+    assert {(row.realm, row.user): row.octets for row in rows} == {("local", "alice"): 600, ("staff", "alice"): 1_200}
+    assert watched.limits.with_quotas() == {ALICE}
+    now = watched.recorder.time.wall()
+    assert watched.transfers.used(Whose("staff", "alice"), QuotaPeriod.DAY, now) == 1_200
+    today = now.date()
+    read = await watched.recorder.writer.run(lambda connection: read_transfers(connection, today, {ALICE}))
+    assert read == {ALICE: {today: 600}}
 
 
 async def test_what_another_gateway_wrote_counts_as_well(watched: Watched) -> None:
     watched.connect(1, quota_octets=1_000)
     today = watched.recorder.time.wall().date()
     async with watched.recorder.database.transaction() as session:
-        session.add(models.Transfer(user="alice", day=today, octets=900))
-        session.add(models.Transfer(user="alice", day=today - timedelta(days=500), octets=5_000))
+        session.add(models.Transfer(realm="local", user="alice", day=today, octets=900))
+        session.add(models.Transfer(realm="local", user="alice", day=today - timedelta(days=500), octets=5_000))
     await watched.read()
     watched.count(1, 50, 50)
     assert [goodbye for _, _, goodbye in watched.look()] == [Goodbye.QUOTA]

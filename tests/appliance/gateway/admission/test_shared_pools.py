@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.parametrize("empty_database_url", ["postgresql"], indirect=True)
 
 FIRST, SECOND = IPv4Address("10.9.0.1"), IPv4Address("10.9.0.2")
-TERMS = Terms(profile="p", claim=Claim(realm="local"), effective=Policies().resolve("p"), end=None)
+TERMS = Terms(profile="p", claim=Claim(realm="local", account=1), effective=Policies().resolve("p"), end=None)
 
 
 @dataclass
@@ -187,7 +187,9 @@ async def test_addresses_that_are_kept_for_users_stay_theirs(givers: tuple[Giver
     one.leases.reserve({FIRST: "carol"})
     assert await one.take("alice", 1) == SECOND
     assert await one.take("bob", 2) is None
-    assert await one.take("carol", 3) == FIRST
+    namesake = replace(TERMS, claim=Claim(realm="staff"))
+    assert await one.pools.take(1, "carol", 3, one.at, hostname="", terms=namesake) is None
+    assert await one.take("carol", 4) == FIRST
 
 
 async def test_a_client_that_is_gone_before_the_answer_leaves_nothing_taken(

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import select, update
 
 from appliance import models
+from appliance.auth.verdicts import Claim
 from appliance.database import blocking_engine
 from appliance.gateway.admission import simultaneous_sessions
 from appliance.gateway.admission.simultaneous_sessions import Newcomer, TooMany
+from appliance.gateway.record.stay import Whose
 from appliance.models.columns import now
 from appliance.policy.attributes import QuotaPeriod, WhenTooMany
 from ike_engine.events import PeerConnected, PeerGone, PeerRefused
@@ -43,9 +45,8 @@ async def devices(cluster: Cluster) -> AsyncIterator[list[Client]]:
 
 
 def newcomer(node: str, peer_id: int, **more: Any) -> Newcomer:
-    return Newcomer(
-        **{"node": node, "peer_id": peer_id, "user": "alice", "at": now(), "most": 1, "replace": False} | more
-    )
+    fields = {"node": node, "peer_id": peer_id, "user": "alice", "at": now(), "most": 1, "replace": False} | more
+    return Newcomer(whose=Whose.of(Claim(realm=fields.pop("realm", "local")), fields["user"]), **fields)
 
 
 async def test_who_is_judged_at_the_same_moment_waits_for_the_one_before(
@@ -60,8 +61,10 @@ async def test_who_is_judged_at_the_same_moment_waits_for_the_one_before(
         with one.begin():
             assert judge(one, newcomer("gw1", 1), [], {1}) == (None, ())
             second = asyncio.create_task(asyncio.to_thread(judge, other, newcomer("gw2", 2), [], {2}))
-            third = await asyncio.to_thread(_judged_apart, empty_database_url, newcomer("gw2", 3, user="bob"))
-            assert third == (None, ()), "another user waits for nobody"
+            for number, other_one in enumerate(({"user": "bob"}, {"realm": "staff"}), 3):
+                apart = newcomer("gw2", number, **other_one)
+                judged = await asyncio.to_thread(_judged_apart, empty_database_url, apart)
+                assert judged == (None, ()), "another user waits for nobody, nor does a namesake of another realm"
             assert not second.done()
         assert await second == (TooMany(1, ("gw1",)), ())
     engine.dispose()
@@ -73,6 +76,20 @@ def _judged_apart(url: SecretStr, who: Newcomer) -> object:
         judged = simultaneous_sessions._judge(connection, who, [], {who.peer_id})
     engine.dispose()
     return judged
+
+
+async def test_namesakes_are_counted_apart_and_spellings_together(
+    installation: Installation, empty_database_url: SecretStr
+) -> None:
+    async with installation.transaction(HERE) as work:
+        for name in ("gw1", "gw2"):
+            work.session.add(node(name))
+    for realm in ("local", "staff"):
+        work_of = {"local": 1, "staff": 3}[realm]
+        assert _judged_apart(empty_database_url, newcomer("gw1", work_of, realm=realm)) == (None, ())
+        for spelling in ("alice", "ALICE"):
+            again = newcomer("gw2", work_of + 1, realm=realm, user=spelling)
+            assert _judged_apart(empty_database_url, again) == (TooMany(1, ("gw1",)), ())
 
 
 async def test_a_session_on_another_gateway_counts(cluster: Cluster) -> None:
@@ -163,7 +180,7 @@ async def test_sessions_of_a_gateway_that_died_do_not_keep_users_out(cluster: Cl
     await cluster.limit(1)
     async with cluster.installation.transaction(HERE) as work:
         work.session.add(node("gw3"))
-        work.session.add(models.AdmittedSession(node="gw3", peer_id=7, user="alice", at=now()))
+        work.session.add(models.AdmittedSession(node="gw3", peer_id=7, realm="local", user="alice", at=now()))
     one, _ = cluster.clients
     one.connect("alice", PASSWORD)
     await one.next(PeerRefused)
@@ -180,7 +197,7 @@ async def test_a_gateway_that_does_not_end_a_session_keeps_the_new_one_out(
     await cluster.limit(1, WhenTooMany.REPLACE)
     async with cluster.installation.transaction(HERE) as work:
         work.session.add(node("gw3"))
-        work.session.add(models.AdmittedSession(node="gw3", peer_id=7, user="alice", at=now()))
+        work.session.add(models.AdmittedSession(node="gw3", peer_id=7, realm="local", user="alice", at=now()))
     one, _ = cluster.clients
     one.connect("alice", PASSWORD)
     await one.next(PeerRefused)
@@ -198,7 +215,7 @@ async def test_a_gateway_that_does_not_end_a_session_keeps_the_new_one_out(
 async def test_a_quota_used_up_on_another_gateway_is_known_at_once(cluster: Cluster) -> None:
     await cluster.limit(0, quota_octets=1_000, quota_period=QuotaPeriod.DAY)
     async with cluster.installation.transaction(HERE) as work:
-        work.session.add(models.Transfer(user="alice", day=now().date(), octets=999))
+        work.session.add(models.Transfer(realm="local", user="alice", day=now().date(), octets=999))
     one, other = cluster.clients
     connected = await one.log_in("alice", PASSWORD)
     async with cluster.installation.transaction(HERE) as work:  # as the other gateway writes it

@@ -18,7 +18,7 @@ from appliance.gateway.admission.shared_pools import SharedPools
 from appliance.gateway.admission.simultaneous_sessions import SimultaneousSessions
 from appliance.gateway.admission.terms import Admission
 from appliance.gateway.admission.transfers import Transfers
-from appliance.gateway.record.stay import Stay
+from appliance.gateway.record.stay import Stay, Whose
 from appliance.models.columns import NEVER
 from appliance.policy.attributes import AccessPolicy, QuotaPeriod, WhenTooMany
 from appliance.policy.effective import EVERYTHING, Policies
@@ -33,6 +33,7 @@ from tests.appliance.gateway.recording import PATH
 OFFICE, LAB = IPv4Network("10.1.0.0/16"), IPv4Network("10.2.0.0/16")
 POOLS = (VirtualNetwork(IPv4Network("10.9.0.0/29"), True), VirtualNetwork(IPv4Network("10.9.1.0/29"), False))
 BRANCH, OTHER_BRANCH = IPv4Network("172.20.1.0/24"), IPv4Network("172.20.2.0/24")
+ALICE = Whose("local", "alice")
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)  # a Thursday
 
 
@@ -238,6 +239,27 @@ async def test_or_the_oldest_makes_room(gate: Gate) -> None:
     assert gone == (1, "user 'alice' came in anew and may have 2 sessions", Goodbye.REPLACED)
 
 
+async def test_a_namesake_of_another_realm_is_somebody_else(gate: Gate) -> None:
+    gate.say(base=AccessPolicy(simultaneous_sessions=1, when_too_many=WhenTooMany.REPLACE, quota_octets=1_000))
+    await gate.come_in(1, account=7)
+    await gate.come_in(2, realm="staff")
+    assert gate.disconnected == []
+    await gate.come_in(3, "ALICE", realm="staff")
+    assert [peer_id for peer_id, _, _ in gate.disconnected] == [2], "however the name is written"
+    first = AccessPolicy(address=IPv4Address("10.9.0.1"), when_too_many=WhenTooMany.REPLACE)
+    assert "in use by user 'alice'" in (await gate.refused(4, realm="guests", attributes=first)).reason
+    gate.transfers.read({ALICE: {NOON.date(): 1_000}})
+    assert await gate.turned_away() is not None
+    assert await gate.turned_away(realm="staff") is None
+
+
+async def test_an_address_that_is_kept_for_a_local_user_is_not_given_to_a_namesake(gate: Gate) -> None:
+    gate.leases.reserve({IPv4Address("10.9.0.1"): "alice"})
+    assert (await gate.come_in(1, realm="staff")).address == IPv4Address("10.9.0.2")
+    assert gate.leases.reserved_for_others("alice", gate.leases.items()[0][1].terms) == {IPv4Address("10.9.0.1")}
+    assert (await gate.come_in(2, account=7)).address == IPv4Address("10.9.0.1")
+
+
 async def test_a_peer_that_asks_again_is_not_another_session(gate: Gate) -> None:
     gate.say(base=AccessPolicy(simultaneous_sessions=2))
     first = await gate.come_in(1)
@@ -287,9 +309,9 @@ async def test_the_end_of_a_session_is_known_when_it_begins(
 
 async def test_a_quota_that_is_used_up_turns_away_until_the_period_is_over(gate: Gate) -> None:
     gate.say(base=AccessPolicy(quota_octets=1_000_000, quota_period=QuotaPeriod.WEEK))
-    gate.transfers.read({"alice": {date(2026, 11, 22): 900_000, date(2026, 11, 23): 999_999}})  # Sunday, Monday
+    gate.transfers.read({ALICE: {date(2026, 11, 22): 900_000, date(2026, 11, 23): 999_999}})  # Sunday, Monday
     assert await gate.turned_away() is None
-    gate.transfers.read({"alice": {date(2026, 11, 23): 999_999, date(2026, 11, 25): 1}})
+    gate.transfers.read({ALICE: {date(2026, 11, 23): 999_999, date(2026, 11, 25): 1}})
     refusal = await gate.turned_away()
     assert refusal is not None
     assert refusal.reason == ("user 'alice' has used up the quota of this week: 1.0 MB of 1.0 MB (said for everybody)")
@@ -414,6 +436,9 @@ async def test_a_network_is_behind_one_client_only(gate: Gate, other: str) -> No
 async def test_the_same_user_takes_its_networks_along_where_it_may_replace_itself(gate: Gate) -> None:
     await gate.come_in(1, attributes=behind(BRANCH))
     assert "is somewhere else already" in (await gate.refused(2, attributes=behind(BRANCH))).reason
+    gate.leases.release(2, NOON)
+    namesake = await gate.refused(2, realm="staff", attributes=behind(BRANCH, when_too_many=WhenTooMany.REPLACE))
+    assert "is somewhere else already" in namesake.reason
     gate.leases.release(2, NOON)
     given = await gate.come_in(3, attributes=behind(BRANCH, when_too_many=WhenTooMany.REPLACE))
     assert given.behind == (BRANCH,)
