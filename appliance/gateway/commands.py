@@ -54,6 +54,7 @@ class Commands:
         child_lives: Asks the engine what the clocks of a peer's Child SAs say.
         inventory: Asks the data plane what it holds.
         flush: Has what is noted written, so that sessions know their keys.
+        made_way: Is told of each peer whose session another gateway wanted ended.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Commands:
         order: Callable[[Command], None],
         reload: Callable[[], Awaitable[object]],
         flush: Callable[[], Awaitable[object]],
+        made_way: Callable[[int], None],
         realms: Realms,
         portal_logins: PortalLogins,
         key: CommandKey,
@@ -78,6 +80,7 @@ class Commands:
         self._order = order
         self._reload = reload
         self._flush = flush
+        self._made_way = made_way
         self._realms = realms
         self._portal_logins = portal_logins
         self._key = key
@@ -144,7 +147,9 @@ class Commands:
             return CommandOutcome.DONE, "what the data plane holds"
         if command.verb is Verb.DISCONNECT and "peer" in command.arguments:  # from another gateway
             goodbye = Goodbye(command.arguments["goodbye"])
-            self._order(Disconnect(int(command.arguments["peer"]), command.reason, goodbye))
+            peer = int(command.arguments["peer"])
+            self._order(Disconnect(peer, command.reason, goodbye))
+            self._made_way(peer)
             return CommandOutcome.DONE, "disconnected, if it was there"
         peer_id = peers.get(command.session_id) if command.session_id is not None else None
         if peer_id is None or peer_id not in self._projector.live:

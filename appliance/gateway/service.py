@@ -211,6 +211,7 @@ class Gateway:
             order=self._shard.command,
             reload=self._reload,
             flush=self._group_commit.flush,
+            made_way=partial(self._sessions.made_way, self._node),
             realms=self._realms,
             portal_logins=PortalLogins(self._logins.chain),
             key=self._command_key,

@@ -54,6 +54,7 @@ class Lease(Base):
         user: Who has it, or had it last: a user gets the same address again while it is free.
         node: The gateway that gave it out, while taken.
         taken_at: When it was last taken.
+        networks: What is behind the client that has it: these are its own for as long as the address is.
     """
 
     __tablename__ = "leases"
@@ -69,3 +70,4 @@ class Lease(Base):
     user: Mapped[Name | None]
     node: Mapped[Name | None]
     taken_at: Mapped[datetime | None]
+    networks: Mapped[tuple[IPv4Network, ...]] = mapped_column(default=())

@@ -17,7 +17,7 @@ from appliance.models.columns import NEVER
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
-    from ipaddress import IPv4Address
+    from ipaddress import IPv4Address, IPv4Network
 
     from appliance.gateway.admission.terms import Terms
 
@@ -55,6 +55,11 @@ class Lease:
         """Whom it counts for."""
         return Whose.of(self.terms.claim if self.terms is not None else None, self.user)
 
+    @property
+    def networks(self) -> tuple[IPv4Network, ...]:
+        """What is behind the client, and so taken along with the address."""
+        return self.terms.networks if self.terms is not None else ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseChange:
@@ -64,6 +69,7 @@ class LeaseChange:
     user: str
     taken_at: datetime
     free_since: datetime | None
+    networks: tuple[IPv4Network, ...] = ()
 
 
 @dataclass(slots=True)
@@ -191,7 +197,9 @@ class Leases:
             pool.remember(lease.address, lease.user)
         self._by_peer[peer_id] = lease
         self._peers_of.setdefault(lease.whose, {})[peer_id] = None
-        self._changed[lease.row] = LeaseChange(row=lease.row, user=lease.user, taken_at=lease.taken_at, free_since=None)
+        self._changed[lease.row] = LeaseChange(
+            row=lease.row, user=lease.user, taken_at=lease.taken_at, free_since=None, networks=lease.networks
+        )
 
     def release(self, peer_id: int, at: datetime) -> None:
         """Take the address of this peer back, if it has one."""

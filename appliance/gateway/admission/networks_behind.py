@@ -3,6 +3,8 @@
 A client has what policy says for it (``routes``, RADIUS Framed-Route) from its login on, whether it makes a Child SA
 for it or not. What cannot be behind it is refused in words: another client has it, virtual IPs are taken from it,
 the gateway or the client itself is in it, or the gateway's host has a route of its own to it.
+
+That no client of another gateway has it, ``shared_pools`` sees to where gateways share a database.
 """
 
 from __future__ import annotations
@@ -100,10 +102,8 @@ class NetworksBehind:
     def conflict(self, networks: Networks, peer_id: int) -> tuple[Holder, str] | None:
         """Give who else has some of it behind it, and which, in words; ``None``: nobody has."""
         for holder in self._holders.values():
-            for network in networks if holder.peer_id != peer_id else ():
-                if (other := _overlapping(network, holder.networks)) is not None:
-                    what = str(network) if network == other else f"{network} (within or around {other})"
-                    return holder, f"{what} is behind user {holder.user!r} since {holder.since:%Y-%m-%d %H:%M} UTC"
+            if holder.peer_id != peer_id and (what := common(networks, holder.networks)) is not None:
+                return holder, f"{what} is behind user {holder.user!r} since {holder.since:%Y-%m-%d %H:%M} UTC"
         return None
 
     async def take(self, holder: Holder) -> str | None:
@@ -161,6 +161,14 @@ class NetworksBehind:
             return
         async with self._telling:
             await self._perform(order())
+
+
+def common(networks: Networks, others: Networks) -> str | None:
+    """Say which network of the first overlaps one of the others; ``None``: none does."""
+    for network in networks:
+        if (other := _overlapping(network, others)) is not None:
+            return str(network) if network == other else f"{network} (within or around {other})"
+    return None
 
 
 def _overlapping(network: IPv4Network, others: Iterable[IPv4Network]) -> IPv4Network | None:

@@ -1,9 +1,12 @@
-"""Gives addresses out of pools that other gateways give of as well: no address twice.
+"""Gives addresses out of pools that other gateways give of as well: no address twice, no network behind two clients.
 
 A gateway alone with its SQLite knows all there is by itself (``leases``). Gateways of one PostgreSQL take each
 address in a short transaction that locks its row and passes by rows that others have locked, so that nobody waits
 for anybody. That transaction waits for no disk either: the lease is written once more with the next group of
 changes, which does.
+
+Networks behind a client are taken in the same row and so for as long. Since they may overlap in many ways, those who
+take some do it one after the other; they are few.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Table, and_, or_, select, text, tuple_, update
+from sqlalchemy import Table, and_, bindparam, func, or_, select, text, tuple_, update
 
 from appliance import models
 from appliance.gateway.admission.leases import Lease
+from appliance.gateway.admission.networks_behind import common
 from appliance.gateway.record.database_thread import AWAY
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, UnaryExpression
 
     from appliance.gateway.admission.leases import Leases
+    from appliance.gateway.admission.networks_behind import Networks
     from appliance.gateway.admission.terms import Terms
     from appliance.gateway.record.database_thread import DatabaseThread
 
@@ -41,8 +46,33 @@ SILENT: Final = timedelta(minutes=10)
 behind do not carry on for longer."""
 
 
+_ONE_AFTER_THE_OTHER: Final = select(func.pg_advisory_xact_lock(func.hashtextextended("networks behind clients", 1)))
+_TAKEN_BY_OTHERS: Final = (
+    select(_LEASES.c.user, _LEASES.c.taken_at, _LEASES.c.node, _LEASES.c.networks)
+    .where(
+        _LEASES.c.free_since.is_(None),
+        _LEASES.c.node != bindparam("of_node"),
+        _LEASES.c.node.in_(select(_NODES.c.name).where(_NODES.c.heartbeat_at > bindparam("seen_after"))),
+        func.json_array_length(_LEASES.c.networks) > 0,
+    )
+    .order_by(_LEASES.c.taken_at)
+)
+
+
 class DatabaseAway(Exception):
     """Nobody can tell which addresses are free."""
+
+
+class BehindAnother(Exception):
+    """A client of another gateway has some of the networks behind it; the message says which, whose and where.
+
+    Attributes:
+        user: Whose.
+    """
+
+    def __init__(self, message: str, user: str) -> None:
+        super().__init__(message)
+        self.user = user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +84,7 @@ class Wish:
         reserved: Addresses that are kept for other users.
         released: Rows that this gateway's clients left and that the table does not know to be free yet, and
             when each had been taken.
+        networks: What is to be behind the client.
     """
 
     node: str
@@ -63,6 +94,7 @@ class Wish:
     wanted: IPv4Address | None
     reserved: frozenset[IPv4Address]
     released: Mapping[int, datetime]
+    networks: Networks
 
 
 class SharedPools:
@@ -98,11 +130,12 @@ class SharedPools:
             peer_id: The engine's handle.
             at: Now.
             hostname: What the client calls itself.
-            terms: What was decided for the user; kept with the lease.
+            terms: What was decided for the user; kept with the lease. Its networks are taken as well.
             wanted: This address and no other.
 
         Raises:
             DatabaseAway: others may have given it, and cannot be asked.
+            BehindAnother: a network of the terms is behind a client of another gateway.
         """
         if self._writer is None:
             return self._leases.take(pool_id, user, peer_id, at, hostname=hostname, terms=terms, wanted=wanted)
@@ -116,6 +149,7 @@ class SharedPools:
             wanted=wanted,
             reserved=self._leases.reserved_for_others(user, terms),
             released=self._leases.released(),
+            networks=terms.networks,
         )
         taking = asyncio.ensure_future(self._writer.run(partial(_take, wish=wish)))
         try:
@@ -149,8 +183,13 @@ def _take(connection: Connection, wish: Wish) -> tuple[int, IPv4Address] | None:
 
     Returns:
         Key and address of the row.
+
+    Raises:
+        BehindAnother: a network is taken.
     """
     connection.execute(_WAIT_FOR_NO_DISK)
+    if wish.networks:
+        _see_that_nobody_else_has_them(connection, wish)
     leases = _LEASES.c
     free: ColumnElement[bool] = leases.free_since.is_not(None)
     if wish.released:
@@ -173,7 +212,23 @@ def _take(connection: Connection, wish: Wish) -> tuple[int, IPv4Address] | None:
         # A particular one is waited for: who has it locked may be about to leave it alone.
         chosen = connection.execute(choose.with_for_update(skip_locked=wish.wanted is None)).first()
         if chosen is not None:
-            values = {"user": wish.user, "taken_at": wish.at, "free_since": None, "node": wish.node}
+            values = {
+                "user": wish.user,
+                "taken_at": wish.at,
+                "free_since": None,
+                "node": wish.node,
+                "networks": wish.networks,
+            }
             connection.execute(update(_LEASES).where(leases.id == chosen.id).values(values))
             return chosen.id, chosen.address
     return None
+
+
+def _see_that_nobody_else_has_them(connection: Connection, wish: Wish) -> None:
+    """Who takes networks next waits for the end of this transaction. What this gateway's own clients have it knows."""
+    connection.execute(_ONE_AFTER_THE_OTHER)
+    taken = connection.execute(_TAKEN_BY_OTHERS, {"of_node": wish.node, "seen_after": wish.at - SILENT})
+    for user, since, node, networks in taken:
+        if (what := common(wish.networks, networks)) is not None:
+            words = f"{what} is behind user {user!r} at gateway {node} since {since:%Y-%m-%d %H:%M} UTC"
+            raise BehindAnother(words, user)

@@ -179,6 +179,14 @@ class SimultaneousSessions(Bystander):
         if (node := self._admitted.pop(peer_id, None)) is not None:
             self._gone.append({"of_node": node, "of_peer": peer_id})
 
+    def made_way(self, node: str, peer_id: int) -> None:
+        """A session ended because another gateway wanted it to, which waits until the row is gone that says so.
+
+        It has such a row also when it began before anybody counted.
+        """
+        self._admitted.pop(peer_id, None)
+        self._gone.append({"of_node": node, "of_peer": peer_id})
+
     def collect(self) -> Sequence[Written]:
         """Give what to write."""
         gone, self._gone = self._gone, []

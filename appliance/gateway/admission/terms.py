@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from appliance.auth.verdicts import Claim
 from appliance.gateway.admission.networks_behind import Holder
-from appliance.gateway.admission.shared_pools import DatabaseAway
+from appliance.gateway.admission.shared_pools import BehindAnother, DatabaseAway
 from appliance.gateway.admission.simultaneous_sessions import Newcomer, Present
 from appliance.gateway.record.stay import Whose
 from appliance.policy.access_hours import AccessHours
@@ -169,6 +169,8 @@ class Admission:
             lease = await self._take(question, terms, now)
         except DatabaseAway as failure:
             return Refused(f"no address can be given: the database that gateways share is away ({failure})", _DOCTOR)
+        except BehindAnother as conflict:
+            return _somewhere_else(question.user, effective.levels, conflict.user, str(conflict))
         if isinstance(lease, Refused):
             return lease
         if terms.networks and (refused := await self._take_networks(question, terms, lease)) is not None:
@@ -207,6 +209,8 @@ class Admission:
             )
         except DatabaseAway as failure:
             raise CannotResume(f"the database that gateways share is away ({failure})") from failure
+        except BehindAnother as conflict:
+            raise CannotResume(str(conflict)) from conflict
         if lease is None:
             raise CannotResume(f"{address} is taken")
         if terms.networks and (why := await self._hold_networks(stay.peer_id, lease, terms.networks)) is not None:
@@ -341,18 +345,14 @@ class Admission:
     async def _take_networks(self, question: Configure, terms: Terms, lease: Lease) -> Refused | None:
         """Have the networks behind the client be its own from now on."""
         user, networks, levels = question.user, terms.networks, terms.effective.levels
-        said = _said(levels, "routes")
-        remedy = f"name others: {_command(levels['routes'], user)} routes=... (RADIUS: Framed-Route)"
+        said, remedy = _said(levels, "routes"), _other_routes(levels, user)
         if (obstacle := self._networks.obstacle(networks, question.peer.path)) is not None:
             return Refused(f"a network behind user {user!r} ({said}) cannot be there: {obstacle}", remedy)
         replaces = terms.effective.policy.when_too_many is WhenTooMany.REPLACE
         while (conflict := self._networks.conflict(networks, question.peer_id)) is not None:
             holder, words = conflict
             if holder.whose != lease.whose or not replaces:
-                return Refused(
-                    f"a network behind user {user!r} ({said}) is somewhere else already: {words}",
-                    f"disconnect that session (coati session disconnect --user {quote(holder.user)}), or {remedy}",
-                )
+                return _somewhere_else(user, levels, holder.user, words)
             self._disconnect(holder.peer_id, f"user {user!r} came in anew with {words}", Goodbye.REPLACED)
             self._networks.release(holder.peer_id)
         if (failure := await self._hold_networks(question.peer_id, lease, networks)) is not None:
@@ -390,10 +390,21 @@ class Admission:
         return lease or Refused(f"{where} is held by another gateway", "coati pool leases")
 
 
+def _other_routes(levels: Mapping[str, str], user: str) -> str:
+    return f"name others: {_command(levels['routes'], user)} routes=... (RADIUS: Framed-Route)"
+
+
+def _somewhere_else(user: str, levels: Mapping[str, str], holder: str, words: str) -> Refused:
+    """Refuse a client because another one, of ``holder``, has a network behind it."""
+    return Refused(
+        f"a network behind user {user!r} ({_said(levels, 'routes')}) is somewhere else already: {words}",
+        f"disconnect that session (coati session disconnect --user {quote(holder)}), or {_other_routes(levels, user)}",
+    )
+
+
 def _sources(lease: Lease) -> tuple[IPv4Network, ...]:
     """Give from where the packets of a client may come."""
-    behind = lease.terms.networks if lease.terms is not None else ()
-    return (IPv4Network(lease.address), *behind)
+    return (IPv4Network(lease.address), *lease.networks)
 
 
 def _end(effective: Effective, claim: Claim, now: datetime) -> End | None:

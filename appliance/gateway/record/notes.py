@@ -85,6 +85,7 @@ def _lease(change: LeaseChange, node: str) -> Row:
         "user": change.user,
         "taken_at": change.taken_at,
         "free_since": change.free_since,
+        "networks": change.networks,
         "node": node if change.free_since is None else None,
         "of_node": node,
         "not_after": change.taken_at,

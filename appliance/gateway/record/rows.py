@@ -65,7 +65,7 @@ _ADD_SESSION: Final = insert(_SESSIONS).returning(_SESSIONS.c.id, sort_by_parame
 _CHANGE_SESSION: Final = _update(_SESSIONS, "id", *CHANGING)
 _COUNT_SESSION: Final = _update(_SESSIONS, "id", *TRAFFIC)
 # What another gateway has, or this one gave anew meanwhile, stays as it is: the change is from before.
-_CHANGE_LEASE: Final = _update(_LEASES, "id", "user", "taken_at", "free_since", "node").where(
+_CHANGE_LEASE: Final = _update(_LEASES, "id", "user", "taken_at", "free_since", "node", "networks").where(
     or_(
         _LEASES.c.free_since.is_not(None),
         and_(_LEASES.c.node == bindparam("of_node"), _LEASES.c.taken_at <= bindparam("not_after")),

@@ -85,6 +85,7 @@ def commands(recorder: Recorder, engine: Engine, realms: Realms) -> Commands:
         order=engine.order,
         reload=engine.reload,
         flush=recorder.group_commit.flush,
+        made_way=lambda _: None,
         realms=realms,  # type: ignore[arg-type]
         portal_logins=PortalLogins(Chain((), Throttle())),
         key=KEY,

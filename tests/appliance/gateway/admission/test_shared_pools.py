@@ -17,17 +17,18 @@ from sqlalchemy.exc import OperationalError
 from appliance import models
 from appliance.auth.verdicts import Claim
 from appliance.gateway.admission.leases import Lease, Leases
-from appliance.gateway.admission.shared_pools import SILENT, DatabaseAway, SharedPools
+from appliance.gateway.admission.shared_pools import SILENT, BehindAnother, DatabaseAway, SharedPools
 from appliance.gateway.admission.terms import Terms
 from appliance.gateway.record.database_thread import DatabaseThread
 from appliance.gateway.record.notes import Noted, Notes
 from appliance.models.columns import now
+from appliance.policy.attributes import AccessPolicy, WhenTooMany
 from appliance.policy.effective import Policies
 from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange
 from appliance.users import service as users
-from appliance.users.schemas import NewUser
-from ike_engine.events import PeerConnected, PeerRefused
+from appliance.users.schemas import NewUser, UserChange
+from ike_engine.events import PeerConnected, PeerGone, PeerRefused
 from tests.appliance.gateway.cluster import HERE, PASSWORD, Cluster, node, outcome
 from tests.appliance.gateway.loopback import Client
 from tests.appliance.gateway.recording import eventually, lease_rows
@@ -64,9 +65,10 @@ class Giver:
         lease = await self.lease(user, peer_id, wanted)
         return lease.address if lease is not None else None
 
-    async def lease(self, user: str, peer_id: int, wanted: IPv4Address | None = None) -> Lease | None:
+    async def lease(self, user: str, peer_id: int, wanted: IPv4Address | None = None, *behind: str) -> Lease | None:
         self.at += timedelta(seconds=1)
-        return await self.pools.take(1, user, peer_id, self.at, hostname="", terms=TERMS, wanted=wanted)
+        terms = replace(TERMS, networks=tuple(map(IPv4Network, behind)))
+        return await self.pools.take(1, user, peer_id, self.at, hostname="", terms=terms, wanted=wanted)
 
     def release(self, peer_id: int) -> None:
         self.at += timedelta(seconds=1)
@@ -242,6 +244,97 @@ async def test_addresses_of_a_gateway_that_is_silent_for_long_are_given_last(
     other.release(1)
     await other.write()
     assert (await rows(database))[0] == (FIRST, "carol", "gw1", True)
+
+
+# ---- networks behind clients ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["172.20.1.0/24", "172.20.1.128/25", "172.20.0.0/16"])
+async def test_a_network_is_behind_one_client_of_all_gateways(
+    givers: tuple[Giver, Giver], database: Database, other: str
+) -> None:
+    one, another = givers
+    await one.lease("alice", 1, None, "172.21.0.0/16", "172.20.1.0/24")
+    with pytest.raises(BehindAnother, match=r"172\.20\.1\.0/24.* is behind user 'alice' at gateway gw1 since 2") as why:
+        await another.lease("bob", 1, None, "172.22.0.0/16", other)
+    assert why.value.user == "alice"
+    assert await rows(database) == [(FIRST, "alice", "gw1", True), (SECOND, None, None, False)]
+    await another.lease("bob", 2, None, "172.22.0.0/16", "172.20.2.0/24")
+    one.release(1)
+    await one.write()
+    another.release(2)
+    assert await another.lease("bob", 3, None, other)
+
+
+async def test_of_two_gateways_that_take_it_at_the_same_moment_one_gets_it(givers: tuple[Giver, Giver]) -> None:
+    outcomes = await asyncio.gather(
+        *(giver.lease(giver.name, 1, None, "172.20.1.0/24") for giver in givers), return_exceptions=True
+    )
+    assert {type(each) for each in outcomes} == {BehindAnother, Lease}
+
+
+async def test_what_is_written_behind_says_the_networks_as_well(
+    givers: tuple[Giver, Giver], database: Database
+) -> None:
+    one, another = givers
+    await one.lease("alice", 1, None, "172.20.1.0/24")
+    async with database.transaction() as session:  # as if the database had crashed and lost what no disk was waited for
+        await session.execute(update(models.Lease).values(networks=(), node=None, free_since=now()))
+    await one.write()
+    with pytest.raises(BehindAnother):
+        await another.lease("bob", 1, None, "172.20.1.0/24")
+
+
+async def test_a_gateways_own_clients_are_known_without_the_table(givers: tuple[Giver, Giver]) -> None:
+    one, _ = givers
+    await one.lease("alice", 1, None, "172.20.1.0/24")
+    assert await one.lease("alice", 2, None, "172.20.1.0/24"), "the old one is being replaced, and not yet written so"
+
+
+async def test_networks_of_a_gateway_that_is_silent_for_long_are_free(
+    givers: tuple[Giver, Giver], database: Database
+) -> None:
+    one, another = givers
+    await another.lease("bob", 1, None, "172.20.1.0/24")
+    async with database.transaction() as session:
+        heard = one.at - SILENT - timedelta(minutes=1)
+        await session.execute(update(models.Node).where(models.Node.name == "gw2").values(heartbeat_at=heard))
+    assert await one.lease("alice", 1, None, "172.20.1.0/24")
+
+
+async def test_a_branch_comes_in_at_one_gateway_of_two(cluster: Cluster) -> None:
+    one, other = cluster.clients
+    async with cluster.installation.transaction(HERE) as work:
+        said = AccessPolicy(routes=(IPv4Network("172.20.0.0/16"),))
+        await users.add(work, NewUser(name="bob", password=SecretStr(PASSWORD), policy=said))
+        said = AccessPolicy(routes=(IPv4Network("172.20.1.0/24"),))
+        await users.change(work, "alice", UserChange(policy=said))
+    branch = await one.log_in("alice", PASSWORD)
+    await cluster.comes_to(1)
+    other.connect("bob", PASSWORD)
+    await other.next(PeerRefused)
+
+    async def on_record() -> bool:
+        return bool(await cluster.refusals())
+
+    await eventually(on_record)
+    (words,) = await cluster.refusals()
+    assert words.startswith(
+        "a network behind user 'bob' (said for this user) is somewhere else already: "
+        "172.20.0.0/16 (within or around 172.20.1.0/24) is behind user 'alice' at gateway gw1 since "
+    )
+    one.log_out(branch)
+    await cluster.comes_to(0)
+    await other.log_in("bob", PASSWORD)
+
+
+async def test_a_branch_that_may_replace_itself_takes_its_networks_to_another_gateway(cluster: Cluster) -> None:
+    one, other = cluster.clients
+    await cluster.limit(1, WhenTooMany.REPLACE, routes=(IPv4Network("172.20.1.0/24"),))
+    await one.log_in("alice", PASSWORD)
+    await cluster.comes_to(1)
+    await other.log_in("alice", PASSWORD)
+    await one.next(PeerGone)
 
 
 async def test_without_the_database_nobody_can_tell(

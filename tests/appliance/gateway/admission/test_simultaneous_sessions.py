@@ -121,6 +121,17 @@ async def test_those_from_before_the_limit_count_as_well(cluster: Cluster) -> No
     await other.next(PeerRefused)
 
 
+async def test_those_from_before_the_limit_make_way_as_well(cluster: Cluster) -> None:
+    one, other = cluster.clients
+    await one.log_in("alice", PASSWORD)
+    await cluster.comes_to(1)
+    await cluster.limit(1, WhenTooMany.REPLACE)
+    connected = await other.log_in("alice", PASSWORD)
+    await one.next(PeerGone)
+    other.log_out(connected)
+    await cluster.nobody_is_counted()
+
+
 async def test_of_many_logins_at_once_on_both_no_more_are_let_in_than_may_be(
     cluster: Cluster, devices: list[Client]
 ) -> None:
