@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from appliance.models import Certificate, Profile, Session
+from appliance.models import Certificate, CertificatePurpose, Profile, Session
 
 
 async def live_sessions(session: AsyncSession) -> Sequence[Row[str, str, str, int]]:
@@ -22,7 +22,6 @@ async def profile_names(session: AsyncSession) -> Sequence[str]:
 
 
 async def certificates(session: AsyncSession) -> Sequence[Certificate]:
-    """Give the certificates that are in use."""
-    return (
-        await session.scalars(select(Certificate).where(Certificate.retired_at.is_(None)).order_by(Certificate.id))
-    ).all()
+    """Give the certificates that are in use, but for users': there are any number of them, and they name people."""
+    wanted = (Certificate.retired_at.is_(None), Certificate.purpose != CertificatePurpose.USER)
+    return (await session.scalars(select(Certificate).where(*wanted).order_by(Certificate.id))).all()

@@ -102,7 +102,7 @@ class _Readings(Collector):
 
     def _expiry(self) -> Metric:
         ends = {(purpose, subject): not_after.timestamp() for purpose, subject, not_after in self._certificates}
-        about = "When a certificate in use expires, in seconds since 1970."
+        about = "When a certificate in use expires, in seconds since 1970; those of users are not among them."
         return _family(
             GaugeMetricFamily, "coati_certificate_expiry_timestamp_seconds", about, ("purpose", "subject"), ends
         )
@@ -171,7 +171,7 @@ class _Readings(Collector):
         about = "Packets from clients that the firewall turned away, by why."
         yield self._numbers(CounterMetricFamily, "coati_packets_blocked", about, "reason", "packets_blocked")
         about = "What was carried for clients: in is from them."
-        yield self._numbers(CounterMetricFamily, "coati_traffic_octets", about, "direction", "octets")
+        yield self._numbers(CounterMetricFamily, "coati_traffic_bytes", about, "direction", "octets")
         about = "News of dead peer detection (RFC 3706)."
         yield self._numbers(CounterMetricFamily, "coati_dpd_events", about, "liveness", "liveness")
         about = "From a client's first message to its first Child SA; what its user types is part of it."

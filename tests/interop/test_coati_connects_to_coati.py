@@ -55,7 +55,7 @@ def test_prometheus_is_told_of_it(clients: Clients, gateway: Gateway, network: N
         "coati_logins_total",
         "coati_login_seconds_count",
         "coati_realm_seconds_count",
-        "coati_traffic_octets_total",
+        "coati_traffic_bytes_total",
         "coati_ike_received_total",
         "coati_pool_addresses_taken",
     }

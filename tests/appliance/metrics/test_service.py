@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from appliance.certificates import service as certificates
+from appliance.certificates.schemas import NewCertificate
 from appliance.installation import Transaction
 from appliance.metrics import service
 from appliance.metrics.histogram import Histogram
@@ -94,6 +95,7 @@ async def busy(work: Transaction) -> Transaction:
     for name in ("staff", "phones"):
         await profiles.add(work, NewProfile.model_validate({"name": name}))
     await users.add(work, NewUser.model_validate({"name": "zebulon", "password": "correct horse battery"}))
+    await certificates.issue(work, NewCertificate(owner="zebulon"))
     health = {"local": {"state": "ok"}}
     work.session.add(Node(name="gw", serving=True, data_plane="xfrm", version="1", realms=health, counters=COUNTERS))
     old = now() - timedelta(hours=1)
@@ -128,7 +130,7 @@ async def test_the_gateways_tell_what_they_counted(busy: Transaction) -> None:
     assert value(found, "coati_sessions_started_total", node="gw") == 7
     assert value(found, "coati_sessions_ended_total", node="gw", goodbye="dead-peer") == 2
     assert value(found, "coati_refusals_total", node="gw", stage="Xauth") == 4
-    assert value(found, "coati_traffic_octets_total", node="gw", direction="out") == 2_000
+    assert value(found, "coati_traffic_bytes_total", node="gw", direction="out") == 2_000
     assert value(found, "coati_dpd_events_total", node="gw", liveness="probing") == 6
     assert value(found, "coati_ike_received_total", node="gw", port="natt") == 20
     assert value(found, "coati_ike_keepalives_total", node="gw", port="natt") == 9
@@ -164,6 +166,21 @@ async def test_every_metric_explains_itself(busy: Transaction) -> None:
     families = list(text_string_to_metric_families((await service.exposition(busy)).decode()))
     assert all(family.documentation.endswith(".") for family in families)
     assert all(re.fullmatch(r"coati_[a-z_]+", family.name) for family in families)
+
+
+async def test_names_follow_prometheus_conventions(busy: Transaction) -> None:
+    """Base units and suffixes (prometheus.io/docs/practices/naming), as promtool looks for them."""
+    await busy.session.flush()
+    families = list(text_string_to_metric_families((await service.exposition(busy)).decode()))
+    for family in families:
+        assert not re.search(r"_(octets|milliseconds|ms|minutes|percent|count|sum|bucket)$", family.name), family.name
+        # The parser takes _total off counters, and would leave it on anything else.
+        assert not family.name.endswith("_total"), family.name
+        assert (family.type == "counter") == all(
+            sample.name.endswith("_total") for sample in family.samples
+        ) or not family.samples, family.name
+        for sample in family.samples:
+            assert all(re.fullmatch(r"[a-z_]+", label) for label in sample.labels), sample
 
 
 def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
