@@ -5,6 +5,7 @@ directory's owner; SQLite does the same for its WAL. Whoever owns the directory 
 have root write or give away anything else: no symbolic link is followed here.
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -17,7 +18,10 @@ def prepare(settings: Settings) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    settings.data_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, mode=0o700, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(settings.data_dir)) from None
 
 
 def open_private(path: Path, flags: int) -> int:

@@ -14,6 +14,7 @@ What root runs is kept small: no database, no web framework, no command line is 
 
 import asyncio
 import compileall
+import fcntl
 import json
 import os
 import socket
@@ -24,7 +25,7 @@ from typing import Final
 
 import structlog
 
-from appliance import __version__, logs
+from appliance import __version__, data_directory, logs
 from appliance.auth.pam import messages as pam_messages
 from appliance.certificates.local_names import primary_address
 from appliance.logs import journal
@@ -87,8 +88,11 @@ async def serve(settings: Settings) -> None:
         give(settings.data_dir, account)
         settings = settings.model_copy(update={"user": str(account.uid)})
         _compile()
+    else:
+        data_directory.prepare(settings)
     stop = stop_wanted()
     with ExitStack() as opened:
+        opened.callback(os.close, _alone_on(settings.data_dir))
         doors = {"panel": opened.enter_context(closing(_listen("the panel", settings.listen, "COATI_LISTEN")))}
         if settings.crl_listen is not None:
             crls = _listen("the server of CRLs", settings.crl_listen, "COATI_CRL_LISTEN")
@@ -152,6 +156,28 @@ def _refuse_another_directory(settings: Settings) -> None:
         raise CannotServe(
             f"{directory} is there, is not empty, and is not Coati's", "name a new directory by COATI_DATA_DIR"
         )
+
+
+def _alone_on(directory: Path) -> int:
+    """Hold the data directory: two gateways of one name on one database would take each other's sessions for lost.
+
+    The lock is the directory's own, so that nothing is left in it, and goes with this process.
+
+    Raises:
+        CannotServe: somebody else holds it.
+    """
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise CannotServe(
+            f"another coati serve runs on {directory}",
+            "stop that one (systemctl stop coati), or name another directory by --data-dir (COATI_DATA_DIR)",
+        ) from None
+    except OSError as error:  # a file system without locks
+        logger.warning("a second coati serve on this directory would not be noticed", because=error.strerror)
+    return held
 
 
 def _compile() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import BaseModel, SecretStr, TypeAdapter, create_model
 from pydantic_core import to_json
 
 from appliance.dependencies import OCTETS, NounRoute, Permission, Rehearsing, sent_octets
@@ -82,6 +82,8 @@ class Operation:
         )
         self._takes_file = any(each.call is sent_octets for each in route.dependant.dependencies)
         self._dependant = route.dependant
+        in_path = {field.name: (field.field_info.annotation, field.field_info) for field in route.dependant.path_params}
+        self._path_parameters: Final[type[BaseModel]] = create_model(self.name, **in_path)  # type: ignore[call-overload]
         self._rehearsing = route.rehearsing if isinstance(route, NounRoute) and self.method != "GET" else None
         self._gives_file = route.response_class is Response
         self._answer: TypeAdapter[Any] | None = TypeAdapter(route.response_model) if route.response_model else None
@@ -105,6 +107,8 @@ class Operation:
         arguments |= {name: rest.pop(name) for name in names if name in rest}
         if missing := [name for name in names if name not in arguments]:
             raise TypeError(f"{self.name} needs {', '.join(missing)}")
+        parameters = self._path_parameters(**{name: arguments[name] for name in names})
+        arguments |= {name: getattr(parameters, name) for name in names}
         filled = self.path.format_map({name: quote(str(arguments[name]), safe="") for name in names})
         query = self._query(arguments, rest) if trial is None else {"dry_run": "true"}
         if self._takes_file:

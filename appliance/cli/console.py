@@ -53,12 +53,15 @@ def choose_gateway(url: str | None, token_file: Path | None, ca: Path | None) ->
     """
     if url is None:
         return
-    token = token_file.read_text() if token_file is not None else os.environ.get("COATI_TOKEN", "")
+    token = token_file.read_text("utf-8", "replace") if token_file is not None else os.environ.get("COATI_TOKEN", "")
     if not token.strip():
         raise typer.BadParameter("name the file with the token by --token-file, or put the token into COATI_TOKEN")
     from appliance.client import Client  # noqa: PLC0415  knows the whole API, which a command here need not load
 
-    _gateways.append(Client(url, SecretStr(token.strip()), ca))
+    try:
+        _gateways.append(Client(url, SecretStr(token.strip()), ca))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def call(endpoint: Callable[..., Awaitable[T]], *path: object, dry_run: bool = False, **given: Any) -> T:  # noqa: ANN401
@@ -167,10 +170,15 @@ def guarded(command: Callable[..., Any]) -> int:
         complain(with_remedy(error, error.remedy))
         return FAILED
     except SQLAlchemyError as error:
-        complain(f"the database does not answer: {getattr(error, 'orig', None) or error}")
+        complain(f"the database cannot do it: {getattr(error, 'orig', None) or error}")
+        return FAILED
+    except BrokenPipeError:
+        # Whoever reads has seen enough (coati log | head); nothing more can be written, not even by Python at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (OSError, ValueError) as error:
-        complain(str(error))
+        file = error.filename if isinstance(error, OSError) else None
+        complain(f"{file}: {error.strerror}" if isinstance(error, OSError) and file else str(error))
         return FAILED
     finally:
         while _gateways:

@@ -71,11 +71,16 @@ class Client:
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
+        split = urlsplit(url)
+        if split.scheme != "https" or not split.hostname:
             raise ValueError(f"{url!r}: write https://NAME:8443; a token does not travel in clear")
+        if split.path.rstrip("/") or split.query:
+            raise ValueError(f"{url!r}: write https://NAME:8443, without what comes after")
         self.url: Final = url.rstrip("/")
         self._sleep = sleep
         secret = token.get_secret_value() if isinstance(token, SecretStr) else token
+        if not (secret.strip().isascii() and secret.strip().isprintable()):
+            raise ValueError("this is no token: it reads coati_... (coati token create)")
         self._http = httpx2.Client(
             base_url=self.url + api.PREFIX,
             headers={"Authorization": f"Bearer {secret.strip()}", "User-Agent": f"coati/{__version__}"},
@@ -172,10 +177,12 @@ def _wait(answer: httpx2.Response) -> float:
 def _trust(ca: Path | None) -> ssl.SSLContext:
     if ca is None:
         return ssl.create_default_context()
+    pem = ca.read_bytes().decode("ascii", "ignore")  # comments may be in any language
     try:
-        return ssl.create_default_context(cadata=ca.read_text())
-    except (ssl.SSLError, UnicodeDecodeError):
-        raise ValueError(f"{ca} has no certificate in PEM") from None
+        # An empty one would mean the system's authorities, whom nobody named.
+        return ssl.create_default_context(cadata=pem if pem.strip() else "-")
+    except ssl.SSLError:
+        raise ValueError(f"{ca} has no certificate in PEM; write it anew: coati ca export") from None
 
 
 def _advice(error: Exception) -> str:

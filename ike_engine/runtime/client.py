@@ -1,10 +1,10 @@
 """The client process: one stay at one gateway, without privilege.
 
-It is started by its keeper (``client_keeper``) with bound sockets, perhaps a data plane, and the channel on
-which it gets its order and says how things go (``client_messages``). It drives one ``Endpoint`` as
+It is started by its keeper (``client_keeper``) with its order, bound sockets, perhaps a data plane, and the channel
+on which it says how things go (``client_messages``). It drives one ``Endpoint`` as
 initiator and ends with the stay; whoever wants another starts another.
 
-    python -m ike_engine.runtime.client       INHERITED_DESCRIPTORS=keeper=3,ike=4,natt=5[,dataplane=6]
+    python -m ike_engine.runtime.client       INHERITED_DESCRIPTORS=order=3,keeper=4,ike=5,natt=6[,dataplane=7]
 """
 
 from __future__ import annotations
@@ -246,10 +246,11 @@ def connection(event: PeerConnected, networks: tuple[IPv4Network, ...]) -> Conne
 
 async def main() -> None:
     """Run on inherited file descriptors."""
-    inherited = {name: socket.socket(fileno=number) for name, number in inherited_descriptors().items()}
+    numbers = inherited_descriptors()
+    with os.fdopen(numbers.pop("order"), "rb") as written:
+        order = ClientOrder.decode(written.read())
+    inherited = {name: socket.socket(fileno=number) for name, number in numbers.items()}
     keeper = inherited["keeper"]
-    keeper.setblocking(True)
-    order = ClientOrder.decode(keeper.recv(LARGEST))
     keeper.setblocking(False)
     logging.basicConfig(
         level=logging.DEBUG if order.verbose else logging.WARNING, format="coati: %(name)s: %(message)s"

@@ -20,7 +20,7 @@ import socket
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, assert_never
 
 from ike_engine.dataplane import channel, xfrm, xfrm_probe
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
@@ -219,14 +219,14 @@ class _Stay:
             self._client, other_end = messages.open_pair()
             self._held.enter_context(closing(self._client))
             # The kernel's ESP needs no UDP where there is no NAT; ours cannot do without.
-            self._client.send(order.at(gateway, encapsulate=kind is not DataPlaneKind.XFRM).encode())
-            spec = ChildSpec(
-                name="client",
-                argv=python_module("ike_engine.runtime.client"),
-                descriptors={"keeper": other_end.fileno(), **descriptors},
-                account=account,
-            )
-            with closing(other_end):
+            whole = order.at(gateway, encapsulate=kind is not DataPlaneKind.XFRM)
+            with closing(other_end), _written_down(whole) as written:
+                spec = ChildSpec(
+                    name="client",
+                    argv=python_module("ike_engine.runtime.client"),
+                    descriptors={"order": written.fileno(), "keeper": other_end.fileno(), **descriptors},
+                    account=account,
+                )
                 life = await self._start(spec)
             return await self._attend(life, esp_life, stop)
 
@@ -360,6 +360,15 @@ async def _end(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait for its end; a child process is killed by that."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _written_down(order: ClientOrder) -> BinaryIO:
+    """Put an order into memory that a child can read: a file of authorities is larger than any datagram."""
+    file = os.fdopen(os.memfd_create("order"), "w+b")
+    file.write(order.encode())
+    file.flush()
+    file.seek(0)
+    return file
 
 
 def _local_address(gateway: str) -> str:

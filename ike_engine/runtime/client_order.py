@@ -7,12 +7,14 @@ engine's values of it. So there is one place where it is checked, in both proces
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
 
 from ike_engine.actions import Connect, Credentials
 from ike_engine.crypto.signatures import PrivateKey
@@ -225,7 +227,10 @@ def _certificates(pem: str, what: str) -> list[x509.Certificate]:
     if not pem:
         return []
     try:
-        return x509.load_pem_x509_certificates(pem.encode())
+        with warnings.catch_warnings():
+            # Systems' bundles have a root or two with a serial number that RFC 5280 does not allow.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return x509.load_pem_x509_certificates(pem.encode())
     except ValueError as error:
         raise ValueError(f"{what} holds no certificate in PEM that can be read: {error}") from error
 

@@ -203,6 +203,21 @@ def test_a_port_in_use_is_told_with_the_remedy(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_two_do_not_serve_one_directory(tmp_path: Path) -> None:
+    data, quiet = tmp_path / "data", {"COATI_DATA_PLANE": "none", "COATI_METRICS_LISTEN": "off"}
+    with serving(data, *ALONE, **quiet) as first:
+        first.wait_for("serving")
+        with serving(data, *ALONE, **quiet) as second:  # its ports are free, in a network of its own
+            output, _ = second.process.communicate(timeout=LONGEST_SECONDS)
+        assert second.process.returncode == 1
+        assert f"another coati serve runs on {data}; stop that one" in output
+        assert first.stop() == 0
+    with serving(data, *ALONE, **quiet) as third:
+        third.wait_for("serving")
+        assert third.stop() == 0
+
+
+@pytest.mark.root
 def test_a_directory_with_somebodys_files_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "letter").write_text("dear")
     with serving(tmp_path) as served:

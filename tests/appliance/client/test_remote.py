@@ -132,6 +132,19 @@ def coati(
     return run
 
 
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Run a command as it is typed; give its status and what it complains of."""
+    for name in [name for name in os.environ if name.startswith("COATI_")]:
+        monkeypatch.delenv(name)
+    command: Any = typer.main.get_command(program.app)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        return console.guarded(lambda **options: command([*arguments], **options)), capsys.readouterr().err
+
+    return run
+
+
 def test_the_same_commands_work_from_afar(coati: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     added = coati("user", "add", "carol", "--password-stdin", stdin=f"{PASSWORD}\n")
     assert added == (0, "added user carol\n", "")
@@ -154,6 +167,53 @@ def test_failures_from_afar_are_the_same_words(coati: Callable[..., tuple[int, s
     assert (status, "has not the scope own" in words) == (1, True)
     status, _, words = coati("connect", "--help")
     assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://localhost:8443", "does not travel in clear"),
+        ("https://localhost:8443/api/v1", "without what comes after"),
+    ],
+)
+def test_a_wrong_address_is_wrong_use(panel: Panel, run: Callable[..., Any], url: str, words: str) -> None:
+    status, said = run("--url", url, "--token-file", str(panel.tokens[Scope.READ]), "user", "list")
+    assert (status, words in said) == (2, True)
+
+
+def test_files_that_hold_something_else_are_said_to(panel: Panel, run: Callable[..., Any], tmp_path: Path) -> None:
+    empty, octets = tmp_path / "empty", tmp_path / "octets"
+    empty.write_text("\n")
+    octets.write_bytes(b"t\xf6k\xff")
+    token = ("--token-file", str(panel.tokens[Scope.READ]))
+    # An empty file must not mean the authorities of the system.
+    status, said = run("--url", panel.url, *token, "--ca", str(empty), "user", "list")
+    assert (status, "no certificate in PEM" in said) == (2, True)
+    status, said = run("--url", panel.url, "--token-file", str(octets), "--ca", str(panel.ca), "user", "list")
+    assert (status, "this is no token" in said) == (2, True)
+    missing = tmp_path / "missing"
+    status, said = run("--url", panel.url, *token, "--ca", str(missing), "user", "list")
+    assert (status, said) == (1, f"coati: {missing}: No such file or directory\n")
+
+
+def test_a_bundle_of_authorities_may_be_large_and_have_comments(
+    panel: Panel, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("# Gefälschte Autorität\n" + f"{panel.ca.read_text()}\n" * 200, encoding="utf-8")
+    assert bundle.stat().st_size > 200_000
+    there = ("--url", panel.url, "--ca", str(bundle), "--token-file", str(panel.tokens[Scope.READ]))
+    assert run(*there, "user", "list") == (0, "")
+
+
+def test_a_number_that_none_can_be_is_wrong_use(
+    coati: Callable[..., tuple[int, str, str]],
+) -> None:
+    assert coati("session", "show", "9" * 30) == (
+        2,
+        "",
+        "coati: session-id: Input should be less than or equal to 9223372036854775807\n",
+    )
 
 
 def test_a_gateway_needs_a_token(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,14 @@ async def test_a_check_proves_the_login_and_leaves(gateway: Gateway) -> None:
     assert gateway.of(PeerGone)
 
 
+async def test_a_bundle_of_authorities_may_be_larger_than_any_datagram(gateway: Gateway) -> None:
+    order = gateway.order()
+    system_s = order.authorities * (300_000 // len(order.authorities))
+    terminal = Terminal()
+    ended = await check(replace(order, authorities=system_s), terminal)
+    assert (ended.ending, len(terminal.seen)) == (Ending.DISCONNECTED, 1)
+
+
 async def test_a_further_round_is_typed_by_the_user(gateway: Gateway) -> None:
     terminal = Terminal(typed=PASSCODE)
     await check(gateway.order(user="grace"), terminal)
