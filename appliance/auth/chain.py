@@ -119,11 +119,13 @@ class Chain:
             if isinstance(verdict, Rejected | Unavailable) and len(self._asked(attempt)) > 1:
                 await self._sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - self._clock()))
             match verdict:  # not before: when a failure begins to count would tell as much
-                case Accepted():
+                case Accepted() if not attempt.password_only:  # who has a code to show yet is not forgiven wrong ones
                     self._throttle.succeeded(user, attempt.source)
                 case Rejected():
                     self._throttle.failed(user, attempt.source)
-                case Challenged() | Unavailable():  # the latter is not the fault of who logs in: not counted
+                case (
+                    Accepted() | Challenged() | Unavailable()
+                ):  # the latter is not the fault of who logs in: not counted
                     pass
         return verdict
 

@@ -26,6 +26,7 @@ class Attempt:
         realms: Names of the realms that the profile lets judge, in their order; empty: all.
         prompts: The client can show further rounds.
         password_only: Nobody is connecting: it is about the password, not about codes of ours or a session of PAM.
+            Whoever asks says when failures are forgiven.
         local_address: Our address that the client came to, in text.
         station: Address and port of the client, in text.
         vendor_ids: What the client's software said of itself.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance.models import PortalSignIn, Realm, User
@@ -29,6 +29,12 @@ async def realms(session: AsyncSession) -> Sequence[Realm]:
 async def remove_of(session: AsyncSession, user_id: int, *, but: bytes = b"") -> None:
     """Sign a local user out everywhere, but for one cookie."""
     await session.execute(delete(PortalSignIn).where(PortalSignIn.user_id == user_id, PortalSignIn.cookie_hash != but))
+
+
+async def remove_of_realm(session: AsyncSession, realm: str, user: str, *, but: bytes = b"") -> None:
+    """Sign a user of any realm out everywhere, but for one cookie; the name in lower case."""
+    theirs = (PortalSignIn.realm == realm, func.lower(PortalSignIn.user) == user, PortalSignIn.cookie_hash != but)
+    await session.execute(delete(PortalSignIn).where(*theirs))
 
 
 async def remove_expired(session: AsyncSession, at: datetime, idle_since: datetime) -> None:

@@ -101,14 +101,14 @@ async def enrol(work: Transaction, who: Visitor) -> Enrolment:
     return await second_factors.enrol(work, who.realm, who.user)
 
 
-async def confirm(work: Transaction, who: Visitor, code: str) -> RecoveryCodes:
-    """Have the second factor count; gives the recovery codes.
+async def confirm(work: Transaction, who: Visitor, cookie: str, code: str) -> RecoveryCodes:
+    """Have the second factor count; gives the recovery codes. Every other sign-in of the user ends.
 
     Raises:
         Invalid: the code is wrong.
         InUse, NotFound: there is nothing to confirm.
     """
-    return await second_factors.confirm(work, who.realm, who.user, code)
+    return await second_factors.confirm(work, who.realm, who.user, code, by_cookie=signing_in.digest(cookie))
 
 
 async def renew_recovery_codes(work: Transaction, who: Visitor) -> RecoveryCodes:

@@ -158,14 +158,17 @@ async def _go_on(work: Transaction, judged: Judged, asked: Asked, browser: _Brow
         row = PortalSignIn(realm="", user="", login=browser.login, asked=asked.model_dump(mode="json"))
         return await _start(work, row, browser)
     row = PortalSignIn(user_id=judged.account, realm=judged.realm, user=judged.user, login=browser.login)
-    await _avoid_namesake(work, row)
     return await _start(work, row, browser)
 
 
-async def _avoid_namesake(work: Transaction, row: PortalSignIn) -> None:
-    """Have a user whose name a local one has as well be known by realm: what is by name must not be mixed up."""
-    if row.user_id is None and await users_repository.find(work.session, row.login) is not None:
-        row.login = f"{row.login}@{row.realm}"
+async def _login(work: Transaction, row: PortalSignIn) -> str:
+    """Give what a VPN client of this user sends; with the realm if a local user has, or got meanwhile, the same name.
+
+    What is by name (files, certificates) must not be mixed up.
+    """
+    if row.user_id is None and row.realm and await users_repository.find(work.session, row.login) is not None:
+        return f"{row.login}@{row.realm}"
+    return row.login
 
 
 async def _start(work: Transaction, row: PortalSignIn, browser: _Browser) -> Secret:
@@ -177,7 +180,7 @@ async def _start(work: Transaction, row: PortalSignIn, browser: _Browser) -> Sec
     row.address, row.user_agent = browser.source, browser.agent[:512]
     work.session.add(row)
     await _complete_without_code(work, row)
-    audit.record(work, "portal.sign-in", row.login)
+    audit.record(work, "portal.sign-in", await _login(work, row))
     return cookie
 
 
@@ -233,13 +236,14 @@ async def _answer(installation: Installation, cookie: str, asked: Asked, answer:
     judged, node, command = await outside.ask(installation, browser.actor, question, answer, node=asked.node)
     async with installation.transaction(browser.actor) as work:
         row, _ = await _find(work, cookie)
+        if row.asked is None or Asked.model_validate(row.asked) != asked:
+            return  # the form was sent twice, and the other one was answered
         if judged.verdict == "rejected":
             await work.session.delete(row)
         elif judged.verdict == "challenged":
             row.asked = Asked.of(judged, node, command, asked.realms).model_dump(mode="json")
         else:
             row.asked, row.user_id, row.realm, row.user = None, judged.account, judged.realm, judged.user
-            await _avoid_namesake(work, row)
             await _complete_without_code(work, row)
     if judged.verdict == "rejected":
         raise Unauthenticated(_WRONG)
@@ -279,7 +283,7 @@ async def look(work: Transaction, cookie: str) -> Visitor | None:
         return None
     return Visitor(
         user=row.user,
-        login=row.login,
+        login=await _login(work, row),
         realm=row.realm,
         local=user is not None,
         complete=row.complete,

@@ -11,6 +11,7 @@ from appliance.errors import InUse, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.models import SecondFactor
 from appliance.models.columns import now
+from appliance.portal import repository as portal
 from appliance.schema import EVERYTHING, Page, Paging
 from appliance.second_factors import repository
 from appliance.second_factors.schemas import (
@@ -65,8 +66,17 @@ async def enrol(work: Transaction, realm: str, user: str) -> Enrolment:
     return Enrolment(realm=realm, user=user, seed=seed, uri=uri, qr_svg=_svg(uri))
 
 
-async def confirm(work: Transaction, realm: str, user: str, code: str) -> RecoveryCodes:
+async def confirm(work: Transaction, realm: str, user: str, code: str, *, by_cookie: bytes = b"") -> RecoveryCodes:
     """Have the second factor count, its first code being right; gives the recovery codes.
+
+    Sign-ins on the portal from before end: they were made with the password alone.
+
+    Args:
+        work: The transaction.
+        realm: Which knows the user.
+        user: Name there.
+        code: What the app shows.
+        by_cookie: Hash of the portal's cookie of the user who does it, who stays signed in there.
 
     Raises:
         NotFound: none was enrolled.
@@ -83,6 +93,7 @@ async def confirm(work: Transaction, realm: str, user: str, code: str) -> Recove
             remedy="wait for the next one; if it is refused as well, set the clock of the telephone, or enrol again",
         )
     factor.confirmed_at = now()
+    await portal.remove_of_realm(work.session, factor.realm, factor.user, but=by_cookie)
     codes = _give_recovery_codes(factor)
     audit.record(work, "second-factor.confirm", f"{factor.user} ({factor.realm})", after=_view(factor))
     return codes

@@ -200,7 +200,7 @@ async def confirm(request: Request, who: Here, code: Annotated[str, Form()]) -> 
     """Have it count, and show the recovery codes this once."""
     try:
         async with installation(request).transaction(portal.actor(who, source(request))) as work:
-            codes = await portal.confirm(work, who, code)
+            codes = await portal.confirm(work, who, request.cookies.get(COOKIE, ""), code)
     except ApplianceError as error:
         form = forms.Form({}, forms.wrong(error))
         return page(

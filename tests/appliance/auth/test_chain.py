@@ -293,6 +293,20 @@ async def test_failures_make_the_next_attempt_wait_and_success_ends_it() -> None
     assert time.slept == [1.0]
 
 
+async def test_the_password_alone_forgives_nothing_where_more_is_to_be_shown() -> None:
+    time = Time()
+    throttle = Throttle(time)
+    asked = Chain([Scripted("only", OUT, IN, IN)], throttle, sleep=time.sleep)
+
+    async def left(attempt: Attempt) -> set[int]:
+        await asked.authenticate(attempt)
+        return {record.failures for record in throttle._records.values()}
+
+    assert await left(ATTEMPT) == {1}
+    assert await left(replace(ATTEMPT, password_only=True)) == {1}
+    assert 0 in await left(ATTEMPT)
+
+
 async def test_a_long_series_is_refused_without_asking_any_realm() -> None:
     time = Time()
     realm = Scripted("only", *[OUT] * 8)

@@ -269,15 +269,31 @@ async def test_a_namesake_of_a_local_user_gets_nothing_of_theirs(installation: I
 
 
 @pytest.mark.usefixtures("gateway")
+async def test_a_namesake_who_comes_later_shares_nothing_either(installation: Installation) -> None:
+    cookie = await sign_in(installation, "bob")
+    who = await signing_in.visitor(installation, cookie)
+    assert who is not None
+    assert who.login == "bob"
+    async with installation.transaction(TEST) as work:
+        await users.add(work, NewUser(name="bob", password=SecretStr("correct horse battery")))
+    who = await signing_in.visitor(installation, cookie)
+    assert who is not None
+    assert (who.user, who.login) == ("bob", "bob@corp")
+
+
+@pytest.mark.usefixtures("gateway")
 async def test_a_user_of_another_realm_enrols_a_second_factor_that_the_portal_asks_for(
     installation: Installation,
 ) -> None:
-    who = await signing_in.visitor(installation, await sign_in(installation, "bob@corp"))
+    here, elsewhere = [await sign_in(installation, "bob@corp") for _ in range(2)]
+    who = await signing_in.visitor(installation, here)
     assert who is not None
     async with installation.transaction(TEST) as work:
         enrolment = await service.enrol(work, who)
     async with installation.transaction(TEST) as work:
-        codes = await service.confirm(work, who, pyotp.TOTP(enrolment.seed).now())
+        codes = await service.confirm(work, who, here, pyotp.TOTP(enrolment.seed).now())
+    assert await signing_in.visitor(installation, here) is not None
+    assert await signing_in.visitor(installation, elsewhere) is None, "by the password alone, before"
     cookie = await sign_in(installation, "bob@corp")
     who = await signing_in.visitor(installation, cookie)
     assert who is not None
