@@ -89,6 +89,7 @@ async def gateway(recorder: Recorder, installation: Installation, corp: Corp) ->
         inventory=nothing,
         transcript=lambda _: (),
         child_lives=lambda _: (),
+        made_way=lambda _: None,
     )
     async with installation.transaction(TEST) as work:
         await realms.add(work, NewRealm(name="corp", kind=RealmKind.RADIUS))
