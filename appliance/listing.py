@@ -43,6 +43,15 @@ def equal(column: InstrumentedAttribute[Any], value: object) -> list[Condition]:
     return [] if value is None or value == "" else [column == value]
 
 
+def login(column: InstrumentedAttribute[Any], name: str) -> list[Condition]:
+    """Have the login ``name`` in ``column`` as somebody typed it: in any case, with or without a realm."""
+    if not name:
+        return []
+    written, wanted = func.lower(column), name.strip().lower()
+    with_realm = (written.startswith(f"{wanted}@", autoescape=True), written.endswith(f"\\{wanted}", autoescape=True))
+    return [or_(written == wanted, *with_realm)]
+
+
 def between(column: InstrumentedAttribute[Any], since: datetime | None, until: datetime | None) -> list[Condition]:
     """Have a moment in ``column`` that is not before ``since`` and is before ``until``; ``None`` sets no bound."""
     return [*([] if since is None else [column >= since]), *([] if until is None else [column < until])]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import AwareDatetime, BaseModel, SecretStr, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from appliance.errors import ApplianceError
@@ -24,6 +24,8 @@ S = TypeVar("S", bound=BaseModel)
 NO_ITEMS: Final = "none"
 
 _PRIVATE: Final = "PRIVATE KEY-----"
+_NO_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
+_WHOLE_MINUTE: Final = re.compile(r"(T\d\d:\d\d):00(\.0+)?")
 _LINES: Final = re.compile(r"[\n,]+")
 _WORDS: Final = re.compile(r"[\s,]+")
 
@@ -107,7 +109,8 @@ class Form:
 
 
 def _same(text: str) -> str:
-    return text.replace("\r\n", "\n").strip().removesuffix("Z").removesuffix("+00:00").replace("false", "")
+    moment = text.replace("\r\n", "\n").strip().removesuffix("Z").removesuffix("+00:00")
+    return _WHOLE_MINUTE.sub(r"\1", moment).replace("false", "")
 
 
 def wrong(error: Exception) -> dict[str, str]:
@@ -184,6 +187,8 @@ def _value(sent: list[str], kind: object, optional: bool) -> object:
         return {name.strip(): value.strip() for name, _, value in pairs}
     if kind is bool and not optional:
         return bool(sent) and sent[-1] not in ("", "false")
+    if kind in (datetime, AwareDatetime) and sent and _NO_ZONE.fullmatch(sent[0]):
+        return f"{sent[0]}Z"  # what browsers send knows no zone; the label says that it is UTC
     if sent and sent[0].strip():
         return sent[0].replace("\r\n", "\n")
     return None if optional else ""

@@ -36,6 +36,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Let the pool or profile reach", "/pools", "Choose the pool"),
     (r"Check the? ?CA certificate", "/connect", "What clients need to know"),
     # ---- commands ----
+    (r"coati user add NAME", "/users/add", "Add a user"),
     (rf"coati user add {_NAME}", "/users/add?name={name}", "Add the user"),
     (rf"coati user enable {_NAME}", "/users/{name}", "Look at {name}"),
     (rf"coati user password {_NAME}", "/users/{name}#f-password", "Set a new password"),
@@ -53,6 +54,10 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     (rf"coati lockout lift {_NAME}", "/lockouts?text={name}", "Look at the lockout"),
     (rf"coati realm set {_NAME} --enable", "/realms/{name}#f-enabled", "Switch {name} on"),
     (rf"minimum_uid of realm {_NAME}", "/realms/{name}#f-minimum_uid", "Change realm {name}"),
+    (rf"coati realm test {_NAME}", "/realms/{name}", "Look at realm {name}"),
+    (rf"coati profile set {_NAME} --preset", "/profiles/{name}/change#f-preset", "Change the proposals of {name}"),
+    (r"look at (its log|the log of the process web)", "/logs?process=web", "Look at the log"),
+    (r"(setting|set) backup_\w+", "/settings#f-backup_passphrase", "Look at the settings"),
     (rf"coati realm server add {_NAME}", "/realms/{name}", "Look at realm {name}"),
     (rf"coati profile set {_NAME} --realm", "/profiles/{name}/change#f-realms", "Change the realms of {name}"),
     (rf"coati profile set {_NAME} --any-certificate", "/profiles/{name}/change", "Change {name}"),
@@ -68,14 +73,24 @@ _COMPILED: Final = tuple((re.compile(pattern), path, label) for pattern, path, l
 
 def setting(refusal: RefusalView) -> Link | None:
     """Give the place of the setting that would let the client in; ``None`` when it is not ours to set."""
+    return place(refusal.remedy, refusal.profile)
+
+
+def place(remedy: str, profile: str = "") -> Link | None:
+    """Give the page where a remedy can be applied; ``None`` when it is not on the panel.
+
+    Args:
+        remedy: In the words of whoever found what is wrong.
+        profile: The connection profile that it is about, if it is about one.
+    """
     for pattern, path, label in _COMPILED:
-        found = pattern.search(refusal.remedy)
+        found = pattern.search(remedy)
         if found is None:
             continue
         names = {name: (text or "").strip("'") for name, text in found.groupdict().items()}
-        names = {"attribute": "", "profile": refusal.profile} | names
+        names = {"attribute": "", "profile": profile} | names
         names["attribute"] = names["attribute"].replace("-", "_")
-        if "{profile}" in path and not refusal.profile:
+        if "{profile}" in path and not profile:
             return Link("/profiles", "Look at the profiles")
         in_path = {name: quote(text, safe="") for name, text in names.items()}
         return Link(path.format(**in_path), label.format(**names))

@@ -21,7 +21,7 @@ from appliance.installation import Actor
 from appliance.models import Scope
 from appliance.models.columns import now
 from appliance.wording import octets, text
-from webui import navigation
+from webui import navigation, remedies
 from webui.forms import Form
 
 HERE: Final = Path(__file__).parent
@@ -102,6 +102,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    made.filters["place"] = remedies.place
     made.filters.update(past=lambda at: at <= now(), narrows=narrows)
     made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
     made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)

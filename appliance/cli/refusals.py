@@ -14,11 +14,12 @@ app = typer.Typer(help="Why clients were refused.", no_args_is_help=True)
 @app.command("list")
 def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in user, address or reason.")] = "",
+    user: Annotated[str, typer.Option(help="Only those of this login, however it was written.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
     json: Json = False,
 ) -> None:
     """List refused attempts, the latest first."""
-    page = console.call(endpoints.list_refusals, text=text, limit=limit)
+    page = console.call(endpoints.list_refusals, text=text, user=user, limit=limit)
     if json:
         console.show_json(page.items)
         return

@@ -20,6 +20,7 @@ async def page(session: AsyncSession, wanted: RefusalFilter, paging: Paging) -> 
     """Give refusals, and how many there are."""
     matches = [
         *listing.containing(wanted.text, Refusal.username, Refusal.identity, Refusal.peer_address, Refusal.reason),
+        *listing.login(Refusal.username, wanted.user),
         *listing.equal(Refusal.stage, wanted.stage),
         *listing.between(Refusal.at, wanted.since, wanted.until),
     ]

@@ -13,6 +13,9 @@ class RefusalFilter(Filter):
     """Which refusals to list, and in which order."""
 
     text: Annotated[str, Field(description="Only those with this in user name, identity, address or reason.")] = ""
+    user: Annotated[
+        str, Field(description="Only those of this login, however it was written: ALICE, alice@realm, REALM\\alice.")
+    ] = ""
     stage: Annotated[str, Field(description="Only those that came so far.")] = ""
     since: Since = None
     until: Until = None

@@ -109,7 +109,7 @@ def _pool_problems(uses: list[PoolUse]) -> list[Problem]:
     return [
         Problem(
             what=f"{use.taken} of the {use.addresses} addresses of pool {use.name} are taken",
-            remedy="give it another network: coati pool set",
+            remedy=f"give it another network: coati pool set {use.name} --network ...",
         )
         for use in uses
         if use.taken > use.addresses * _POOL_NEARLY_FULL

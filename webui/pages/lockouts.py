@@ -10,7 +10,7 @@ from appliance.lockouts import service as lockouts
 from appliance.lockouts.schemas import Lifting, LockoutFilter
 from webui.listing import Listing, listing
 from webui.rendering import back, page
-from webui.security import Operating, SignedIn
+from webui.security import Operating, SignedIn, own_path
 
 router = APIRouter(prefix="/lockouts")
 
@@ -36,8 +36,13 @@ async def list_lockouts(
 
 
 @router.post("/lift")
-async def lift(request: Request, actor: Operating, subject: Annotated[str, Form()]) -> Response:
+async def lift(
+    request: Request,
+    actor: Operating,
+    subject: Annotated[str, Form()],
+    next: Annotated[str, Form()] = "/lockouts",  # noqa: A002
+) -> Response:
     """Forgive failures."""
     async with installation(request).transaction(actor) as work:
         lifted = await lockouts.lift(work, Lifting(subject=subject))
-    return back("/lockouts", f"{lifted.total} forgiven.")
+    return back(own_path(next), f"{lifted.total} forgiven: the next attempt is judged at once.")

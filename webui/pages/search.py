@@ -1,4 +1,4 @@
-"""Search: pages, users, sessions, profiles and pools by a word; the palette asks it too."""
+"""Search: pages, logins, sessions, refusals, groups, profiles and pools by a word; the palette asks it too."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,9 +8,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from appliance.dependencies import installation
+from appliance.groups import service as groups
 from appliance.installation import Transaction
 from appliance.pools import service as pools
 from appliance.profiles import service as profiles
+from appliance.refusals import service as refusals
+from appliance.refusals.schemas import RefusalFilter
 from appliance.schema import Paging
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
@@ -59,13 +62,27 @@ async def search(request: Request, actor: SignedIn, text: str = "") -> HTMLRespo
 async def _things(work: Transaction, word: str) -> list[Hit]:
     people = (await users.page(work, UserFilter(text=word), _SOME)).items
     stays = (await sessions.page(work, SessionFilter(text=word), _SOME)).items
+    refused = (await refusals.page(work, RefusalFilter(text=word), _SOME)).items
+    here = {user.name for user in people}
+    # Who is kept elsewhere, or only tried to get in, has a page all the same.
+    others = {stay.user for stay in stays} | {each.username.lower() for each in refused if each.username}
     return [
-        *(Hit(f"/users/{quote(user.name, safe='')}", user.name, f"user {user.full_name}".strip()) for user in people),
+        *(Hit(_page_of(user.name), user.name, f"user {user.full_name}".strip()) for user in people),
+        *(Hit(_page_of(name), name, "login") for name in sorted(others - here) if word in name),
         *(Hit(f"/sessions/{stay.id}", f"{stay.user} at {stay.virtual_ip}", "live session") for stay in stays),
+        *(
+            Hit(f"/refusals/{each.id}", each.username or each.identity or each.peer_address, f"refused: {each.reason}")
+            for each in refused
+        ),
+        *_named("group", [group.name for group in (await groups.page(work)).items], word),
         *_named("profile", [profile.name for profile in (await profiles.page(work)).items], word),
         *_named("pool", [pool.name for pool in (await pools.page(work)).items], word),
     ]
 
 
+def _page_of(user: str) -> str:
+    return f"/users/{quote(user, safe='')}"
+
+
 def _named(noun: str, names: list[str], word: str) -> list[Hit]:
-    return [Hit(f"/{noun}s/{quote(name, safe='')}", name, noun) for name in names if word in name]
+    return [Hit(f"/{noun}s/{quote(name, safe='')}", name, noun) for name in names if word in name][: _SOME.limit]

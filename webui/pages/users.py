@@ -1,19 +1,28 @@
 """Local users."""
 
 from dataclasses import replace
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
+from starlette.datastructures import FormData
 
+from appliance import passwords
 from appliance.dependencies import installation
+from appliance.errors import NotFound
 from appliance.groups import service as groups
 from appliance.installation import Actor, Transaction
+from appliance.lockouts import service as lockouts
+from appliance.lockouts.rules import Door, account_name
+from appliance.lockouts.schemas import LockoutFilter
 from appliance.policy import service as policy
+from appliance.refusals import service as refusals
+from appliance.refusals.schemas import RefusalFilter
 from appliance.schema import Paging
 from appliance.second_factors import service as second_factors
-from appliance.second_factors.schemas import SecondFactorFilter
+from appliance.second_factors.schemas import SecondFactorFilter, SecondFactorView
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.users import service as users
@@ -28,6 +37,7 @@ from webui.security import Operating, SignedIn
 router = APIRouter(prefix="/users")
 
 _LATEST = Paging(limit=10)
+_FEW = Paging(limit=5)
 _LOCAL = "local"
 
 
@@ -64,12 +74,14 @@ async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
 @router.post("")
 async def add(request: Request, actor: Operating) -> Response:
     """Add a user."""
-    sent = await request.form()
+    sent, made = _made_up(await request.form())
     try:
         async with installation(request).transaction(actor) as work:
             user = await users.add(work, read(sent, NewUser))
     except Refused as error:
         return await _add_form(request, actor, Form.refused(sent, error), code=422)
+    if made:
+        return _show_made_up(request, actor, user.name, made, sent)
     return back(_page_of(user.name), f"{user.name} was added.")
 
 
@@ -87,8 +99,27 @@ async def change(request: Request, actor: Operating, name: str) -> Response:
 
 @router.post("/{name}/password")
 async def set_password(request: Request, actor: Operating, name: str) -> Response:
-    """Set a user's password."""
-    return await _change(request, actor, name, "password")
+    """Set a user's password: the one that was typed, or one that is made up and shown this once."""
+    sent, made = _made_up(await sent_form(request))
+    fields = ("password", *(["must_change_password"] if "must_change_password" in sent else []))
+    changed = await _change(request, actor, name, *fields, sent=sent, note="The password was set.")
+    if made and changed.status_code == HTTPStatus.SEE_OTHER:
+        return _show_made_up(request, actor, name, made, sent)
+    return changed
+
+
+def _made_up(sent: FormData) -> tuple[FormData, str]:
+    """Put a password into a form that asks for one to be made up, and give it."""
+    if "made" not in sent:
+        return sent, ""
+    made = passwords.generate()
+    rest = [(field, value) for field, value in sent.multi_items() if field not in ("made", "password")]
+    return FormData([*rest, ("password", made)]), made
+
+
+def _show_made_up(request: Request, actor: Actor, name: str, password: str, sent: FormData) -> HTMLResponse:
+    must_change = bool(sent.get("must_change_password"))
+    return page(request, "users/password.html", actor, name=name, password=password, must_change=must_change)
 
 
 @router.post("/{name}/enable")
@@ -145,15 +176,17 @@ async def remove(request: Request, actor: Operating, name: str) -> Response:
     return back("/users", f"{name} was removed.")
 
 
-async def _change(request: Request, actor: Actor, name: str, *fields: str) -> Response:
-    sent = await sent_form(request)
+async def _change(
+    request: Request, actor: Actor, name: str, *fields: str, sent: FormData | None = None, note: str = "Saved."
+) -> Response:
+    sent = await sent_form(request) if sent is None else sent
     try:
         await save(
             request, actor, sent, _thing(name), lambda work: users.change(work, name, read(sent, UserChange, *fields))
         )
     except NotSaved as refused:
         return await _show(request, actor, name, refused.form, code=refused.code)
-    return back(_page_of(name), "The password was set." if fields == ("password",) else "Saved.")
+    return back(_page_of(name), note)
 
 
 async def _add_form(request: Request, actor: Actor, form: Form, *, code: int = 200) -> HTMLResponse:
@@ -202,17 +235,19 @@ async def _show(
     request: Request, actor: Actor, name: str, refused: Form | None = None, *, code: int = 200
 ) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        user = await users.show(work, name)
-        stays = await sessions.page(work, SessionFilter(user=user.name, which=Which.ALL), _LATEST)
+        try:
+            user = await users.show(work, name)
+        except NotFound:
+            return await _show_from_elsewhere(request, actor, work, name)
+        doings = await _doings(work, user.name)
         counts = await policy.effective(work, user.name)
         names = await _group_names(work)
-        wanted = SecondFactorFilter(text=user.name, realm=_LOCAL)
         seen = await _thing(name).seen(work)
-        factors = [each for each in (await second_factors.page(work, wanted)).items if each.user == user.name]
+        factors = await _factors(work, user.name, _LOCAL)
     shown = {
         "full_name": user.full_name,
         "group": user.group or "",
-        "expires_at": user.expires_at.isoformat() if user.expires_at else "",
+        "expires_at": f"{user.expires_at:%Y-%m-%dT%H:%M:%S}" if user.expires_at else "",
         "must_change_password": user.must_change_password,
         "seen": seen,
     }
@@ -223,13 +258,45 @@ async def _show(
         actor,
         code=code,
         user=user,
-        sessions=stays,
         form=form,
+        **doings,
         counts=counts,
         groups=names,
         factor=factors[0] if factors else None,
         api=f"/users/{user.name}",
     )
+
+
+async def _show_from_elsewhere(request: Request, actor: Actor, work: Transaction, name: str) -> HTMLResponse:
+    """Show what is known of somebody whose account is kept elsewhere, or who only tried to get in."""
+    doings = await _doings(work, name)
+    if not any((doings["sessions"].total, doings["refusals"].total, doings["lockouts"])):
+        raise NotFound(f"there is no user {name}", remedy="nobody of this name was ever connected or refused, either")
+    return page(
+        request,
+        "users/elsewhere.html",
+        actor,
+        name=name,
+        in_realms=sorted({stay.realm for stay in doings["sessions"].items if stay.realm}),
+        factor=await _factors(work, name, ""),
+        api=f"/sessions?which=all&user={quote(name)}",
+        **doings,
+    )
+
+
+async def _doings(work: Transaction, name: str) -> dict[str, Any]:
+    """Give where somebody is or was, and what keeps it out or did."""
+    must_wait = (await lockouts.page(work, LockoutFilter(text=name, door=Door.VPN))).items
+    return {
+        "sessions": await sessions.page(work, SessionFilter(user=name, which=Which.ALL), _LATEST),
+        "refusals": await refusals.page(work, RefusalFilter(user=name), _FEW),
+        "lockouts": [each for each in must_wait if each.account == account_name(name) and each.blocked_until],
+    }
+
+
+async def _factors(work: Transaction, name: str, realm: str) -> list[SecondFactorView]:
+    found = await second_factors.page(work, SecondFactorFilter(text=name, realm=realm))
+    return [each for each in found.items if each.user == name]
 
 
 def _thing(name: str) -> Thing:

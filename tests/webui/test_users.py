@@ -1,0 +1,126 @@
+"""A user's page answers whoever rings: why somebody cannot get in, what helps, and where somebody is."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from appliance import models
+from appliance.installation import Actor
+from appliance.models.columns import now
+from appliance.users import service as users
+from appliance.users.schemas import NewUser, UserChange
+from tests.e2e import appliance as furniture
+from tests.webui.signing_in import sign_in
+
+if TYPE_CHECKING:
+    import httpx2
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+async def furnished(browser: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    await sign_in(browser)
+    at = now()
+    async with browser.installation.transaction(Actor("a test")) as work:
+        for name in ("alice", "alice2", "bob"):
+            await users.add(work, NewUser(name=name, password=SecretStr(PASSWORD)))
+        said_no = {"stage": "Xauth", "reason": "the RADIUS server said no", "remedy": "", "realm": "corp"}
+        work.session.add_all(
+            [
+                furniture.session(1, user="alice"),
+                furniture.session(2, user="rosa", realm="corp"),
+                furniture.refusal(stage="Xauth", username="CORP\\Alice", **furniture.WRONG),
+                furniture.refusal(stage="Xauth", username="alice2", **furniture.WRONG | {"reason": "of another"}),
+                furniture.refusal(username="rosa@corp", **said_no),
+            ]
+        )
+        locked = {"failures": 9, "failed_at": at, "changed_at": at, "blocked_until": at + timedelta(hours=3)}
+        work.session.add_all(
+            [models.Throttle(subject=f"vpn/account/{name}", **locked) for name in ("alice", "alice2", "rosa")]
+        )
+    return browser
+
+
+async def test_why_somebody_cannot_log_in_and_what_helps_stands_first(furnished: httpx2.AsyncClient) -> None:
+    page = (await furnished.get("/users/alice")).text
+    assert page.index("Can alice log in?") < page.index("Full name")
+    assert "must wait" in page
+    assert "wrong password for &#39;mallory&#39;" in page
+    assert 'href="/users/alice#f-password"' in page
+    assert "of another" not in page
+    answer = await furnished.post("/lockouts/lift", data={"subject": "vpn/account/alice", "next": "/users/alice"})
+    assert answer.headers["location"] == "/users/alice"
+    page = (await furnished.get("/users/alice")).text
+    assert "must wait" not in page
+    assert "Nothing here keeps alice out" in page
+    elsewhere = await furnished.post("/lockouts/lift", data={"subject": "vpn/account/rosa", "next": "//evil.test/"})
+    assert elsewhere.headers["location"] == "/"
+
+
+async def test_each_obstacle_of_an_account_is_told_with_its_remedy(furnished: httpx2.AsyncClient) -> None:
+    change = UserChange(enabled=False, expires_at=now() - timedelta(days=1), must_change_password=True)
+    async with furnished.installation.transaction(Actor("a test")) as work:
+        await users.change(work, "bob", change)
+    page = (await furnished.get("/users/bob")).text
+    for words in ("somebody keeps the account out", "the account ended", "new password needed"):
+        assert words in page
+    for remedy in ('action="/users/bob/enable"', 'href="#f-expires_at"', 'href="#f-must_change_password"'):
+        assert remedy in page
+
+
+async def test_who_is_kept_in_another_realm_has_a_page_too(furnished: httpx2.AsyncClient) -> None:
+    page = await furnished.get("/users/rosa")
+    assert page.status_code == 200
+    for shown in ("not kept here", 'href="/realms/corp"', "the RADIUS server said no", "must wait", "10.99.0.4"):
+        assert shown in page.text
+    assert "Save" not in page.text
+    assert (await furnished.get("/users/nobody")).status_code == 404
+    found = (await furnished.get("/search?text=ros")).text
+    assert 'href="/users/rosa"' in found
+    assert "refused: the RADIUS server said no" in found
+
+
+async def test_a_password_is_made_up_and_shown_once(furnished: httpx2.AsyncClient) -> None:
+    answer = await furnished.post("/users/bob/password", data={"made": "true", "must_change_password": "true"})
+    found = re.search(r"<code>((?:[a-z0-9]{5}-){3}[a-z0-9]{5})</code>", answer.text)
+    assert answer.status_code == 200
+    assert found is not None
+    assert "for one login" in answer.text
+    async with furnished.installation.snapshot() as work:
+        assert (await users.show(work, "bob")).must_change_password
+    assert found[1] not in (await furnished.get("/users/bob")).text
+    assert found[1] not in (await furnished.get("/audit?format=json")).text
+    new = await furnished.post("/users", data={"name": "carol", "password": "", "made": "true"})
+    assert "New password of carol" in new.text
+    assert re.search(r"<code>(?:[a-z0-9]{5}-){3}[a-z0-9]{5}</code>", new.text)
+    wrong = await furnished.post("/users", data={"name": "carol", "password": "", "made": "true"})
+    assert wrong.status_code == 422
+    typed = await furnished.post("/users/bob/password", data={"password": "battery horse correct"})
+    assert typed.headers["location"] == "/users/bob"
+
+
+async def test_the_end_of_an_account_is_a_moment_in_utc(furnished: httpx2.AsyncClient) -> None:
+    for typed, shown in (("2030-12-31T18:00", "2030-12-31T18:00:00"), ("2031-01-01T00:00:07", "2031-01-01T00:00:07")):
+        answer = await furnished.post("/users/bob", data={"full_name": "", "group": "", "expires_at": typed})
+        assert answer.status_code == 303
+        assert f'type="datetime-local" value="{shown}"' in re.sub(
+            r' autocomplete="off"[^>]*? value=', " value=", (await furnished.get("/users/bob")).text
+        )
+    await furnished.post("/users/bob", data={"expires_at": ""})
+    async with furnished.installation.snapshot() as work:
+        assert (await users.show(work, "bob")).expires_at is None
+
+
+async def test_what_is_off_leads_to_where_it_is_put_right(furnished: httpx2.AsyncClient) -> None:
+    node = furniture.node()
+    node.realms = {"local": {"state": "down", "words": "no answer", "since": now().isoformat(), "last_error": ""}}
+    async with furnished.installation.transaction(Actor("a test")) as work:
+        work.session.add(node)
+    page = (await furnished.get("/")).text
+    assert '<a href="/realms/local">Look at realm local</a>' in page
