@@ -143,6 +143,8 @@ def understand_phase_1(transform: Transform) -> Phase1Offer:
     cipher = IKE_CIPHERS.get((encryption, bits))
     hash_algorithm = IKE_HASHES.get(hashing)
     group = DhGroup(number) if number in DhGroup._value2member_map_ else None
+    # A prf is HMAC unless another was agreed (RFC 2409 section 4): whoever takes the attribute must know its number.
+    another_prf = Phase1Attribute.PRF in values
     words = "-".join(
         (
             cipher.keyword if cipher else f"{Phase1Encryption(encryption).name.lower()}{bits or ''}",
@@ -154,7 +156,7 @@ def understand_phase_1(transform: Transform) -> Phase1Offer:
         transform,
         method,
         METHODS.get(method),
-        IkeProposal(cipher, hash_algorithm, group) if cipher and hash_algorithm and group else None,
+        IkeProposal(cipher, hash_algorithm, group) if cipher and hash_algorithm and group and not another_prf else None,
         lifetime_of(transform.attributes, ProtocolId.ISAKMP),
         f"{words} with {AuthenticationMethod(method).name.lower().replace('_', '-')}",
     )
@@ -370,9 +372,14 @@ def understand_esp(transform: Transform) -> EspOffer:
         suite = EspSuite(cipher)
     elif cipher is not None and integrity is not None:
         suite = EspSuite(cipher, integrity)
+    # Not a wish but part of what is chosen (RFC 4304): the ICV would cover 32 bits more than ours does.
+    extended = values.get(EspAttribute.EXTENDED_SEQUENCE_NUMBER, 0)
+    if extended:
+        suite = None
     group, mode = values.get(EspAttribute.GROUP_DESCRIPTION, 0), values.get(EspAttribute.ENCAPSULATION_MODE, 0)
     unknown = f"{EspTransform(transform.id).name.lower()}{bits or ''}-auth{authentication}"
-    words = f"{suite or unknown}{f' with PFS group {group}' if group else ''}"
+    words = f"{suite or unknown}{' with extended sequence numbers' if extended else ''}"
+    words += f" with PFS group {group}" if group else ""
     lifetime = lifetime_of(transform.attributes, ProtocolId.ESP)
     return EspOffer(suite, group, mode, lifetime, words)
 

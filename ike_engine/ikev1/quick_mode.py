@@ -203,8 +203,8 @@ async def initiate(
     transport.nonces = ni
     m2 = await x.receive(QuickMode2)
     choice = choose_esp(m2.sa, sa.served_by, encapsulated=sa.encapsulated, with_ke=m2.key_exchange is not None)
-    if choice.suite not in {proposal.suite for proposal in proposals}:
-        raise NoProposalChosen("the peer chose an ESP suite that was not offered")
+    if choice.suite not in {proposal.suite for proposal in proposals} or choice.group is not terms.group:
+        raise NoProposalChosen("the peer chose an ESP suite or a PFS group that was not offered")
     g_xy = Secret()
     if dh is not None and m2.key_exchange is not None:
         dh.accept(m2.key_exchange.data)

@@ -182,6 +182,7 @@ def test_a_broken_transform_is_skipped() -> None:
         transform(*AES256[:1], *REST),
         transform((Phase1Attribute.ENCRYPTION, 200), *REST),
         transform(*AES256, REST[0], (Phase1Attribute.GROUP_DESCRIPTION, 31), REST[2]),
+        transform(*AES256, *REST, (Phase1Attribute.PRF, 1)),
         transform(),
         replace(GOOD, id=99),
     ],
@@ -413,3 +414,21 @@ def test_what_we_offer_for_esp_we_understand(
     )
     assert choice.suite == proposals[0].suite
     assert (choice.lifetime, choice.group, choice.spi) == (Lifetime(seconds, kilobytes), group, 0x1234)
+
+
+def test_extended_sequence_numbers_are_not_agreed_to() -> None:
+    """Who took the transform would have to use them (RFC 4304): not one packet would verify."""
+    proposals = (EspProposal.from_text("aes256-sha256"),)
+    mode, lifetime = EncapsulationMode.TUNNEL, Lifetime(3_600)
+    ((proposal,), profile) = (
+        offer_esp(proposals, 0x1234, mode=mode, lifetime=lifetime, group=None).proposals,
+        Profile(name="x", esp_proposals=proposals),
+    )
+    (plain,) = proposal.transforms
+    extended = replace(plain, attributes=(*plain.attributes, Attribute(EspAttribute.EXTENDED_SEQUENCE_NUMBER, 1)))
+    both = SecurityAssociation(proposals=(replace(proposal, transforms=(extended, replace(plain, number=2))),))
+    assert choose_esp(both, profile, encapsulated=False, with_ke=False).transform.number == 2
+    alone = SecurityAssociation(proposals=(replace(proposal, transforms=(extended,)),))
+    with pytest.raises(NothingInCommon) as refused:
+        choose_esp(alone, profile, encapsulated=False, with_ke=False)
+    assert refused.value.offered == ("aes_cbc256-auth5 with extended sequence numbers",)

@@ -197,6 +197,22 @@ def test_what_is_not_acceptable_is_refused_in_words(
     assert not client.lab.gateway.inbound
 
 
+@pytest.mark.parametrize("group", [None, DhGroup.ECP_256])
+def test_a_rekey_with_pfs_is_not_answered_by_one_without(group: DhGroup | None) -> None:
+    client = configured()
+    pair = generate(DhGroup.ECP_256, lambda count: bytes(range(1, count + 1)))
+    opens(client, Offer(group=DhGroup.ECP_256).message(pair))
+    client.hears_quick_mode_2(NI)
+    client.says(QuickMode3())
+    client.lab.network.command(client.lab.gateway, RekeyChildren(client.lab.gateway.one(PeerConnected).peer_id))
+    m1 = client.hears(QuickMode1)
+    assert m1.key_exchange is not None
+    answer = replace(Offer(group=group), spi=SPI + 1).message(pair if group else None)
+    client.transport.nonces = m1.nonce.data
+    client.says(QuickMode2(**{name: getattr(answer, name) for name in ("sa", "nonce", "key_exchange")}))
+    assert len(client.lab.gateway.inbound) == (2 if group else 1)
+
+
 def test_a_client_that_was_told_of_pfs_may_still_come_without() -> None:
     # quirk: vpnc 0.5.3 "pfs server": told of PFS by Mode Config, it sends no KE.
     client = configured(gateway={"pfs_groups": (DhGroup.MODP_2048,)})
