@@ -19,11 +19,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import structlog
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, Result, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -172,6 +172,11 @@ def blocking_engine(url: SecretStr, *, writes: bool) -> Engine:
         return engine
     event.listen(engine, "begin", _begin_sqlite)
     return engine.execution_options(**{_BEGIN: _TO_WRITE})
+
+
+def affected(result: Result[Any]) -> int:
+    """Tell how many rows a statement changed."""
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def newest_revision() -> str:

@@ -1,13 +1,13 @@
 """Queries on accounting records."""
 
 from collections.abc import Sequence
-from typing import cast
 
-from sqlalchemy import CursorResult, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
 from appliance.accounting.schemas import AccountingFilter
+from appliance.database import affected
 from appliance.models import AccountingRecord, Realm
 from appliance.schema import Paging
 
@@ -32,7 +32,7 @@ async def drop_waiting(session: AsyncSession, realm: str) -> int:
     found = await session.execute(
         delete(AccountingRecord).where(AccountingRecord.realm == realm, AccountingRecord.sent_at.is_(None))
     )
-    return cast("CursorResult[tuple[()]]", found).rowcount
+    return affected(found)
 
 
 async def removed_realms(session: AsyncSession) -> Sequence[str]:

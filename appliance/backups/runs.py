@@ -1,12 +1,13 @@
 """Queries on the backups that the schedule asked for."""
 
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from appliance.database import affected
 from appliance.models import BackupRun
 
 _KEPT: Final = 500
@@ -36,8 +37,7 @@ async def claim_again(session: AsyncSession, run: BackupRun, node: str, at: date
         .where(BackupRun.id == run.id, BackupRun.attempts == run.attempts)
         .values(attempts=run.attempts + 1, node=node, started_at=at, finished_at=None, message="", remedy="")
     )
-    written = cast("CursorResult[tuple[()]]", await session.execute(attempt))
-    return written.rowcount == 1
+    return affected(await session.execute(attempt)) == 1
 
 
 async def latest(session: AsyncSession, *, succeeded: bool = False) -> BackupRun | None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance import listing
 from appliance.commands.schemas import CommandFilter
+from appliance.database import affected
 from appliance.models import Command, CommandOutcome, Node, Verb
 from appliance.models.columns import now
 from appliance.schema import Paging
@@ -31,7 +32,7 @@ async def wipe_secrets(session: AsyncSession, before: datetime) -> int:
     late = Command.secret.is_not(None), Command.created_at < before
     failed = {"outcome": CommandOutcome.FAILED, "message": TOO_LATE, "finished_at": now()}
     wiped = await session.execute(update(Command).where(*late).values(secret=None, **failed))
-    return cast("CursorResult[tuple[()]]", wiped).rowcount
+    return affected(wiped)
 
 
 async def page(session: AsyncSession, wanted: CommandFilter, paging: Paging) -> tuple[Sequence[Command], int]:

@@ -39,8 +39,6 @@ REPLAY_WINDOW = 2048
 """Packets. Wide, because a receiver that coalesces datagrams delivers in bursts and flows overtake each other."""
 
 NEXT_HEADER_IPV4 = 4
-NEXT_HEADER_NONE = 59
-"""A dummy packet for traffic flow confidentiality (RFC 4303 section 2.6): to be dropped in silence."""
 
 IPV4 = 4
 IPV4_HEADER_OCTETS = 20
@@ -204,8 +202,8 @@ def inner_packet(plaintext: bytes) -> bytes:
     """Strip the trailer and any traffic-flow padding from what was unsealed.
 
     Returns:
-        The inner IPv4 packet, or ``b""`` for what is to be dropped in silence: a dummy packet, or
-        another protocol (vpnc sends IPv6 router solicitations as soon as its TUN is up).
+        The inner IPv4 packet, or ``b""`` for what is to be dropped in silence: a dummy packet (RFC 4303
+        section 2.6), or another protocol (vpnc sends IPv6 router solicitations as soon as its TUN is up).
     """
     padding = plaintext[-2] + 2
     if plaintext[-1] != NEXT_HEADER_IPV4 or plaintext[0] >> 4 != IPV4:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ike_engine.errors import IkeError, Malformed
-from ike_engine.events import DatagramDropped
+from ike_engine.events import DatagramDropped, IsakmpSaEstablished
 from ike_engine.exchange import OWNED, Exchange, Host, Incident, park
 from ike_engine.ikev1 import informational
 from ike_engine.ikev1.crowd import Crowd
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from ike_engine.ikev1.dead_peer_detection import DeadPeerDetection
     from ike_engine.path import Path
-    from ike_engine.peer import Peers
+    from ike_engine.peer import Peer, Peers
 
 NO_COOKIE = bytes(8)
 MODES = {ExchangeType.IDENTITY_PROTECTION: Phase1Mode.MAIN, ExchangeType.AGGRESSIVE: Phase1Mode.AGGRESSIVE}
@@ -377,6 +377,22 @@ class Associations:
         """The login was accepted."""
         sa.authorized = True
         self._logging_in.remove(sa.number)
+
+    def announce(self, sa: IsakmpSa, peer: Peer, lifetime_seconds: int, *, carried_over: bool) -> None:
+        """Tell the outside of an SA whose peer is logged in."""
+        self.host.emit(
+            IsakmpSaEstablished(
+                isakmp_sa=sa.number,
+                peer_id=peer.id,
+                initiator_spi=sa.cky_i,
+                responder_spi=sa.cky_r,
+                suite=str(sa.agreed),
+                authentication=sa.authentication.value if sa.authentication else "",
+                mode=sa.mode.value if sa.mode else "",
+                lifetime_seconds=lifetime_seconds,
+                carried_over=carried_over,
+            )
+        )
 
     def remove(self, sa: IsakmpSa) -> None:
         """Nothing more is sent or received under this SA. Its exchanges end; their failures are not news."""

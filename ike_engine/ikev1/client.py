@@ -21,7 +21,7 @@ from ike_engine.errors import (
     PeerFailed,
     TimedOut,
 )
-from ike_engine.events import Goodbye, IsakmpSaEstablished, PeerRefused, Stage
+from ike_engine.events import Goodbye, PeerRefused, Stage
 from ike_engine.exchange import OWNED, Exchange
 from ike_engine.ikev1 import aggressive_mode, main_mode, mode_config, quick_mode, xauth
 from ike_engine.ikev1.lifetimes import announced
@@ -242,19 +242,7 @@ class Client:
         now = self._host.now
         self._live_for(sa, order, lifetime)
         carried_over = peer.configuration is not None
-        self._host.emit(
-            IsakmpSaEstablished(
-                isakmp_sa=sa.number,
-                peer_id=peer.id,
-                initiator_spi=sa.cky_i,
-                responder_spi=sa.cky_r,
-                suite=str(sa.agreed),
-                authentication=peer.description.authentication.value,
-                mode=sa.mode.value if sa.mode else "",
-                lifetime_seconds=lifetime,
-                carried_over=carried_over,
-            )
-        )
+        self._all.announce(sa, peer, lifetime, carried_over=carried_over)
         self._all.dpd.watch(sa)
         if carried_over:
             for old in [other for other in peer.ike_sas if other is not sa]:

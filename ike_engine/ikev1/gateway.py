@@ -25,7 +25,7 @@ from ike_engine.errors import (
     Superseded,
     TimedOut,
 )
-from ike_engine.events import DatagramDropped, Goodbye, IsakmpSaEstablished, Stage
+from ike_engine.events import DatagramDropped, Goodbye, Stage
 from ike_engine.exchange import OWNED, Exchange
 from ike_engine.ikev1 import aggressive_mode, informational, main_mode, mode_config, quick_mode, xauth
 from ike_engine.ikev1.associations import never_answered
@@ -228,19 +228,7 @@ class Gateway:
         limit = VPNC_LIFETIME_SECONDS if sa.vpnc else sa.served_by.isakmp_lifetime_seconds
         lifetime = min(sa.lifetime_seconds, limit)
         sa.timers["lifetime"] = self._host.schedule(self._host.now + lifetime, lambda: self.expired(sa))
-        self._host.emit(
-            IsakmpSaEstablished(
-                isakmp_sa=sa.number,
-                peer_id=peer.id,
-                initiator_spi=sa.cky_i,
-                responder_spi=sa.cky_r,
-                suite=str(sa.agreed),
-                authentication=description.authentication.value,
-                mode=sa.mode.value if sa.mode else "",
-                lifetime_seconds=lifetime,
-                carried_over=carried_over,
-            )
-        )
+        self._all.announce(sa, peer, lifetime, carried_over=carried_over)
         if lifetime < sa.lifetime_seconds:
             shortened = responder_lifetime(ProtocolId.ISAKMP, sa.cky_i + sa.cky_r, lifetime)
             informational.send(self._host, sa, self._all.entropy, Informational(everywhere=(shortened,)))

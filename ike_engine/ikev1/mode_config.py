@@ -1,12 +1,12 @@
 """ISAKMP Mode Config (draft-dukes-ike-mode-cfg-02) with the Cisco Unity attributes.
 
-pull:   Remote peer                                     Gateway
-HDR*, HASH, ATTR(REQUEST: ADDRESS, DNS, ...)   -->
-<--  HDR*, HASH, ATTR(REPLY: ADDRESS, DNS, ...)
+pull:  Remote peer                                      Gateway
+    HDR*, HASH, ATTR(REQUEST: ADDRESS, DNS, ...)   -->
+                                                   <--  HDR*, HASH, ATTR(REPLY: ADDRESS, DNS, ...)
 
-push:   Gateway                                         Remote peer
-HDR*, HASH, ATTR(SET: ADDRESS, DNS, ...)       -->
-<--  HDR*, HASH, ATTR(ACK)
+push:  Gateway                                          Remote peer
+    HDR*, HASH, ATTR(SET: ADDRESS, DNS, ...)       -->
+                                                   <--  HDR*, HASH, ATTR(ACK)
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ ASKED = (
     Mode.UNITY_SAVE_PASSWD,
     Mode.UNITY_PFS,
 )
-FIRST_UNITY = Mode.UNITY_BANNER
 LONGEST_HOSTNAME = 255
 """Octets of a client's own name that travel back to it."""
 

@@ -153,7 +153,7 @@ class Phase1Attribute(OpenEnum):
 
 
 class Phase1Encryption(OpenEnum):
-    """Values of ENCRYPTION. 0 is no cipher, but vpnc offers it."""
+    """Values of ENCRYPTION (AES: RFC 3602 section 5.1). 0 is no cipher, but vpnc offers it."""
 
     DES_CBC = 1
     IDEA_CBC = 2
@@ -166,7 +166,7 @@ class Phase1Encryption(OpenEnum):
 
 
 class Phase1Hash(OpenEnum):
-    """Values of HASH."""
+    """Values of HASH; SHA-2 by IANA's registry of IKE attributes."""
 
     MD5 = 1
     SHA1 = 2
@@ -177,7 +177,10 @@ class Phase1Hash(OpenEnum):
 
 
 class AuthenticationMethod(OpenEnum):
-    """Values of AUTHENTICATION. INIT and RESP tell which side, of phase 1, is asked for a login."""
+    """Values of AUTHENTICATION. INIT and RESP tell which side, of phase 1, is asked for a login.
+
+    From 64221 on by draft-ietf-ipsec-isakmp-hybrid-auth-05, from 65001 on by draft-beaulieu-ike-xauth-02.
+    """
 
     PRE_SHARED_KEY = 1
     DSS_SIGNATURES = 2
@@ -236,7 +239,7 @@ class EspTransform(OpenEnum):
 
 
 class EspAttribute(OpenEnum):
-    """Attributes of a phase 2 transform (RFC 2407 section 4.5)."""
+    """Attributes of a phase 2 transform (RFC 2407 section 4.5; the last two: RFC 3168 section 9.2.1, RFC 4304)."""
 
     LIFE_TYPE = 1
     LIFE_DURATION = 2
@@ -252,7 +255,7 @@ class EspAttribute(OpenEnum):
 
 
 class EspAuthentication(OpenEnum):
-    """Values of AUTHENTICATION in phase 2."""
+    """Values of AUTHENTICATION in phase 2 (RFC 2407 section 4.5; SHA-2 by IANA, its sizes by RFC 4868)."""
 
     HMAC_MD5 = 1
     HMAC_SHA1 = 2

@@ -83,14 +83,10 @@ class ShardCounters:
     Attributes:
         datagrams: Messages handed to the endpoint.
         mishaps: Exceptions caught that no design foresaw: each one is a bug to report.
-        questions: Questions asked.
-        withdrawn: Of these, no longer wanted before they were answered.
     """
 
     datagrams: int = 0
     mishaps: int = 0
-    questions: int = 0
-    withdrawn: int = 0
 
 
 class Shard:
@@ -225,11 +221,9 @@ class Shard:
             case Transmit(data, path):
                 (self._nat_t if path.nat_t else self._plain).send(data, path)
             case Ask(ask_id, question):
-                self.counters.questions += 1
                 self._answering[ask_id] = self._loop.create_task(self._find_answer(ask_id, question))
             case Withdraw(ask_id):
                 if (task := self._answering.pop(ask_id, None)) is not None:
-                    self.counters.withdrawn += 1
                     task.cancel()
             case InstallBoth(child):
                 self._data_plane.submit(Install(child, Installing.BOTH))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     import socket
 
     from ike_engine.secret import Secret
-
-R = TypeVar("R", bound=Reply)
 
 logger = structlog.get_logger(__name__)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import CursorResult, and_, case, delete, exists, func, insert, literal, select, update
+from sqlalchemy import and_, case, delete, exists, func, insert, literal, select, update
 from sqlalchemy.orm import aliased
 
 from appliance import models
 from appliance.accounting.unclosed import close_unclosed
+from appliance.database import affected
 from appliance.models import EventKind
 from appliance.models.columns import Word
 from ike_engine.events import Goodbye
@@ -58,7 +59,7 @@ async def take_over(session: AsyncSession, node: models.Node, at: datetime) -> i
     await session.execute(delete(models.AdmittedSession).where(models.AdmittedSession.node == node.name))
     await close_unclosed(session, node.name, at)
     await session.merge(node)
-    return cast("CursorResult[tuple[()]]", ended).rowcount
+    return affected(ended)
 
 
 def _log_out(ended_at: ColumnElement[datetime], left_behind: Iterable[ColumnElement[bool]]) -> Insert:

@@ -286,7 +286,7 @@ def test_unity_attributes_are_pushed_to_unity_clients_only(monkeypatch: pytest.M
     monkeypatch.setattr(vendor_ids, "CISCO_UNITY", b"somebody else's")
     client = logged_in(gateway={"configuration_push": True})
     monkeypatch.undo()
-    assert all(number < mode_config.FIRST_UNITY for number in numbers(client.hears_asked()))
+    assert all(number < Mode.UNITY_BANNER for number in numbers(client.hears_asked()))
 
 
 def test_a_push_that_nobody_acknowledges_does_not_end_who_has_an_address() -> None:
