@@ -8,6 +8,7 @@ server is asked and no writer is waited for, so that is done where it is wanted.
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -38,10 +39,12 @@ class DatabaseThread:
 
     Attributes:
         transactions: How many were committed.
+        cpu_seconds: Processor time that the thread spent in them.
     """
 
     def __init__(self, url: SecretStr, name: str, *, writes: bool) -> None:
         self.transactions = 0
+        self.cpu_seconds = 0.0
         self._writes = writes
         self._engine = blocking_engine(url, writes=writes)
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
@@ -87,6 +90,7 @@ class DatabaseThread:
         self._engine.dispose()
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
+        started = time.thread_time()
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
@@ -95,6 +99,8 @@ class DatabaseThread:
         except DBAPIError:
             self._disconnect()  # the next transaction starts on a fresh connection
             raise
+        finally:
+            self.cpu_seconds += time.thread_time() - started
         self.transactions += 1
         return result
 
