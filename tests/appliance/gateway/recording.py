@@ -21,6 +21,8 @@ from ike_engine.events import (
     IsakmpSaEstablished,
     PeerConnected,
     PeerGone,
+    PeerRefused,
+    Stage,
 )
 from ike_engine.path import Address, Path
 
@@ -175,3 +177,8 @@ async def eventually(holds: Callable[[], bool | Awaitable[bool]]) -> None:
             if answer if isinstance(answer, bool) else await answer:
                 return
             await asyncio.sleep(0.01)
+
+
+def refused(**more: Any) -> PeerRefused:
+    """A client that was turned away."""
+    return replace(PeerRefused(path=PATH, stage=Stage.XAUTH, reason="wrong password for 'alice'"), **more)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import insert
 from structlog.testing import capture_logs
 
 from appliance import models
 from appliance.auth.verdicts import Claim
 from appliance.gateway.admission.terms import Terms
 from appliance.gateway.compile import Problem
-from appliance.gateway.record.observers import Written
 from appliance.gateway.record.projector import Status
 from appliance.models import CommandOutcome, Verb
 from appliance.models.columns import NEVER
-from appliance.models.columns import now as utc_now
 from appliance.policy.effective import Policies
 from ike_engine.dataplane.firewall import Blocked
 from ike_engine.dataplane.interface import ChildCounters, Counters
@@ -31,14 +26,20 @@ from ike_engine.events import (
     LivenessChanged,
     PeerGone,
     PeerMoved,
-    PeerRefused,
     Stage,
 )
 from ike_engine.path import Address, Path
-from tests.appliance.gateway.recording import NODE, PATH, Recorder, child_sa, coming_in, isakmp_sa, leaving, spi
-
-if TYPE_CHECKING:
-    from appliance.gateway.record.stay import Stay
+from tests.appliance.gateway.recording import (
+    NODE,
+    PATH,
+    Recorder,
+    child_sa,
+    coming_in,
+    isakmp_sa,
+    leaving,
+    refused,
+    spi,
+)
 
 
 def counted(inbound_spi: int, octets_in: int, octets_out: int, idle_seconds: float | None = 0.0) -> Counters:
@@ -56,10 +57,6 @@ def counted(inbound_spi: int, octets_in: int, octets_out: int, idle_seconds: flo
             ),
         )
     )
-
-
-def refused(**more: Any) -> PeerRefused:
-    return replace(PeerRefused(path=PATH, stage=Stage.XAUTH, reason="wrong password for 'alice'"), **more)
 
 
 # ---- sessions and leases ------------------------------------------------------------------------
@@ -459,53 +456,6 @@ async def test_the_outcome_of_a_command_comes_with_what_it_caused(recorder: Reco
     (row,) = await recorder.rows(models.Command)
     assert (row.outcome, row.message, row.finished_at) == (CommandOutcome.DONE, "disconnected", recorder.time.now)
     assert await recorder.live() == []
-
-
-class Observer:
-    """Notes what it is told, and wants a line of it written."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.lines: list[dict[str, Any]] = []
-
-    def _note(self, what: str) -> None:
-        self.told.append(what)
-        self.lines.append({"who": "observer", "source": "", "deed": what, "target": "", "at": utc_now()})
-
-    def began(self, stay: Stay) -> None:
-        self._note(f"{stay.user} began")
-
-    def changed(self, stay: Stay) -> None:
-        self._note(f"{stay.user} changed")
-
-    def ended(self, stay: Stay) -> None:
-        self._note(f"{stay.user} ended: {stay.columns['goodbye']}")
-
-    def refused(self, event: PeerRefused) -> None:
-        self._note(f"{event.username} refused")
-
-    def collect(self) -> list[Written]:
-        lines, self.lines = self.lines, []
-        return [Written(insert(models.AuditEntry), lines)]
-
-
-async def test_observers_are_told_in_order_and_what_they_write_survives_a_database_that_is_away(
-    recorder: Recorder,
-) -> None:
-    observer = Observer()
-    recorder.projector._observers = (observer,)
-    recorder.connect(7)
-    elsewhere = Path(Address("192.0.2.1", 4500), Address("203.0.113.9", 1025), nat_t=True)
-    goodbye = PeerGone(peer_id=7, user="alice", goodbye=Goodbye.PEER_DELETED, reason="the client disconnected")
-    recorder.tell(PeerMoved(peer_id=7, path=elsewhere), refused(username="mallory"), goodbye)
-    told = ["alice began", "alice changed", "mallory refused", "alice ended: client-disconnected"]
-    assert observer.told == told
-    batch = recorder.projector.collect()
-    assert batch is not None
-    batch.failed()
-    await recorder.flush()
-    assert [row.deed for row in await recorder.rows(models.AuditEntry)] == told
-    assert recorder.projector.collect() is None
 
 
 # ---- which realm it was, and what was turned away ------------------------------------------------
