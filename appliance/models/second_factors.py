@@ -16,6 +16,7 @@ class SecondFactor(Base):
         realm: Name of the realm that judges the password.
         user: Canonical name there.
         seed: What codes are made from, sealed for ``second_factors.seed``.
+        next_seed: That of another telephone, in place of ``seed`` once a code of it was confirmed; ``None``: none.
         confirmed_at: When its first code proved that the user has it; ``None``: it does not count yet.
         last_step: Time step of the latest code that was taken: none up to it is taken again.
         recovery_codes: SHA-256 of those that are left; each counts once.
@@ -29,6 +30,7 @@ class SecondFactor(Base):
     realm: Mapped[Name]
     user: Mapped[Name]
     seed: Mapped[Sealed]
+    next_seed: Mapped[Sealed | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
     confirmed_at: Mapped[datetime | None]
     last_step: Mapped[int] = mapped_column(BigNumber, default=0)

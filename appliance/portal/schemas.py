@@ -39,6 +39,7 @@ class Home(Schema):
     password_changed_at: Annotated[datetime | None, Field(description="null: the password is not kept here.")]
     must_change_password: bool
     second_factor: SecondFactorView | None
+    second_factor_required: Annotated[bool, Field(description="Without one no VPN client of the user gets in.")] = False
     live: list[SessionView]
     ended: list[SessionView]
     profiles: list[ProfileChoices]

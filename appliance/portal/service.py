@@ -16,6 +16,8 @@ from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts import service as lockouts
 from appliance.lockouts.rules import Door
 from appliance.models.columns import now
+from appliance.policy import service as policy
+from appliance.policy.attributes import SecondFactor
 from appliance.portal import signing_in
 from appliance.portal.schemas import Home, ProfileChoices, Visitor
 from appliance.profiles import service as profiles
@@ -50,6 +52,7 @@ async def home(work: Transaction, who: Visitor) -> Home:
         password_changed_at=user.password_changed_at if user is not None else None,
         must_change_password=who.must_change_password,
         second_factor=await second_factors.show(work, who.realm, who.user) if factor is not None else None,
+        second_factor_required=await _must_have_second_factor(work, who),
         live=(await sessions.page(work, own, _SHOWN)).items,
         ended=(await sessions.page(work, own.model_copy(update={"which": Which.ENDED}), _SHOWN)).items,
         profiles=[
@@ -58,6 +61,14 @@ async def home(work: Transaction, who: Visitor) -> Home:
             if not each.realms or who.realm in each.realms
         ],
     )
+
+
+async def _must_have_second_factor(work: Transaction, who: Visitor) -> bool:
+    """Tell whether policy says so; of what a realm elsewhere will say at a login, nothing is known here."""
+    if not who.local:
+        return (await policy.show_base(work)).policy.second_factor is SecondFactor.REQUIRED
+    counts = (await policy.effective(work, who.user)).values
+    return any((each.attribute, each.value) == ("second_factor", SecondFactor.REQUIRED) for each in counts)
 
 
 async def change_password(
@@ -111,13 +122,29 @@ async def confirm(work: Transaction, who: Visitor, cookie: str, code: str) -> Re
     return await second_factors.confirm(work, who.realm, who.user, code, by_cookie=signing_in.digest(cookie))
 
 
-async def renew_recovery_codes(work: Transaction, who: Visitor) -> RecoveryCodes:
-    """Make new recovery codes; those before count no more.
+async def enrol_another(installation: Installation, who: Visitor, code: str, source: str) -> Enrolment:
+    """Make a seed for another telephone, which takes the place of the present one once a code of it was confirmed.
 
     Raises:
+        TooManyAttempts: the account or the address has to wait.
+        Invalid: the code is none of the present one.
+    """
+    return await signing_in.with_code(
+        installation, who, code, source, lambda work: second_factors.enrol(work, who.realm, who.user, another=True)
+    )
+
+
+async def renew_recovery_codes(installation: Installation, who: Visitor, code: str, source: str) -> RecoveryCodes:
+    """Make new recovery codes; those before count no more. A browser that was left alone must not give them away.
+
+    Raises:
+        TooManyAttempts: the account or the address has to wait.
+        Invalid: the code is wrong.
         NotFound: there is no second factor that counts.
     """
-    return await second_factors.renew_recovery_codes(work, who.realm, who.user)
+    return await signing_in.with_code(
+        installation, who, code, source, lambda work: second_factors.renew_recovery_codes(work, who.realm, who.user)
+    )
 
 
 async def second_factor(work: Transaction, who: Visitor) -> SecondFactorView | None:

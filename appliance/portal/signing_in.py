@@ -8,9 +8,10 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import SecretStr
 
@@ -32,6 +33,8 @@ from appliance.second_factors import service as second_factors
 from appliance.users import repository as users_repository
 from appliance.users.schemas import login_name
 from ike_engine.secret import Secret
+
+T = TypeVar("T")
 
 IDLE: Final = timedelta(minutes=30)
 ABSOLUTE: Final = timedelta(hours=8)
@@ -211,22 +214,44 @@ async def show_code(installation: Installation, cookie: str, code: str, source: 
         who = await look(work, cookie)
         if who is None:
             raise Unauthenticated("sign in first")
-        name = await _counted(work, who.login)
-        await refuse_if_waiting(work, name, source)
+        await refuse_if_waiting(work, await _counted(work, who.login), source)
         row, _ = await _find(work, cookie)
         asked = Asked.model_validate(row.asked) if row.asked is not None else None
     if asked is not None:
         browser = _Browser(acting(who.login, source), who.login, source)
         await _answer(installation, cookie, asked, SecretStr(code), browser)
         return
-    async with installation.transaction(acting(who.login, source)) as work:
-        await refuse_if_waiting(work, name, source)  # of many that come at once, the first few are judged
+
+    async def complete(work: Transaction) -> None:
         row, _ = await _find(work, cookie)
+        row.complete = True
+
+    await with_code(installation, who, code, source, complete)
+
+
+async def with_code(
+    installation: Installation, who: Visitor, code: str, source: str, do: Callable[[Transaction], Awaitable[T]]
+) -> T:
+    """Do something that takes a code of the user's second factor, or a recovery code; guessing counts as at a login.
+
+    Args:
+        installation: Where.
+        who: The user; where the second factor was reset meanwhile, nothing is asked for.
+        code: As typed.
+        source: Network address.
+        do: In the transaction that takes the code.
+
+    Raises:
+        TooManyAttempts: the account or the address has to wait.
+        Invalid: the code is wrong.
+    """
+    async with installation.transaction(acting(who.login, source)) as work:
+        name = await _counted(work, who.login)
+        await refuse_if_waiting(work, name, source)  # of many that come at once, the first few are judged
         factor = await second_factors_repository.find(work.session, who.realm, who.user.lower(), to_change=True)
         if factor is None or second_factors.spend(work, factor, code):
-            row.complete = True
             await lockouts.succeeded(work.session, Door.VPN, name, source, now())
-            return
+            return await do(work)
         await lockouts.failed(work.session, Door.VPN, name, source, now())
     raise Invalid("this is not the code of now", field="code", remedy="wait for the next one, or take a recovery code")
 

@@ -9,6 +9,7 @@ from appliance.audit import service as audit
 from appliance.auth import one_time_codes
 from appliance.errors import InUse, Invalid, NotFound
 from appliance.installation import Transaction
+from appliance.master_key import Sealed
 from appliance.models import SecondFactor
 from appliance.models.columns import now
 from appliance.portal import repository as portal
@@ -44,22 +45,31 @@ async def show(work: Transaction, realm: str, user: str) -> SecondFactorView:
     return _view(await _find(work, realm, user))
 
 
-async def enrol(work: Transaction, realm: str, user: str) -> Enrolment:
+async def enrol(work: Transaction, realm: str, user: str, *, another: bool = False) -> Enrolment:
     """Make a seed for a user's app. It counts once a code of it was confirmed; until then it may be made anew.
+
+    Args:
+        work: The transaction.
+        realm: Which knows the user.
+        user: Name there.
+        another: For another telephone, in place of the one that counts until then.
 
     Raises:
         InUse: the user has one that counts.
     """
     realm, user = _canonical(realm, user)
-    present = await repository.find(work.session, realm, user, to_change=True)
-    if present is not None and present.confirmed_at is not None:
-        raise InUse(f"{user} of realm {realm} has a second factor already", remedy="reset it first")
-    if present is not None:
-        await work.session.delete(present)
-        await work.session.flush()
+    factor = await repository.find(work.session, realm, user, to_change=True)
     seed = one_time_codes.new_seed()
     sealed = work.installation.master_key.seal(seed.encode(), SEED)
-    work.session.add(factor := SecondFactor(realm=realm, user=user, seed=sealed))
+    if factor is not None and factor.confirmed_at is not None:
+        if not another:
+            raise InUse(f"{user} of realm {realm} has a second factor already", remedy="reset it first")
+        factor.next_seed = sealed
+    else:
+        if factor is not None:
+            await work.session.delete(factor)
+            await work.session.flush()
+        work.session.add(factor := SecondFactor(realm=realm, user=user, seed=sealed))
     await work.session.flush()
     audit.record(work, "second-factor.enrol", f"{user} ({realm})", after=_view(factor))
     uri = one_time_codes.uri(seed, user, work.installation.settings.public_name)
@@ -84,9 +94,9 @@ async def confirm(work: Transaction, realm: str, user: str, code: str, *, by_coo
         Invalid: the code is wrong.
     """
     factor = await _find(work, realm, user, to_change=True)
-    if factor.confirmed_at is not None:
+    if factor.confirmed_at is not None and factor.next_seed is None:
         raise InUse(f"the second factor of {factor.user} counts already")
-    if not spend(work, factor, code):
+    if not (spend(work, factor, code) if factor.next_seed is None else _move(work, factor, factor.next_seed, code)):
         raise Invalid(
             "this is not the code of now",
             field="code",
@@ -146,6 +156,16 @@ def spend(work: Transaction, factor: SecondFactor, code: str) -> bool:
     else:
         return False
     factor.used_at = at
+    return True
+
+
+def _move(work: Transaction, factor: SecondFactor, seed: Sealed, code: str) -> bool:
+    """Have the other telephone count; ``False``: the code is not one of it."""
+    at = now()
+    step = one_time_codes.matching_step(work.installation.master_key.open(seed, SEED).decode(), code, at, last_step=0)
+    if step is None:
+        return False
+    factor.seed, factor.next_seed, factor.last_step, factor.used_at = seed, None, step, at
     return True
 
 

@@ -16,10 +16,16 @@ from appliance.client_profiles import links
 from appliance.client_profiles.schemas import NewLink
 from appliance.client_profiles.target import ClientFormat
 from appliance.installation import Actor, Installation
-from appliance.models import AuditEntry, Command, Session, Throttle
+from appliance.lockouts import service as lockouts
+from appliance.lockouts.schemas import Lifting
+from appliance.models import AuditEntry, Command, SecondFactor, Session, Throttle
 from appliance.models.columns import now
+from appliance.policy import service as policy
+from appliance.policy.attributes import AccessPolicy
+from appliance.policy.attributes import SecondFactor as Demand
 from appliance.runtime_settings import service as runtime_settings
 from appliance.runtime_settings.schemas import SettingDefinition
+from appliance.second_factors.service import SEED
 from appliance.settings import Settings
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
@@ -163,6 +169,63 @@ async def test_a_second_factor_is_enrolled_and_asked_for_from_then_on(browser: h
     assert (await browser.post("/portal/code", data={"code": "000000"})).status_code == 422
     assert (await browser.post("/portal/code", data={"code": recovery[0]})).headers["location"] == "/portal"
     assert (await browser.get("/portal")).status_code == 200
+
+
+def seed_in(shown: str) -> str:
+    found = re.search(r"<code>([A-Z2-7]{16,})</code>", shown)
+    assert found is not None
+    return found[1]
+
+
+def recovery_in(shown: str) -> list[str]:
+    return re.findall(r"<li><code>(.+?)</code></li>", shown)
+
+
+async def test_what_would_lead_round_the_second_factor_takes_a_code(
+    browser: httpx2.AsyncClient, installation: Installation
+) -> None:
+    await sign_in(browser)
+    seed = seed_in(sane(await browser.post("/portal/second-factor")))
+    given = await browser.post("/portal/second-factor/confirm", data={"code": pyotp.TOTP(seed).now()})
+    codes = recovery_in(sane(given))
+    for path in ("recovery-codes", "another"):
+        assert (await browser.post(f"/portal/second-factor/{path}")).status_code == 422
+        refused = await browser.post(f"/portal/second-factor/{path}", data={"code": "nonsense"})
+        assert refused.status_code == 422
+        assert "not the code of now" in sane(refused)
+    renewed = recovery_in(sane(await browser.post("/portal/second-factor/recovery-codes", data={"code": codes[0]})))
+    assert len(renewed) == 10
+    for _ in range(3):
+        assert (await browser.post("/portal/second-factor/another", data={"code": codes[1]})).status_code == 422
+    refused = await browser.post("/portal/second-factor/another", data={"code": renewed[0]})
+    assert refused.status_code == 429, "guessing counts as at a login"
+    async with installation.transaction(TEST) as work:
+        await lockouts.lift(work, Lifting(all=True))
+    another = seed_in(sane(await browser.post("/portal/second-factor/another", data={"code": renewed[0]})))
+    async with installation.snapshot() as work:
+        (row,) = await work.session.scalars(select(SecondFactor))
+        assert installation.master_key.open(row.seed, SEED) == seed.encode(), "counts until the other one is confirmed"
+    assert (await browser.post("/portal/second-factor/confirm", data={"code": "000000"})).status_code == 422
+    moved = await browser.post("/portal/second-factor/confirm", data={"code": pyotp.TOTP(another).now()})
+    assert set(recovery_in(sane(moved))).isdisjoint(renewed)
+    async with installation.snapshot() as work:
+        (row,) = await work.session.scalars(select(SecondFactor))
+        assert installation.master_key.open(row.seed, SEED) == another.encode()
+    assert (await browser.post("/portal/second-factor/confirm", data={"code": "000000"})).status_code == 409
+
+
+async def test_who_must_have_a_second_factor_is_told_so(
+    browser: httpx2.AsyncClient, installation: Installation
+) -> None:
+    words = "only with a second factor"
+    await sign_in(browser)
+    assert words not in sane(await browser.get("/portal"))
+    async with installation.transaction(TEST) as work:
+        await policy.change_base(work, AccessPolicy(second_factor=Demand.REQUIRED))
+    assert words in sane(await browser.get("/portal"))
+    async with installation.transaction(TEST) as work:
+        await users.change(work, "alice", UserChange(policy=AccessPolicy(second_factor=Demand.OFF)))
+    assert words not in sane(await browser.get("/portal"))
 
 
 async def test_a_user_gets_files_for_the_own_clients_only(

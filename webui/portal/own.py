@@ -182,9 +182,15 @@ async def change_password(
 @router.get("/portal/second-factor")
 async def second_factor(request: Request, who: Here) -> HTMLResponse:
     """Say whether there is a second factor, and what it is good for."""
+    return await _second_factor(request, who)
+
+
+async def _second_factor(request: Request, who: Visitor, error: ApplianceError | None = None) -> HTMLResponse:
     async with installation(request).snapshot() as work:
         factor = await portal.second_factor(work, who)
-    return page(request, "portal/second_factor.html", factor=factor, visitor=who)
+    form = forms.Form({}, forms.wrong(error)) if error is not None else forms.Form({}, {})
+    code = HTTPStatus(error.status) if error is not None else HTTPStatus.OK
+    return page(request, "portal/second_factor.html", code=code, form=form, factor=factor, visitor=who)
 
 
 @router.post("/portal/second-factor")
@@ -210,8 +216,20 @@ async def confirm(request: Request, who: Here, code: Annotated[str, Form()]) -> 
 
 
 @router.post("/portal/second-factor/recovery-codes")
-async def renew_recovery_codes(request: Request, who: Here) -> HTMLResponse:
+async def renew_recovery_codes(request: Request, who: Here, code: Annotated[str, Form()]) -> HTMLResponse:
     """Show new recovery codes, this once."""
-    async with installation(request).transaction(portal.actor(who, source(request))) as work:
-        codes = await portal.renew_recovery_codes(work, who)
+    try:
+        codes = await portal.renew_recovery_codes(installation(request), who, code, source(request))
+    except ApplianceError as error:
+        return await _second_factor(request, who, error)
     return page(request, "portal/recovery_codes.html", codes=codes.recovery_codes, visitor=who)
+
+
+@router.post("/portal/second-factor/another")
+async def enrol_another(request: Request, who: Here, code: Annotated[str, Form()]) -> HTMLResponse:
+    """Show the code to be scanned by another telephone, this once."""
+    try:
+        enrolment = await portal.enrol_another(installation(request), who, code, source(request))
+    except ApplianceError as error:
+        return await _second_factor(request, who, error)
+    return page(request, "portal/enrol.html", enrolment=enrolment, qr=Markup(enrolment.qr_svg), visitor=who)  # noqa: S704  made by us
