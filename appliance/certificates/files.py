@@ -1,7 +1,10 @@
-"""Certificates and keys as files: PEM, DER and PKCS#12 (RFC 7292), in and out."""
+"""Certificates and keys as files: PEM, DER and PKCS#12 (RFC 7292) in and out, PKCS#7 (RFC 2315) in."""
 
+import base64
+import contextlib
 import enum
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
     load_pem_private_key,
+    pkcs7,
     pkcs12,
 )
 
@@ -26,6 +30,7 @@ from appliance.errors import Invalid
 from ike_engine.secret import Secret
 
 _PEM: Final = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+_JAVA_KEYSTORE: Final = b"\xfe\xed\xfe\xed"
 # More work would not help a short passphrase much, and phones take long as it is.
 _ROUNDS: Final = 50_000
 
@@ -75,7 +80,7 @@ class Bundle:
 
 
 def read(content: bytes, passphrase: str = "") -> Bundle:
-    """Read a PEM, DER or PKCS#12 file.
+    """Read a PEM, DER, PKCS#7 (.p7b) or PKCS#12 file.
 
     Args:
         content: Of the file.
@@ -87,11 +92,18 @@ def read(content: bytes, passphrase: str = "") -> Bundle:
     secret = passphrase.encode() or None
     if b"-----BEGIN" in content:
         return _read_pem(content, secret)
-    try:
-        return Bundle((x509.load_der_x509_certificate(content),))
-    except ValueError:
-        pass
+    for read_certificates in (lambda octets: [x509.load_der_x509_certificate(octets)], _read_pkcs7):
+        with contextlib.suppress(ValueError, UnsupportedAlgorithm):
+            return Bundle(tuple(read_certificates(content)))
     return _read_pkcs12(content, secret)
+
+
+def _read_pkcs7(content: bytes) -> list[x509.Certificate]:
+    """Read what outside authorities answer with a chain in: signed data without any data."""
+    with warnings.catch_warnings():
+        # What is written as BER allows and DER does not is read as well, and the library would say so.
+        warnings.simplefilter("ignore")
+        return pkcs7.load_der_pkcs7_certificates(content)
 
 
 def _read_pem(content: bytes, secret: bytes | None) -> Bundle:
@@ -101,6 +113,8 @@ def _read_pem(content: bytes, secret: bytes | None) -> Bundle:
         try:
             if kind in ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"):
                 certificates.append(x509.load_pem_x509_certificate(block[0]))
+            elif kind in ("PKCS7", "CMS"):
+                certificates += _read_pkcs7(base64.b64decode(b"".join(block[0].splitlines()[1:-1])))
             elif kind.endswith("PRIVATE KEY"):
                 encrypted = kind.startswith("ENCRYPTED") or b"Proc-Type: 4,ENCRYPTED" in block[0]
                 keys.append(load_pem_private_key(block[0], secret if encrypted else None))
@@ -120,7 +134,14 @@ def _read_pkcs12(content: bytes, secret: bytes | None) -> Bundle:
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if "password" in str(error).lower():
             raise Invalid("the passphrase does not open it", field="passphrase") from None
-        raise Invalid("it is neither PEM nor DER nor PKCS#12", field="content") from None
+        if content.startswith(_JAVA_KEYSTORE):
+            raise Invalid(
+                "it is a Java keystore",
+                field="content",
+                remedy="make PKCS#12 of it: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12 "
+                "-deststoretype PKCS12",
+            ) from None
+        raise Invalid("it is neither PEM nor DER nor PKCS#7 nor PKCS#12", field="content") from None
     certificates = [found.cert] if found.cert is not None else []
     certificates += found.additional_certs
     return Bundle(

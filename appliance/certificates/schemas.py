@@ -135,7 +135,9 @@ class RequestView(Schema):
 class RequestAnswer(Schema):
     """What the outside authority gave."""
 
-    content: Annotated[Base64Bytes, Field(description="The certificate with its chain: PEM or DER, in base64.")]
+    content: Annotated[
+        Base64Bytes, Field(description="The certificate with its chain in base64: PEM, DER, PKCS#7 (.p7b).")
+    ]
 
 
 class AuthorityChange(Schema):

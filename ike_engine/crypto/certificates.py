@@ -153,6 +153,10 @@ _AUTHORITY: Final = (
 )
 
 
+_NOBODY_ABOVE: Final = "with no interior errors"
+"""How the library ends when it simply found no issuer."""
+
+
 def _why(leaf: x509.Certificate, others: Iterable[x509.Certificate], at: datetime, error: Exception) -> str:
     for certificate in (leaf, *others):
         if at < certificate.not_valid_before_utc:
@@ -160,6 +164,12 @@ def _why(leaf: x509.Certificate, others: Iterable[x509.Certificate], at: datetim
         if at > certificate.not_valid_after_utc:
             return f"the certificate of {_subject(certificate)} has expired at {certificate.not_valid_after_utc}"
     reason = str(error).removeprefix("validation failed: ").partition(" (encountered processing")[0]
+    if reason.endswith(_NOBODY_ABOVE):
+        with contextlib.suppress(*_UNREADABLE):
+            known = {each.subject for each in others}
+            lost = next((each for each in (leaf, *others) if each.issuer not in known), leaf)
+            issuer = Identification.distinguished_name(lost.issuer)
+            reason = f"the certificate of {issuer}, who issued that of {_subject(lost)}, is not here"
     return f"the certificate of {_subject(leaf)} chains to no trusted authority: {reason}"
 
 

@@ -127,10 +127,11 @@ async def test_a_gateway_certificate_of_an_outside_authority_takes_its_place(
         ("another name", "is not for vpn.example.net"),
         ("no key", "needs the private key"),
         ("a key of another", "belongs to none of the certificates"),
-        ("no chain", "chains to no trusted authority"),
+        ("no chain", "the certificate of CN=Outside CA, who issued that of CN=vpn.example.net, is not here"),
+        ("a keystore", "is a Java keystore"),
         ("expired", "expired"),
         ("for clients", "is not for a gateway"),
-        ("rubbish", "neither PEM nor DER nor PKCS#12"),
+        ("rubbish", "neither PEM nor DER nor PKCS#7 nor PKCS#12"),
         ("nothing in it", "neither a certificate nor a private key"),
     ],
 )
@@ -145,6 +146,7 @@ async def test_what_does_not_fit_is_refused_in_words_and_changes_nothing(
         "another name": other.pem(with_key=True) + outside.pem,
         "no key": good.pem() + outside.pem,
         "a key of another": good.pem() + key_pem(other.key) + outside.pem,
+        "a keystore": b"\xfe\xed\xfe\xed\x00\x00\x00\x02",
         "no chain": good.pem(with_key=True),
         "expired": outside.issue("vpn.example.net", days=-0.5).pem(with_key=True) + outside.pem,
         "for clients": outside.issue("vpn.example.net", client=True).pem(with_key=True) + outside.pem,
@@ -193,6 +195,23 @@ async def test_an_imported_authority_issues_if_its_key_came_along(work: Transact
 
 
 # ---- requests ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["PEM", "DER"])
+async def test_an_answer_may_come_as_pkcs7(
+    work: Transaction, tmp_path: Path, outside: Authority, between: Authority, form: str
+) -> None:
+    await service.ensure(work)
+    asked = await requests.make(work, NewRequest(names=("vpn.example.net",)))
+    key = requests.x509.load_pem_x509_csr(asked.pem.encode()).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    (tmp_path / "all.pem").write_bytes(between.issue("vpn.example.net", key=key).pem() + between.pem + outside.pem)
+    openssl(tmp_path, "crl2pkcs7", "-nocrl", "-certfile", "all.pem", "-outform", form, "-out", "all.p7b")
+    content = base64.b64encode((tmp_path / "all.p7b").read_bytes())
+    taken = await requests.answer(work, asked.id, RequestAnswer(content=content))
+    assert await service.show(work, GATEWAY) == taken
+    exported = await service.export(work, GATEWAY, CertificateExport(format=FileFormat.PEM, with_key=False))
+    assert bytes(exported.content).count(b"BEGIN CERTIFICATE") == 3
 
 
 async def test_a_request_and_its_answer_find_each_other(
