@@ -38,7 +38,7 @@ def create(
     else:
         content = console.run(lambda work: service.make(work, passphrase, file.name))
     write_private(file, content)
-    verified = asyncio.run(service.verify(content, passphrase))
+    verified = console.tell(asyncio.run(service.verify(content, passphrase)))
     console.say(f"{file}: {_in_words(verified)}; it was restored on trial")
 
 
@@ -69,7 +69,7 @@ def restore(file: File, passphrase_stdin: PassphraseStdin = False) -> None:
     """Make an installation of a backup, in a data directory (and a database) where there is none."""
     console.here_only("this makes an installation on this machine")
     settings = Settings()
-    content = asyncio.run(service.restore(settings, file.read_bytes(), _passphrase(passphrase_stdin)))
+    content = console.tell(asyncio.run(service.restore(settings, file.read_bytes(), _passphrase(passphrase_stdin))))
     console.say(f"restored into {settings.data_dir}: {_in_words(content)}")
     console.say("next: coati serve")
 

@@ -179,6 +179,9 @@ def csr(
         purpose=purpose, names=tuple(name or ()), organisation=organisation, country=country, key=algorithm
     )
     made = console.call(endpoints.make_request, new=new)
+    if json:
+        console.show_json(made)
+        return
     if output is None:
         console.say(made.pem.rstrip())
     else:

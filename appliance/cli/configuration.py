@@ -72,17 +72,12 @@ def rollback(
     before: Annotated[bool, typer.Option("--before", help="To the state before that change: undo it.")] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
-    json: Json = False,
 ) -> None:
     """Have a thing be as it was in a version. Passwords and keys stay what they are."""
     to = Side.BEFORE if before else Side.AFTER
     shown = console.call(endpoints.show_version, version)
     console.confirm(f"Roll {shown.noun} {shown.name} back to {to} change {version}?", yes=yes or dry_run)
-    done = console.call(endpoints.roll_back, version, to=to, dry_run=dry_run)
-    if json:
-        console.show_json(done)
-    else:
-        _say(done.changes)
+    _say(console.call(endpoints.roll_back, version, to=to, dry_run=dry_run).changes)
 
 
 def _say(changes: list[FieldChange]) -> None:

@@ -5,7 +5,9 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
@@ -19,6 +21,7 @@ from appliance.dependencies import Rehearsed
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.operations import File
+from appliance.schema import Page
 from appliance.settings import Settings
 from appliance.wording import mistake, text, with_remedy
 
@@ -30,6 +33,22 @@ T = TypeVar("T")
 
 # The gateway that commands are for, if it is another.
 _gateways: Final[list["Client"]] = []
+
+
+@dataclass
+class _Told:
+    """What is written in the end, when words are not wanted.
+
+    Attributes:
+        answer: Of the operation that was carried out last.
+        secrets: Those that were made, and are shown this once.
+    """
+
+    answer: object = None
+    secrets: dict[str, str] = field(default_factory=dict)
+
+
+_machines: Final[list[_Told]] = []
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -77,23 +96,60 @@ def call(endpoint: Callable[..., Awaitable[T]], *path: object, dry_run: bool = F
     if dry_run:
         _show_trial(operation, *path, **given)
         raise typer.Exit
+    return tell(cast("T", _carry_out(operation, *path, **given)))
+
+
+def _carry_out(operation: operations.Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401
     if _gateways:
-        return cast("T", _gateways[-1].call(operation, *path, **given))
+        return _gateways[-1].call(operation, *path, **given)
     bound = operation.bind(*path, **given)
-    return cast("T", run(lambda work: operation.carry_out(work, bound), changes=operation.changes))
+    return run(lambda work: operation.carry_out(work, bound), changes=operation.changes)
+
+
+def tell(answer: T) -> T:
+    """Note what a machine is told in the end; ``call`` does it by itself."""
+    if _machines:
+        _machines[-1].answer = answer
+    return answer
+
+
+@contextmanager
+def telling(json: bool) -> Iterator[None]:
+    """Have a command's words left out, and what its last operation answered written as JSON in the end.
+
+    Args:
+        json: Do so; otherwise words it is.
+    """
+    if not json:
+        yield
+        return
+    told = _Told()
+    _machines.append(told)
+    try:
+        yield
+    except typer.Exit:  # the end of a dry run, or of an order that failed: both have an answer
+        _machines.remove(told)
+        _write_told(told)
+        raise
+    finally:
+        if told in _machines:
+            _machines.remove(told)
+    _write_told(told)
+
+
+def _write_told(told: _Told) -> None:
+    answer = told.answer.items if isinstance(told.answer, Page) else told.answer
+    show_json({**_plain(answer), **told.secrets} if told.secrets else answer)
 
 
 def _show_trial(operation: operations.Operation, *path: object, **given: Any) -> None:  # noqa: ANN401
     from appliance.cli import rehearsals  # noqa: PLC0415  it needs this module
 
-    if _gateways:
-        rehearsals.show(_gateways[-1].call(operation, *path, dry_run=True, **given))
-        return
-    bound = operation.bind(*path, dry_run=True, **given)
     try:
-        run(lambda work: operation.carry_out(work, bound))
+        told = _carry_out(operation, *path, dry_run=True, **given)
     except Rehearsed as rehearsed:
-        rehearsals.show(cast("Rehearsal", rehearsed.told))
+        told = rehearsed.told
+    rehearsals.show(tell(cast("Rehearsal", told)))
 
 
 def fetch(endpoint: Callable[..., Awaitable[Response]], *path: object, **given: Any) -> File:  # noqa: ANN401
@@ -192,13 +248,21 @@ def complain(text: str) -> None:
 
 
 def say(text: str = "") -> None:
-    """Write a line to standard output."""
-    sys.stdout.write(text + "\n")
+    """Write a line to standard output, for people."""
+    if not _machines:
+        sys.stdout.write(text + "\n")
+
+
+def reveal(name: str, secret: str) -> None:
+    """Show a secret that was made just now, this once."""
+    say(f"{name.replace('_', ' ')}: {secret}")
+    if _machines:
+        _machines[-1].secrets[name] = secret
 
 
 def show_json(value: object) -> None:
     """Write a value (schemas included) as JSON."""
-    say(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+    sys.stdout.write(json.dumps(_plain(value), indent=2, ensure_ascii=False) + "\n")
 
 
 def json_line(value: object) -> str:
@@ -248,7 +312,12 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be undone."""
     if not yes:
-        typer.confirm(question, abort=True)
+        typer.confirm(question, abort=True, err=bool(_machines))
+
+
+def ask(question: str) -> str:
+    """Ask for something that is no secret."""
+    return str(typer.prompt(question, err=bool(_machines)))
 
 
 def new_password(prompt: str, *, stdin: bool, generate: bool) -> SecretStr:
@@ -257,7 +326,7 @@ def new_password(prompt: str, *, stdin: bool, generate: bool) -> SecretStr:
         raise typer.BadParameter("--password-stdin and --generate rule each other out")
     if generate:
         password = passwords.generate()
-        say(f"password: {password}")
+        reveal("password", password)
         return SecretStr(password)
     return read_secret(prompt, stdin=stdin, twice=True)
 

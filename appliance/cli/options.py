@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from appliance.cli import console
+
 Fields = dict[str, Any]
 """What the function that declares the options made of them."""
 
@@ -37,3 +39,21 @@ def of(declared: Callable[..., Fields]) -> Callable[[Callable[..., None]], Calla
         return run
 
     return decorate
+
+
+def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the option ``--json``, unless it has one or writes a file: its last answer instead of words."""
+    own = inspect.signature(command).parameters
+    if "json" in own or "output" in own:
+        return command
+
+    def run(*, json: bool = False, **given: Any) -> None:  # noqa: ANN401
+        with console.telling(json):
+            command(**given)
+
+    option = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=console.Json)
+    together = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own.values()]
+    run.__signature__ = inspect.Signature([*together, option])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*together, option)}
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return run

@@ -117,7 +117,7 @@ def _fields(
         fields["client_authorities"] = authority.read_text()
     if psk_generate:
         key = service.generate_key()
-        console.say(f"group key: {key.get_secret_value()}")
+        console.reveal("group_key", key.get_secret_value())
         fields["pre_shared_key"] = key
     elif psk or psk_stdin:
         fields["pre_shared_key"] = console.read_secret("Group key", stdin=psk_stdin, twice=True)

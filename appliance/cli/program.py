@@ -11,12 +11,14 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from appliance import __version__
-from appliance.cli import console
+from appliance.cli import console, options
 
 _COMMANDS: Final = {
     "serve": "serve.serve",
     "connect": "connect.connect",
     "doctor": "doctor.doctor",
+    "status": "status.status",
+    "audit": "audit.audit",
     "history": "history.history",
     "log": "log.log",
     "traffic": "samples.traffic",
@@ -60,10 +62,21 @@ def _load(name: str, place: str) -> Any:  # noqa: ANN401  the same
     loaded = getattr(import_module(f"{__package__}.{module}"), attribute)
     alone = typer.Typer()
     if isinstance(loaded, typer.Typer):
+        _have_json(loaded)
         alone.add_typer(loaded, name=name)
     else:
         alone.command(name)(loaded)
     return get_group(alone).commands[name]
+
+
+def _have_json(noun: typer.Typer) -> None:
+    """Have all commands of a noun answer machines as well."""
+    for command in noun.registered_commands:
+        if command.callback is not None:
+            command.callback = options.with_json(command.callback)
+    for inner in noun.registered_groups:
+        if inner.typer_instance is not None:
+            _have_json(inner.typer_instance)
 
 
 class _Program(TyperGroup):
@@ -91,7 +104,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def start(
     data_dir: Annotated[
         Path | None,
         typer.Option(envvar="COATI_DATA_DIR", help="Where database and master key are.", show_default=False),

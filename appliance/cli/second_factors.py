@@ -46,7 +46,7 @@ def enrol(
 @app.command("confirm")
 def confirm(name: User, realm: Realm = LOCAL) -> None:
     """Have a second factor count, by its first code."""
-    code = str(typer.prompt("Code that the app shows"))
+    code = console.ask("Code that the app shows")
     _show_recovery_codes(console.call(endpoints.confirm_second_factor, realm, name, code=Code(code=code)))
 
 

@@ -90,6 +90,8 @@ TABLE: Final = (
     Row("profile remove phones --yes"),
     Row("realm remove corp --yes"),
     # ---- what happened, and what is
+    Row("status", refused="no gateway"),
+    Row("audit --fields"),
     Row("history"),
     Row("log"),
     Row("traffic"),
