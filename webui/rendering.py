@@ -179,6 +179,7 @@ def confirmation(
     typed: str = "",
     choices: Iterable[tuple[str, str]] = (),
     options: Iterable[tuple[str, str]] = (),
+    option: tuple[str, str] = ("reason", "Why"),
     hidden: Iterable[tuple[str, str]] = (),
     wrong: str = "",
     action: str = "",
@@ -194,7 +195,8 @@ def confirmation(
         back_to: Where who changes the mind goes.
         typed: What has to be typed, if the deed is irreversible.
         choices: Boxes to check: name and words.
-        options: Values and words of what has to be chosen, as ``reason``.
+        options: Values and words of what has to be chosen.
+        option: The name under which that goes along, and its label.
         hidden: Fields that go along.
         wrong: Why it was not done.
         action: Where the answer goes.
@@ -211,6 +213,8 @@ def confirmation(
         typed=typed,
         choices=list(choices),
         options=list(options),
+        option=option[0],
+        asked=option[1],
         hidden=list(hidden),
         wrong=wrong,
         action=action or request.url.path,

@@ -197,7 +197,7 @@ def test_keys(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
     expect(palette.get_by_role("link", name="carol user")).to_be_visible()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="carol")).to_be_visible()
+    expect(page.get_by_role("heading", name="carol", level=1)).to_be_visible()
     page.goto("/profiles")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -243,6 +243,46 @@ def test_the_main_deeds_by_keys_alone(furnished: Appliance, page: Page) -> None:
     assert [verb for verb, _ in commands(furnished)].count("disconnect") == 1
 
 
+def test_what_somebody_does_is_read_aloud_and_what_moves_by_itself_is_not(furnished: Appliance, page: Page) -> None:
+    page.goto("/users")
+    spoken = page.locator("#spoken")
+    expect(spoken).to_have_role("status")
+    page.get_by_role("searchbox", name="Login or full name").fill("ali")
+    expect(spoken).to_have_text("1 user")
+    expect(spoken).to_have_text("")
+    page.goto("/sessions")
+    expect(page.locator("#live-dot")).to_have_text("live")
+    add(furnished, furniture.session(33, user="zoe"))
+    expect(page.get_by_role("row").filter(has_text="zoe")).to_be_visible()
+    assert spoken.text_content() == ""
+    assert page.locator("main [role=status]:visible, main [aria-live]:visible").count() == 0
+
+
+def test_a_refused_form_says_so_where_the_reader_is(bare: Appliance, page: Page) -> None:  # noqa: ARG001
+    page.goto("/users/add")
+    page.get_by_label("Login", exact=True).fill("a b")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Add", exact=True).click()
+    head = page.get_by_role("group", name="Nothing is saved yet")
+    expect(head).to_be_focused()
+    head.get_by_role("link", name="name").click()
+    expect(page.get_by_label("Login", exact=True)).to_be_focused()
+    expect(page.get_by_label("Login", exact=True)).to_have_accessible_description(re.compile("must not contain.*same"))
+
+
+def test_many_users_are_chosen_and_disabled(furnished: Appliance, page: Page) -> None:  # noqa: ARG001
+    page.goto("/users")
+    page.get_by_role("checkbox", name="Select all on this page").check()
+    expect(page.get_by_text("5 selected:")).to_be_visible()
+    page.get_by_role("checkbox", name="Select erin").uncheck()
+    page.get_by_role("button", name="Disable").click()
+    dialog = page.get_by_role("dialog", name="Confirm")
+    expect(dialog.get_by_role("heading")).to_have_text("Disable 4 users?")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+    dialog.get_by_role("button", name="Disable 4 users").click()
+    expect(page.locator("#note")).to_have_text("4 of 4 were disabled.")
+
+
 def test_colours_change_at_once_and_stay(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
@@ -258,7 +298,7 @@ def test_colours_change_at_once_and_stay(page: Page) -> None:
 def test_copying_says_so(furnished: Appliance, open_page: Callable[..., Page]) -> None:  # noqa: ARG001
     page = open_page("/connect", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy vpn.example.net").click()
-    expect(page.locator("#note")).to_have_text("Copied.")
+    expect(page.locator("#spoken")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == "vpn.example.net"
 
 
@@ -414,6 +454,8 @@ def test_a_phone(furnished: Appliance, open_page: Callable[..., Page]) -> None: 
     expect(page.get_by_role("link", name="Profiles")).to_be_hidden()
     page.get_by_text("Pages", exact=True).tap()
     page.get_by_role("link", name="Sessions", exact=True).tap()
+    page.get_by_role("columnheader", name="User").get_by_role("link").tap()
+    expect(page).to_have_url(re.compile("sort=user"))
     card = page.get_by_role("row").filter(has_text="alice")
     card.get_by_role("link", name="Disconnect").tap()
     expect(page.get_by_role("dialog", name="Confirm")).to_be_visible()

@@ -68,7 +68,7 @@ async def test_each_obstacle_of_an_account_is_told_with_its_remedy(furnished: ht
     async with furnished.installation.transaction(Actor("a test")) as work:
         await users.change(work, "bob", change)
     page = (await furnished.get("/users/bob")).text
-    for words in ("somebody keeps the account out", "the account ended", "new password needed"):
+    for words in ("somebody disabled the account", "the account ended", "new password needed"):
         assert words in page
     for remedy in ('action="/users/bob/enable"', 'href="#f-expires_at"', 'href="#f-must_change_password"'):
         assert remedy in page
@@ -124,3 +124,23 @@ async def test_what_is_off_leads_to_where_it_is_put_right(furnished: httpx2.Asyn
         work.session.add(node)
     page = (await furnished.get("/")).text
     assert '<a href="/realms/local">Look at realm local</a>' in page
+
+
+async def test_the_same_is_done_to_many_and_what_is_refused_is_told(furnished: httpx2.AsyncClient) -> None:
+    asked = (await furnished.get("/users/together?deed=disable&names=alice&names=bob")).text
+    assert "Disable 2 users?" in asked
+    assert "alice, bob: they cannot log in any more" in asked
+    await furnished.post("/users/together", data={"deed": "disable", "names": ["alice", "bob", "nobody"]})
+    page = (await furnished.get("/users")).text
+    assert "2 of 3 were disabled; nobody: there is no user nobody." in page
+    assert page.count(">disabled</span>") == 2
+    await furnished.post("/groups", data={"name": "staff"})
+    assert '<option value="staff">' in (await furnished.get("/users/together?deed=group&names=alice")).text
+    await furnished.post("/users/together", data={"deed": "group", "names": ["alice", "bob"], "group": "staff"})
+    assert "2 users" in (await furnished.get("/users?group=staff")).text
+    unsure = await furnished.post("/users/together", data={"deed": "remove", "names": ["alice", "bob"], "typed": "two"})
+    assert (unsure.status_code, "Type 2 if you mean it." in unsure.text) == (422, True)
+    await furnished.post("/users/together", data={"deed": "remove", "names": ["alice", "bob"], "typed": "2"})
+    assert "1 user\n" in (await furnished.get("/users")).text.replace("</caption>", "\n")
+    nobody = await furnished.get("/users/together?deed=remove")
+    assert (nobody.status_code, "check the boxes" in nobody.text) == (422, True)

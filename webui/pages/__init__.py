@@ -39,6 +39,7 @@ from webui.pages import (
     tokens,
     user_import,
     users,
+    users_together,
 )
 
 NOUNS: Final = (
@@ -55,6 +56,7 @@ NOUNS: Final = (
     gateways,
     logs,
     user_import,
+    users_together,
     users,
     second_factors,
     groups,

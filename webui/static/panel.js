@@ -6,6 +6,21 @@ root.classList.add("scripted");
 const find = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+// ---- what is read aloud: what somebody did, and that the line is lost; never what moves by itself ----
+
+const spoken = find("#spoken");
+let forgetting;
+
+function say(words) {
+  if (!spoken) return;
+  spoken.textContent = words;
+  clearTimeout(forgetting);
+  forgetting = setTimeout(() => (spoken.textContent = ""), 5000);
+}
+
+// A region that has its words when the page comes is silent.
+setTimeout(() => say(find("#note")?.textContent ?? ""), 300);
+
 // ---- dialogs: a confirmation page, asked for as a part ----
 
 const dialog = find("#dialog");
@@ -38,36 +53,29 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   if (event.target.matches("form[data-dialog]")) {
     event.preventDefault();
-    ask(`${event.target.action}?${new URLSearchParams(new FormData(event.target))}`);
+    ask(`${event.target.action}?${new URLSearchParams(new FormData(event.target, event.submitter))}`);
   }
 });
 
 // ---- copying ----
-
-const said = find("#note");
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(button.dataset.copy);
   button.classList.add("done");
-  said.textContent = "Copied.";
-  setTimeout(() => {
-    button.classList.remove("done");
-    said.textContent = "";
-  }, 1500);
+  say("Copied.");
+  setTimeout(() => button.classList.remove("done"), 1500);
 });
 
 // ---- selecting ----
 
 function showBulk() {
-  const chosen = all("input[name=ids]:checked").length;
+  const chosen = all("[form=bulk]:checked").length;
   const bar = find(".bulk");
-  if (bar) {
-    bar.classList.toggle("some", chosen > 0);
-    const button = find("button", bar);
-    button.textContent = chosen ? `Disconnect the ${chosen} selected` : "Disconnect the selected";
-  }
+  if (!bar) return;
+  bar.classList.toggle("some", chosen > 0);
+  for (const each of all("[data-words]", bar)) each.textContent = each.dataset.words.replace("#", chosen || "");
 }
 
 document.addEventListener("change", (event) => {
@@ -174,6 +182,7 @@ const dot = find("#live-dot");
 const LATE_SECONDS = 12;
 const opened = Date.now();
 let heard = 0;
+let following = null;
 
 function ago(seconds) {
   if (seconds < 60) return `${10 * Math.floor(seconds / 10)} s`;
@@ -193,7 +202,9 @@ function showFreshness() {
   if (text.textContent === words) return;
   dot.classList.toggle("live", words === "live");
   text.textContent = words;
-  if (heard) setTimeout(() => dot.setAttribute("role", "status")); // read aloud is what comes after it was live
+  if (!heard || following === (words === "live")) return;
+  if (following !== null) say(following ? "The line to Coati is lost: this page stands still." : "This page is live again.");
+  following = words === "live";
 }
 
 for (const news of ["htmx:sse:after:connection", "htmx:sse:before:message"])
@@ -214,6 +225,12 @@ function exportShown() {
 }
 
 document.addEventListener("htmx:after:history:replace", exportShown);
+// Who narrows a list hears how much is left of it; a list that moves by itself says nothing.
+document.addEventListener("htmx:after:request", (event) => {
+  if (event.detail.ctx.sourceElement.matches("form.filter"))
+    setTimeout(() => say((find("#live caption") ?? find("#live .empty strong"))?.textContent ?? ""), 300);
+});
+
 document.addEventListener("htmx:after:swap", () => {
   localise();
   showBulk();
