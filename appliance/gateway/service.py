@@ -3,7 +3,7 @@
 datagrams -> shard -> endpoint -> questions -> answers -> realms, leases
                          |
                          +------> events ---> projector -> group commit -> database
-database -> change feed -> compile -> Reconfigure, commands
+database -> change feed -> following -> Reconfigure, commands
 """
 
 from __future__ import annotations
@@ -11,18 +11,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from contextlib import aclosing
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from appliance import changes
 from appliance.auth.remembered_passwords import RememberedPasswords
 from appliance.certificates.outside import RevocationService
 from appliance.commands.confidential import CommandKey
-from appliance.gateway import compile as compiling
 from appliance.gateway.admission.leases import Leases
 from appliance.gateway.admission.limits import Limits
 from appliance.gateway.admission.networks_behind import NetworksBehind
@@ -33,39 +30,34 @@ from appliance.gateway.admission.terms import Admission
 from appliance.gateway.admission.transfers import Transfers, forget_old_transfers
 from appliance.gateway.answers import Answers
 from appliance.gateway.associations import inventory
-from appliance.gateway.authentication import client_certificates
 from appliance.gateway.authentication.client_certificates import ClientCertificates
 from appliance.gateway.authentication.logins import Logins
 from appliance.gateway.authentication.portal_logins import PortalLogins
 from appliance.gateway.authentication.realms import Realms, RealmTools
 from appliance.gateway.commands import Commands
-from appliance.gateway.compile import Compiled, Problem
+from appliance.gateway.compile import Problem
+from appliance.gateway.following import Following, undaunted
 from appliance.gateway.radius import Radius
 from appliance.gateway.record.database_thread import DatabaseThread
 from appliance.gateway.record.group_commit import GroupCommit
 from appliance.gateway.record.projector import Projector, Status
 from appliance.gateway.record.retention import sweep
-from appliance.gateway.record.rows import read_leases
 from appliance.gateway.record.sampler import Sampler
 from appliance.gateway.record.transcripts import Transcripts
 from appliance.gateway.restart.orphans import Orphans
 from appliance.gateway.restart.resumption import go_on
 from appliance.gateway.restart.stored_stays import StoredStays
 from appliance.gateway.restart.takeover import take_over
-from appliance.logs import level
 from appliance.models.columns import now as utc_now
-from appliance.policy.attributes import AccessPolicy
-from appliance.policy.repository import of_accounts
-from ike_engine.actions import Disconnect, Reconfigure
+from ike_engine.actions import Disconnect
 from ike_engine.dataplane.interface import QueryCounters
 from ike_engine.endpoint import Endpoint
 from ike_engine.events import Event, Goodbye, PeerGone
 from ike_engine.policy import Policy
-from ike_engine.runtime.operations import OperationFailed, ServeNetworks, VirtualNetwork
 from ike_engine.runtime.shard import Shard
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from appliance.auth.verdicts import Claim
     from appliance.gateway.record.observers import SessionObserver
@@ -80,7 +72,6 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 _BEAT_SECONDS: Final = 2.0
-_RETRY_SECONDS: Final = 5.0
 _FIRST_COUNTERS_SECONDS: Final = 15.0
 _LAST_COUNTERS_SECONDS: Final = 2.0
 _INVENTORY_SECONDS: Final = 30.0
@@ -89,9 +80,6 @@ _BEATS_BETWEEN_SWEEPS: Final = 1800
 _BEATS_BETWEEN_READS: Final = 15
 _BEATS_BETWEEN_SHARED_READS: Final = 2
 _BEATS_BETWEEN_BLOCKED: Final = 5
-_CERTIFICATES: Final = frozenset({"certificates", "authorities"})
-_CONFIGURATION: Final = frozenset({"profiles", "pools", "realms", "groups", "base_policies"}) | _CERTIFICATES
-_FOLLOWED: Final = _CONFIGURATION | {"users"}  # some have addresses of their own
 
 
 class Gateway:
@@ -103,9 +91,6 @@ class Gateway:
         self._installation = installation
         self._database = installation.database
         self._surroundings = surroundings
-        self._compiled: Compiled | None = None
-        self._keeper_problem: Problem | None = None
-        self._look_at_users_again = False
         self._serving = False
         url = settings.effective_database_url
         self._reader = DatabaseThread(url, "database-reader", writes=False)
@@ -134,7 +119,7 @@ class Gateway:
             self._sessions,
             self._transfers,
             disconnect=self.disconnect,
-            catch_up=(lambda whose: self._try(partial(self._read_transfers, {whose}))) if self._shares else None,
+            catch_up=(lambda whose: undaunted(self._read_transfers({whose}))) if self._shares else None,
         )
         self._limits = Limits(self._transfers, self.disconnect)
         noted = asyncio.Event()
@@ -186,7 +171,7 @@ class Gateway:
         self._projector = Projector(
             self._node,
             self._leases,
-            pool_name=lambda key: self._compiled.pool_names.get(key, "") if self._compiled else "",
+            pool_name=lambda key: self._following.pool_name(key),  # noqa: PLW0108  made below
             wake=noted.set,
             query_counters=lambda spis: surroundings.data_plane.submit(QueryCounters(spis)),
             status=self._status,
@@ -204,12 +189,29 @@ class Gateway:
         )
         surroundings.data_plane.subscribe(self._projector.on_report)
         surroundings.data_plane.subscribe(self._orphans.on_report)
+        self._following = Following(
+            installation,
+            surroundings,
+            self._reader,
+            leases=self._leases,
+            admission=self._admission,
+            networks=self._networks,
+            answers=self._answers,
+            certificates=self._certificates,
+            realms=self._realms,
+            radius=self._radius,
+            logins=self._logins,
+            projector=self._projector,
+            there=self._there,
+            order=self._shard.command,
+            disconnect=self.disconnect,
+        )
         self._commands = Commands(
             self._node,
             self._database,
             self._projector,
             order=self._shard.command,
-            reload=self._reload,
+            reload=self._following.reload,
             flush=self._group_commit.flush,
             made_way=partial(self._sessions.made_way, self._node),
             realms=self._realms,
@@ -232,7 +234,7 @@ class Gateway:
                 held = await self._surroundings.data_plane.counters()
             found = await self._take_over(held)
             await self._logins.start()
-            await self._reload()
+            await self._following.reload()
             await self._reachability.begin(orphans=bool(held))
             await self._networks.begin(orphans=bool(held))
             await self._go_on(found, held)
@@ -252,7 +254,7 @@ class Gateway:
                     tasks.create_task(work)
                     for work in (
                         self._group_commit.run(),
-                        self._follow_changes(),
+                        self._following.run(self._commands.carry_out),
                         self._live(),
                         self._certificates.watch_outside(self._there, self.disconnect),
                         self._radius.run(),
@@ -339,22 +341,17 @@ class Gateway:
             if number % _BEATS_BETWEEN_BLOCKED == 0:
                 self._projector.on_blocked(await self._reachability.blocked())
             if number % _BEATS_BETWEEN_READS == 0:
-                await self._try(self._read_transfers)
+                await undaunted(self._read_transfers())
             elif self._shares and number % _BEATS_BETWEEN_SHARED_READS == 0 and (users := self._limits.with_quotas()):
-                await self._try(partial(self._read_transfers, users))
+                await undaunted(self._read_transfers(users))
             if number % _BEATS_BETWEEN_SWEEPS == 0:
-                await self._try(self._forget_old)
-                await self._try(self._logins.forget)
-            if self._look_at_users_again:
-                self._look_at_users_again = False
-                await self._try(self._look_at_users)
+                await undaunted(self._forget_old())
+                await undaunted(self._logins.forget())
+            await undaunted(self._following.look_again())
             await asyncio.sleep(_BEAT_SECONDS)
 
     def _status(self) -> Status:
-        problems = [*self._surroundings.problems, *(self._compiled.problems if self._compiled else ())]
-        problems += self._logins.problems()
-        if self._keeper_problem is not None:
-            problems.append(self._keeper_problem)
+        problems = [*self._surroundings.problems, *self._following.problems(), *self._logins.problems()]
         if self._reachability.problem:
             problems.append(Problem(self._reachability.problem, "coati doctor"))
         problems += self._radius.problems()
@@ -384,35 +381,6 @@ class Gateway:
         name = self._surroundings.data_plane_name
         return inventory(self._projector.live, held, data_plane=name, taken_at=utc_now())
 
-    async def _follow_changes(self) -> None:
-        while True:
-            await self._try(self._read_feed)
-            await asyncio.sleep(_RETRY_SECONDS)  # the connection was lost; a new feed tells everything again
-
-    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do ``work``; a database that is away must not end the gateway."""
-        try:
-            await work()
-        except Exception as failure:  # noqa: BLE001  each driver has its own
-            logger.error("cannot follow the database; trying again", error=str(failure)[:500])  # noqa: TRY400
-
-    async def _read_feed(self) -> None:
-        async with aclosing(changes.feed(self._database)) as feed:
-            async for topics in feed:
-                await self._logins.follow(topics)
-                if "settings" in topics:
-                    await level.obey(self._installation)
-                if "commands" in topics:
-                    await self._commands.carry_out()
-                if topics & _FOLLOWED:
-                    await self._reload(topics)
-                if topics & _CERTIFICATES:
-                    self._certificates.end_revoked(self._there(), self.disconnect)
-                if "users" in topics:
-                    await self._look_at_users()
-                    # Who was being let in at this moment will be a session by then.
-                    self._look_at_users_again = True
-
     async def _forget_old(self) -> None:
         await sweep(self._installation, f"gateway {self._node}", utc_now())
         await self._writer.run(partial(forget_old_transfers, today=utc_now().date()))
@@ -421,69 +389,8 @@ class Gateway:
         if await self._group_commit.flush():  # else what is not known now is known before long
             await self._transfers.catch_up(self._reader, users)
 
-    async def _reload(self, topics: frozenset[str] = _CONFIGURATION) -> None:
-        """Work by what is configured now; sessions keep what they were given."""
-        if "pools" in topics:  # a large pool is many rows: read in the thread, and not for every change
-            self._leases.load(await self._reader.run(read_leases))
-        async with self._database.snapshot() as session:
-            if "realms" in topics:
-                await self._realms.reload(session)
-            rows = await compiling.read(session)
-            self._certificates.reconfigure(await client_certificates.read(session))
-        if "realms" in topics:
-            await self._radius.follow()
-        # Reading private keys takes tens of milliseconds.
-        compiled = await asyncio.to_thread(
-            compiling.compile_rows,
-            rows,
-            self._installation.master_key,
-            force_encapsulation=self._surroundings.data_plane_name == "userspace",
-        )
-        if compiled == self._compiled:
-            return
-        self._compiled = compiled
-        self._answers.reconfigure(compiled)
-        self._leases.reserve(compiled.reserved)
-        self._admission.reconfigure(compiled.policies, {name: key for key, name in compiled.pool_names.items()})
-        self._admission.review({})
-        self._shard.command(Reconfigure(compiled.policy))
-        for problem in compiled.problems:
-            logger.warning(problem.what, remedy=problem.remedy)
-        logger.info("configured", profiles=[profile.name for profile in compiled.policy.profiles])
-        for holder, why in self._networks.reconfigure(compiled.networks):
-            self.disconnect(holder.peer_id, f"a network behind the client cannot be there any more: {why}")
-        await self._serve_networks(compiled.networks)
-        self._projector.beat()
-
-    async def _serve_networks(self, networks: tuple[VirtualNetwork, ...]) -> None:
-        if self._surroundings.keeper is None:
-            return
-        self._keeper_problem = None
-        try:
-            await self._surroundings.keeper.perform(ServeNetworks(networks))
-        except OperationFailed as failure:
-            self._keeper_problem = Problem(f"routes and firewall are not set: {failure}", "coati doctor")
-            logger.error(self._keeper_problem.what, remedy=self._keeper_problem.remedy)  # noqa: TRY400
-
     def _there(self) -> set[int]:
         return {*self._projector.live, *self._leases.peers()}
-
-    async def _look_at_users(self) -> None:
-        """End the sessions of local users who were disabled or removed; let the others reach what they may now."""
-        accounts = {stay.account for stay in self._projector.live.values() if stay.account is not None}
-        if not accounts:
-            return
-        async with self._database.snapshot() as session:
-            users = await of_accounts(session, sorted(accounts))
-        self._admission.review(
-            {key: (user.group, AccessPolicy.model_validate(user.policy)) for key, user in users.items()}
-        )
-        for peer_id, stay in list(self._projector.live.items()):
-            user = users.get(stay.account) if stay.account is not None else None
-            if stay.account not in accounts or (user is not None and user.enabled):
-                continue
-            what = "disabled" if user is not None else "removed"
-            self.disconnect(peer_id, f"user {stay.user!r} was {what}")
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, PeerGone):
