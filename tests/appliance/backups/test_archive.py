@@ -36,6 +36,11 @@ def test_nothing_of_the_content_can_be_read_in_it(file: bytes) -> None:
     assert archive.seal(CONTENT, PASSPHRASE, version="1.2", revision="0042") != file
 
 
+def test_a_guess_at_the_passphrase_costs_64_mebibytes(file: bytes) -> None:
+    kdf = json.loads(file.split(b"\n", 2)[1])["kdf"]
+    assert 128 * kdf["r"] * kdf["n"] == 64 << 20  # RFC 7914, section 2
+
+
 @pytest.mark.parametrize("where", [-1, -40, 200])
 def test_a_damaged_file_is_said(file: bytes, where: int) -> None:
     damaged = bytearray(file)

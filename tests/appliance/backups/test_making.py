@@ -25,6 +25,8 @@ from appliance.runtime_settings.schemas import SettingDefinition
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("cheap_passphrases")
+
 HERE = Actor("a test")
 PASSPHRASE = "correct horse battery"
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from tests.appliance.conftest import PostgresqlServer
 
+pytestmark = pytest.mark.usefixtures("cheap_passphrases")
+
 HERE = Actor("a test")
 PASSPHRASE = SecretStr("correct horse battery")
 
