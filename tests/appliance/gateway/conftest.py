@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
-from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 from sqlalchemy import insert
 
@@ -85,18 +84,11 @@ async def recorder(
     await writer.close()
 
 
-@pytest.fixture(scope="session")
-def rsa_keys() -> tuple[rsa.RSAPrivateKey, rsa.RSAPrivateKey]:
-    """An authority's and a gateway's: what takes longest in the first start of an appliance."""
-    return rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
-
-
 @pytest.fixture
 async def installation(
     database: Database,
     empty_database_url: SecretStr,
     tmp_path: FilePath,
-    rsa_keys: tuple[rsa.RSAPrivateKey, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Installation:
     """An appliance as the first start makes it: authority, certificate, pool, profile; its passwords cost little."""
@@ -105,10 +97,7 @@ async def installation(
         data_dir=tmp_path, database_url=empty_database_url, public_name="vpn.example.org", node_name=NODE
     )
     opened = Installation(settings, database, MasterKey.load_or_create(settings.master_key_file))
-    with monkeypatch.context() as patched:
-        keys = iter(rsa_keys)
-        patched.setattr(rsa, "generate_private_key", lambda **_: next(keys))
-        await first_start.ensure(opened)
+    await first_start.ensure(opened)
     return opened
 
 
