@@ -29,7 +29,7 @@ from appliance.certificates.schemas import (
 )
 from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
-from appliance.models import Certificate, CertificatePurpose
+from appliance.models import Certificate, CertificatePurpose, RevocationReason
 from appliance.models.columns import now
 from appliance.pools import repository as pools
 from appliance.schema import EVERYTHING, Page, Paging
@@ -266,8 +266,20 @@ async def revoke(work: Transaction, which: CertificatePurpose | int | str, wante
         return before
     if row.purpose in _OWN and row.retired_at is None:
         await _replace(work, row.purpose, row.names)
+    return await _revoke(work, row, before, wanted.reason)
+
+
+async def revoke_of_user(work: Transaction, login: str) -> None:
+    """Take trust away from the certificates of a local user who is removed: the name may be somebody else's next."""
+    for row in await repository.good_of_user(work.session, login, now()):
+        await _revoke(work, row, await records.view(work, row), RevocationReason.CESSATION_OF_OPERATION)
+
+
+async def _revoke(
+    work: Transaction, row: Certificate, before: CertificateView, reason: RevocationReason
+) -> CertificateView:
     row.revoked_at = now()
-    row.revocation_reason = wanted.reason
+    row.revocation_reason = reason
     row.retired_at = row.retired_at or row.revoked_at
     await work.session.flush()
     if row.authority_id is not None:

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from appliance import passwords
 from appliance.audit import service as audit
 from appliance.bulk import Done, Outcomes, outcomes
+from appliance.certificates import service as certificates
 from appliance.errors import AlreadyExists, Invalid, NotFound
 from appliance.groups import repository as groups_repository
 from appliance.groups import service as groups
@@ -181,7 +182,7 @@ async def _do(work: Transaction, operation: Operation) -> int:
 
 
 async def remove(work: Transaction, name: str) -> None:
-    """Remove a user and disconnect it; its ended sessions stay on record.
+    """Remove a user, disconnect it and revoke its certificates; its ended sessions stay on record.
 
     Raises:
         NotFound: there is no such user.
@@ -192,6 +193,7 @@ async def remove(work: Transaction, name: str) -> None:
     await work.session.delete(user)
     await second_factors.forget_local(work.session, user.name)
     await repository.remove_links_of(work.session, user.name)
+    await certificates.revoke_of_user(work, user.name)
     audit.record(work, "user.remove", user.name, before=view)
     await sessions.disconnect_user(work, user.name, "the user was removed")
 

@@ -7,9 +7,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from appliance.certificates import authorities, expiry, issuing, local_names, service, upkeep
+from appliance.certificates import authorities, expiry, issuing, local_names, repository, service, upkeep
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.records import KEY_PURPOSE
 from appliance.certificates.schemas import (
@@ -25,7 +26,10 @@ from appliance.errors import InUse, Invalid, NotFound
 from appliance.installation import Installation, Transaction
 from appliance.models import AuditEntry, Authority, Certificate, CertificatePurpose, NodeNames, RevocationReason
 from appliance.models.columns import now
+from appliance.schema import version
 from appliance.settings import ListenAddress, Settings
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
 from ike_engine.crypto.certificates import Purpose, matches_name, validate
 from ike_engine.identities import Identification
 
@@ -296,6 +300,26 @@ async def test_renewing_one_keeps_its_names_and_retires_it(work: Transaction) ->
 
 
 # ---- revocation ----------------------------------------------------------------------------------------
+
+
+async def test_the_certificates_of_a_user_who_is_removed_are_good_no_more_and_nobody_elses_are_touched(
+    work: Transaction,
+) -> None:
+    await service.ensure(work)
+    for name in ("alice", "bob"):
+        await users.add(work, NewUser(name=name, password=SecretStr("correct horse battery")))
+    first, second, other = [
+        await service.issue(work, NewCertificate(owner=owner)) for owner in ("alice", "alice", "bob")
+    ]
+    view = await users.show(work, "alice")
+    changed = replace(work, expected=version(view))  # what is expected of the user is not asked of certificates
+    await users.remove(changed, "alice")
+    for issued in (first, second):
+        row = await service.find(work, issued.id)
+        assert row.revocation_reason is RevocationReason.CESSATION_OF_OPERATION
+        assert row.revoked_at is not None
+    assert (await service.find(work, other.id)).revoked_at is None
+    assert not await repository.good_of_user(work.session, "alice", now())
 
 
 async def test_a_revoked_certificate_is_in_the_crl_that_is_published_at_once(work: Transaction) -> None:
