@@ -7,6 +7,7 @@ code of now, for clients that cannot answer a second round.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, replace
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -129,7 +130,9 @@ class OneTimeCodes:
         )
 
     async def _find(self, realm: Realm, *names: str) -> Factor | None:
-        for name in dict.fromkeys(name.strip().lower() for name in names):
+        plain = [name.strip().lower() for name in names]
+        # Systems differ in whether an accent is a character of its own; a server may let both in.
+        for name in dict.fromkeys((*plain, *(unicodedata.normalize("NFC", name) for name in plain))):
             if (factor := await self._factors.find(realm.name, name)) is not None:
                 return factor
         return None

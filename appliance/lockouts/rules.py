@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import functools
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, ip_address, ip_network
@@ -153,7 +154,7 @@ def forgiven(at: datetime) -> Record:
 def account_name(typed: str) -> str:
     """Give the name that an account is counted by, however it is written."""
     # What strangers type: it stands in a table and on screens.
-    name = typed.strip().casefold()[:128]
+    name = unicodedata.normalize("NFC", typed.strip().casefold())[:128]
     if not name.isprintable():
         name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     return name

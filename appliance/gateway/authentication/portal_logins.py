@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Rejected, Unavailable
+from appliance.lockouts import rules
 from appliance.models import CommandOutcome
 from appliance.portal.outside import Judged, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from appliance.auth.chain import Chain
     from appliance.auth.verdicts import FinalVerdict
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 _AT_ONCE: Final = 32
+_OF_ONE_NETWORK: Final = 16
 _LONGEST_SECONDS: Final = 60.0
 _ANSWER_SECONDS: Final = 300.0
 _MOST_ASKED: Final = 256
@@ -50,6 +53,7 @@ class PortalLogins:
         self._chain = chain
         self._clock = clock
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._networks: Counter[str] = Counter()
         self._asked: OrderedDict[int, _Round] = OrderedDict()
 
     async def judge(self, number: int, question: Question, secret: Secret) -> tuple[CommandOutcome, str, Judged]:
@@ -60,13 +64,13 @@ class PortalLogins:
             question: Who wants in.
             secret: The password; in a later round what the user typed.
         """
-        if self._slots.locked():
-            return (
-                CommandOutcome.FAILED,
-                f"{_AT_ONCE} logins on the portal are under way",
-                Judged(verdict="unavailable"),
+        network = rules.network(question.source)
+        if self._slots.locked() or self._networks[network] >= _OF_ONE_NETWORK:
+            words = (
+                f"{self._networks.total()} logins on the portal are under way, {self._networks[network]} from {network}"
             )
-        async with self._slots:
+            return CommandOutcome.FAILED, words, Judged(verdict="unavailable")
+        async with self._slots, self._counted(network):
             attempt = self._attempt(number, question, secret)
             if attempt is None:
                 return CommandOutcome.FAILED, "the answer came too late", Judged(verdict="rejected")
@@ -91,6 +95,16 @@ class PortalLogins:
                 return CommandOutcome.FAILED, reason, Judged(verdict="rejected")
             case Unavailable(reason, _):
                 return CommandOutcome.FAILED, reason, Judged(verdict="unavailable")
+
+    @asynccontextmanager
+    async def _counted(self, network: str) -> AsyncIterator[None]:
+        self._networks[network] += 1
+        try:
+            yield
+        finally:
+            self._networks[network] -= 1
+            if not self._networks[network]:
+                del self._networks[network]
 
     def _attempt(self, number: int, question: Question, secret: Secret) -> Attempt | None:
         if question.after is not None:

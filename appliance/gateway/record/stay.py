@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -61,7 +62,8 @@ class Whose(NamedTuple):
     @classmethod
     def of(cls, claim: Claim | None, user: str) -> Self:
         """Give whom a realm let in by this name."""
-        return cls(name(claim.realm) if claim is not None else "", name(user.strip().lower()))
+        spelled = unicodedata.normalize("NFC", user.strip().lower())
+        return cls(name(claim.realm) if claim is not None else "", name(spelled))
 
 
 @dataclass(slots=True)

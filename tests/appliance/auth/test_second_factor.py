@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyotp
 import pytest
@@ -174,6 +175,13 @@ async def test_who_it_is_says_the_realm_and_no_other_name_leads_round_the_code(t
     refused = await asked.authenticate(replace(ATTEMPT, username=typed, prompts=False))
     assert isinstance(refused, Rejected)
     assert refused.reason == "no one-time code behind the password of 'Alice'"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+async def test_an_accent_may_be_a_character_of_its_own(form: Literal["NFC", "NFD"]) -> None:
+    asked = chain(InMemory("jörg"))
+    challenge = await asked.authenticate(replace(ATTEMPT, username=unicodedata.normalize(form, "Jörg")))
+    assert isinstance(challenge, Challenged)
 
 
 async def test_a_code_of_the_name_that_was_typed_is_none_of_who_it_is() -> None:

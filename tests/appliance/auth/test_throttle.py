@@ -74,6 +74,8 @@ def test_only_that_user_from_that_source_waits_however_the_name_is_written(throt
     assert throttle.reserve("bob", SOURCE) == 0.0
     assert throttle.reserve("alice", "203.0.113.1") == 0.0
     assert throttle.reserve("ALICE", SOURCE) == 2.0
+    fail(throttle, 3, "j\N{LATIN SMALL LETTER O WITH DIAERESIS}rg", "203.0.113.5")
+    assert throttle.reserve("jo\N{COMBINING DIAERESIS}rg", "203.0.113.5") == 1.0
 
 
 def test_a_user_who_is_guessed_at_from_everywhere_waits_a_minute_at_most(throttle: Throttle, time: Time) -> None:

@@ -350,6 +350,41 @@ async def test_a_realm_that_is_disabled_signs_its_users_out(installation: Instal
     assert await signing_in.visitor(installation, cookie) is None
 
 
+async def test_one_network_cannot_take_all_places(secret: Secret) -> None:
+    class Patient(Corp):
+        """Answers when the test says so."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.answers, self.full = asyncio.Event(), asyncio.Event()
+
+        async def authenticate(self, attempt: Attempt) -> Verdict:
+            self.asked.append(attempt)
+            if len(self.asked) == 16:
+                self.full.set()
+            await self.answers.wait()
+            return Accepted(attempt.username, Claim(realm="corp"))
+
+    realm = Patient()
+    logins = PortalLogins(Chain([realm], Throttle()))  # type: ignore[list-item]
+
+    def question(number: int, source: str) -> outside.Question:
+        return outside.Question(login=f"user{number}", source=source)
+
+    waiting = [
+        asyncio.create_task(logins.judge(number, question(number, f"198.51.100.{number}"), secret))
+        for number in range(1, 17)
+    ]
+    await realm.full.wait()
+    _, _, judged = await logins.judge(17, question(17, "198.51.100.99"), secret)
+    assert judged.verdict == "unavailable"
+    elsewhere = asyncio.create_task(logins.judge(18, question(18, "203.0.113.5"), secret))
+    realm.answers.set()
+    assert {judged.verdict for _, _, judged in await asyncio.gather(*waiting, elsewhere)} == {"accepted"}
+    _, _, judged = await logins.judge(19, question(19, "198.51.100.99"), secret)
+    assert judged.verdict == "accepted"
+
+
 async def test_the_answer_to_a_challenge_that_was_forgotten_is_no_login(corp: Corp, secret: Secret) -> None:
     logins = PortalLogins(Chain([corp], Throttle()))  # type: ignore[list-item]
     question = outside.Question(login="alice", source="198.51.100.7", after=99)
