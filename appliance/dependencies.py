@@ -245,6 +245,9 @@ class NounRoute(APIRoute):
         asked = (self.dependant, *self.dependant.dependencies)
         self.parameters: Final = frozenset(name for each in asked for name in _names(each.query_params))
         self._named: Final = self.parameters | frozenset(_names(self.dependant.body_params))
+        model = self.response_model
+        shown = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+        self._gives_one: Final = bool(shown) and "items" not in shown
         self._tells_changes = False
         for dependency in self.dependant.dependencies:
             if isinstance(dependency.call, Permission):
@@ -267,10 +270,8 @@ class NounRoute(APIRoute):
                 raise
             if self._tells_changes:
                 answer.headers[CHANGED] = "true" if request.state.work.deeds else "false"
-            if answer.status_code < 300 and answer.body and answer.media_type == _JSON:
-                shown = json.loads(bytes(answer.body))
-                if isinstance(shown, dict) and "items" not in shown:
-                    answer.headers["ETag"] = version(shown)
+            if self._gives_one and answer.status_code < 300 and answer.body and answer.media_type == _JSON:
+                answer.headers["ETag"] = version(json.loads(bytes(answer.body)))
             return answer
 
         return handler
