@@ -135,3 +135,24 @@ def sessions(
         ),
         f"{name} is signed in nowhere",
     )
+
+
+@app.command("passkeys")
+def passkeys(
+    name: Name,
+    remove: Annotated[int | None, typer.Option(help="Have this one (its number) let nobody in any more.")] = None,
+    json: Json = False,
+) -> None:
+    """List an administrator's passkeys, or remove one; they are enrolled on the panel."""
+    if remove is not None:
+        console.call(endpoints.remove_passkey, name, remove)
+        console.say(f"passkey {remove} of administrator {name} is removed")
+        return
+    page = console.call(endpoints.list_passkeys, name, limit=LARGEST_PAGE)
+    if json:
+        console.show_json(page.items)
+        return
+    console.table(
+        ({"id": each.id, "name": each.name, "since": each.created_at, "used": each.used_at} for each in page.items),
+        f"{name} has no passkey",
+    )

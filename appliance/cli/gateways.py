@@ -6,6 +6,7 @@ import typer
 
 from appliance.cli import console, orders
 from appliance.cli.console import Json
+from appliance.commands import endpoints as commands
 from appliance.gateways import endpoints
 from appliance.gateways.schemas import Held, HeldState
 from appliance.models import CommandOutcome
@@ -117,3 +118,21 @@ def _take_inventory(name: str) -> None:
 def _say_rest(page: Held[Any]) -> None:
     if page.total > len(page.items):
         console.complain(f"these are {len(page.items)} of {page.total}; the API gives the rest, page by page")
+
+
+@app.command("orders")
+def list_orders(
+    name: Annotated[str, typer.Argument(help="Only those for this gateway.")] = "",
+    outcome: Annotated[CommandOutcome | None, typer.Option(help="Only those that became this.")] = None,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, max=1000, help="At most so many, the latest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """List orders for gateways, and what became of them, the latest first."""
+    page = console.call(commands.list_commands, node=name, outcome=outcome, limit=last)
+    if json:
+        console.show_json(page.items)
+        return
+    names = ("id", "created_at", "node", "verb", "session_id", "created_by", "outcome", "message")
+    console.table(
+        ({name.replace("_", " "): getattr(each, name) for name in names} for each in page.items), "nothing was ordered"
+    )

@@ -93,7 +93,6 @@ app = typer.Typer(
     help="Coati, a remote-access VPN concentrator for IKEv1 clients.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import jsonschema_rs
@@ -107,6 +109,18 @@ def test_a_client_can_be_made_of_it() -> None:
         "application/json": {"schema": {"$ref": "#/components/schemas/UserView"}}
     }
     assert answers("get", "/users")["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/UserPage")
+
+
+def test_the_guide_names_paths_that_there_are() -> None:
+    """docs/api.md and the playbook: what stands behind /api/v1 or $API, or after a method."""
+    docs = Path(__file__).parents[2] / "docs"
+    text = (docs / "api.md").read_text() + (docs / "certificates.md").read_text()
+    text += re.sub(r"^put ", "$API/", (docs / "examples" / "office.sh").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"(?:/api/v1|\$API|(?:GET|POST|PUT|PATCH|DELETE) )(/[\w/{}<>.-]+)", text)
+    paths = [re.compile(re.sub(r"\{\w+\}", "[^/]+", path.removeprefix("/api/v1"))) for path in DOCUMENT["paths"]]
+    assert len(named) > 25
+    said = {path.removeprefix("/api/v1").rstrip(".") for path in named}
+    assert {path for path in said if not any(known.fullmatch(path) for known in paths)} == {"/<noun>/<name>"}
 
 
 def test_what_headers_say_is_documented() -> None:

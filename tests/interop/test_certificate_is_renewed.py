@@ -1,4 +1,4 @@
-"""The gateway's certificate is renewed under a live session: packets go on, and the next client is shown the new one."""
+"""The gateway's certificate is renewed under a live session: packets go on, the next phase 1 is under the new one."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from appliance.cli import program
+from appliance.cli import console, program
 from tests.appliance.cli.test_commands import PASSWORD, coati
 from tests.appliance.client.test_every_verb import verbs
 
@@ -71,6 +71,23 @@ def test_who_is_asked_first_is_asked_beside_it(coati: Coati) -> None:
     said = coati("group", "remove", "staff", "--json", stdin="y\n")
     assert (said.status, json.loads(said.out)) == (0, None)
     assert "Remove group staff?" in said.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("us", ["user"]), ("user dis", ["disable"]), ("profile set phones --preset mod", ["modern"])],
+)
+def test_a_shell_completes_what_is_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, offered: list[str]
+) -> None:
+    """Also the commands of nouns that are loaded only then."""
+    words = ["coati", *typed.split(" ")]
+    monkeypatch.setenv("_COATI_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit) as ended:
+        console.guarded(program.app)
+    assert (ended.value.code, capsys.readouterr().out.split()) == (0, offered)
 
 
 def test_what_fails_has_no_answer(coati: Coati) -> None:
