@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from appliance.models import Scope
 
@@ -21,6 +22,29 @@ class Link:
     label: str
     key: str = ""
     needed: Scope = Scope.READ
+
+
+_THINGS: Final = {
+    "user": "/users/{}",
+    "group": "/groups/{}",
+    "policy": "/policy",
+    "realm": "/realms/{}",
+    "pool": "/pools/{}",
+    "profile": "/profiles/{}",
+    "setting": "/settings",
+    "administrator": "/administrators/{}",
+    "authority": "/certificates/authorities/{}",
+    "token": "/tokens",
+    "backup": "/backups",
+}
+
+
+def page_of(noun: str, name: str) -> str:
+    """Give the page of a thing as the audit log names it, or nothing where there is none."""
+    if noun == "radius-server":
+        realm, _, server = name.partition(" ")
+        return f"/realms/{quote(realm, safe='')}/servers/{quote(server, safe='')}"
+    return _THINGS.get(noun, "").format(quote(name, safe=""))
 
 
 SECTIONS: Final = {

@@ -184,3 +184,16 @@ async def test_a_passkey_that_was_copied_replayed_or_made_elsewhere_is_refused(b
     stranger = Authenticator()
     stranger.credential_id, stranger.handle = b"never seen before", key.handle
     assert (await use_passkey(browser, stranger)).status_code == 401
+
+
+async def test_who_changes_the_password_in_the_first_steps_goes_on_with_them(browser: httpx2.AsyncClient) -> None:
+    await browser.post("/sign-in", data={"name": "admin", "password": browser.password})
+    assert 'href="/account?next=/setup/name#password"' in (await browser.get("/setup/password")).text
+    assert (
+        '<input type="hidden" name="next" value="/setup/name">' in (await browser.get("/account?next=/setup/name")).text
+    )
+    asked = {"present": "not this one", "password": "battery horse correct", "next": "/setup/name"}
+    refused = await browser.post("/account/password", data=asked)
+    assert (refused.status_code, 'value="/setup/name"' in refused.text) == (422, True)
+    changed = await browser.post("/account/password", data=asked | {"present": browser.password})
+    assert (changed.status_code, changed.headers["location"]) == (303, "/setup/name")

@@ -96,3 +96,21 @@ def test_every_deed_that_is_written_down_can_be_filtered_for() -> None:
     written = {a or b for file in source.rglob("*.py") for a, b in deeds.findall(file.read_text())}
     assert len(written) > 15
     assert written - set(audit.NOUNS) == set()
+
+
+async def test_groups_pools_and_profiles_are_exported_and_groups_searched(furnished: httpx2.AsyncClient) -> None:
+    for noun, word in {"groups": "staff", "pools": "default", "profiles": "default"}.items():
+        assert f'href="/{noun}?format=csv"' in (await furnished.get(f"/{noun}")).text
+        assert word in (await furnished.get(f"/{noun}?format=csv")).text
+    assert "1 group<" in (await furnished.get("/groups?text=taf")).text
+    assert "No group matches" in (await furnished.get("/groups?text=nothing")).text
+
+
+async def test_the_audit_log_tells_moments_and_leads_to_the_thing(furnished: httpx2.AsyncClient) -> None:
+    await furnished.post("/users/bob/remove")
+    page = (await furnished.get("/audit?deed=user.")).text
+    assert 'data-local="whole"' in page
+    assert '<a href="/users/alice">alice</a>' in page
+    removed = page[page.index("user.remove") :].partition("</tr>")[0]
+    assert "/users/bob" not in removed
+    assert 'href="/audit?deed=user.&amp;who=administrator+admin"' in page

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/account")
 @router.get("")
 async def show(request: Request, actor: SignedIn) -> HTMLResponse:
     """Show how one signs in, and where one is signed in."""
-    return await _show(request, actor)
+    return await _show(request, actor, form=forms.Form({"next": request.query_params.get("next", "")}))
 
 
 @router.get("/proof")
@@ -53,7 +53,11 @@ async def prove(
 
 @router.post("/password")
 async def set_password(
-    request: Request, actor: SignedIn, present: Annotated[SecretStr, Form()], password: Annotated[SecretStr, Form()]
+    request: Request,
+    actor: SignedIn,
+    present: Annotated[SecretStr, Form()],
+    password: Annotated[SecretStr, Form()],
+    next: Annotated[str, Form()] = "/account",  # noqa: A002
 ) -> Response:
     """Set one's own password, which signs out everywhere else; the present one shows who asks."""
     try:
@@ -62,8 +66,8 @@ async def set_password(
             await service.change(work, _name(actor), AdministratorChange(password=password))
             cookie = await signing_in.start_again(work, _name(actor), _visitor(request))
     except Refused as error:
-        return await _show(request, actor, code=422, form=forms.Form({}, forms.wrong(error)))
-    answer = back("/account", "Your password is changed; you are signed out everywhere else.")
+        return await _show(request, actor, code=422, form=forms.Form({"next": next}, forms.wrong(error)))
+    answer = back(own_path(next), "Your password is changed; you are signed out everywhere else.")
     keep(answer, COOKIE, cookie)
     return answer
 

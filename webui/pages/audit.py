@@ -10,6 +10,7 @@ from appliance.audit.differences import changes
 from appliance.audit.schemas import AuditFilter
 from appliance.dependencies import installation
 from webui.listing import Listing, listing
+from webui.navigation import page_of
 from webui.rendering import page
 from webui.security import SignedIn
 
@@ -40,6 +41,7 @@ async def list_changes(
         wanted=listed.wanted,
         part=listed.part,
         differences=changes,
+        page_of=page_of,
         nouns=[(f"{noun}.", noun.replace("-", " ")) for noun in NOUNS],
         api=f"/audit{listed.query}",
     )

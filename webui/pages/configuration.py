@@ -1,7 +1,6 @@
 """Configuration history: every change as a version, what differs between versions, and the way back to one."""
 
 from typing import Annotated, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi import Form as FormField
@@ -9,13 +8,14 @@ from fastapi.responses import HTMLResponse, Response
 
 from appliance.configuration import service
 from appliance.configuration.nouns import NOUNS
-from appliance.configuration.schemas import Against, Rollback, Side, VersionFilter, VersionView
+from appliance.configuration.schemas import Against, Rollback, Side, VersionFilter
 from appliance.dependencies import Number, installation
 from appliance.installation import Actor
 from appliance.models import Scope
 from appliance.schema import Paging
 from webui.forms import Form
 from webui.listing import Listing, listing
+from webui.navigation import page_of
 from webui.rendering import back, page
 from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, ProofNeeded, SignedIn
@@ -23,15 +23,6 @@ from webui.security import Operating, ProofNeeded, SignedIn
 router = APIRouter(prefix="/configuration")
 
 _OTHERS: Final = Paging(limit=100)
-_PAGES: Final = {
-    "user": "/users/{}",
-    "group": "/groups/{}",
-    "policy": "/policy",
-    "realm": "/realms/{}",
-    "pool": "/pools/{}",
-    "profile": "/profiles/{}",
-    "setting": "/settings",
-}
 
 
 @router.get("")
@@ -101,14 +92,7 @@ async def _show(
         against=against,
         difference=difference,
         form=form or Form(),
-        thing=_page_of(version),
+        thing=page_of(version.noun, version.name),
         needed=NOUNS[version.noun].needed.value,
         api=f"/configuration/{number}/diff" + (f"?against={against}" if against else ""),
     )
-
-
-def _page_of(version: VersionView) -> str:
-    if version.noun == "radius-server":
-        realm, _, name = version.name.partition(" ")
-        return f"/realms/{quote(realm, safe='')}/servers/{quote(name, safe='')}"
-    return _PAGES[version.noun].format(quote(version.name, safe=""))

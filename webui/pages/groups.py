@@ -1,19 +1,20 @@
 """Groups of users, and what is said for everybody."""
 
-from typing import Final
+from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
 from appliance.dependencies import installation
 from appliance.groups import service as groups
-from appliance.groups.schemas import GroupChange, NewGroup
+from appliance.groups.schemas import GroupChange, GroupFilter, NewGroup
 from appliance.installation import Actor, Transaction
 from appliance.policy import service as policy
 from webui.access_policy import parts_of, read_policy, said
 from webui.forms import Form, Refused, read
+from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
@@ -24,12 +25,25 @@ _EVERYBODY: Final = Thing("policy", "everybody", policy.show_base)
 
 
 @router.get("/groups")
-async def list_groups(request: Request, actor: SignedIn) -> HTMLResponse:
+async def list_groups(
+    request: Request, actor: SignedIn, listed: Annotated[Listing[GroupFilter], Depends(listing(GroupFilter))]
+) -> Response:
     """Show the groups, and what is said for everybody."""
     async with installation(request).snapshot(actor) as work:
-        found = await groups.page(work)
+        if listed.format:
+            return await listed.file("groups", lambda part: groups.page(work, listed.wanted, part))
+        found = await groups.page(work, listed.wanted, listed.part)
         base = await policy.show_base(work)
-    return page(request, "groups/list.html", actor, groups=found.items, base=base, api="/groups")
+    return page(
+        request,
+        "groups/list.html",
+        actor,
+        page=found,
+        wanted=listed.wanted,
+        part=listed.part,
+        base=base,
+        api=f"/groups{listed.query}",
+    )
 
 
 @router.get("/groups/add")

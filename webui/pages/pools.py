@@ -10,7 +10,7 @@ from appliance.dependencies import installation
 from appliance.leases import service as leases
 from appliance.leases.schemas import LeaseFilter
 from appliance.pools import service as pools
-from appliance.pools.schemas import NewPool, PoolChange, settings_of
+from appliance.pools.schemas import NewPool, PoolChange, PoolFilter, settings_of
 from appliance.profiles import service as profiles
 from appliance.schema import Paging
 from appliance.sessions import service as sessions
@@ -25,9 +25,13 @@ router = APIRouter(prefix="/pools")
 
 
 @router.get("")
-async def list_pools(request: Request, actor: SignedIn) -> HTMLResponse:
+async def list_pools(
+    request: Request, actor: SignedIn, listed: Annotated[Listing[PoolFilter], Depends(listing(PoolFilter))]
+) -> Response:
     """Show the pools and how full they are."""
     async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file("pools", lambda part: pools.page(work, listed.wanted, part))
         found = await pools.page(work)
     return page(request, "pools/list.html", actor, pools=found.items, api="/pools")
 

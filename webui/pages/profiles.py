@@ -1,9 +1,9 @@
 """Connection profiles: what one kind of client may do."""
 
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
@@ -12,12 +12,13 @@ from appliance.installation import Actor, Transaction
 from appliance.models import Preset
 from appliance.pools import service as pools
 from appliance.profiles import service as profiles
-from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileView, settings_of
+from appliance.profiles.schemas import NewProfile, ProfileChange, ProfileFilter, ProfileView, settings_of
 from appliance.realms import service as realms
 from appliance.schema import Paging
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
 from webui.forms import Form, Refused, read
+from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
 from webui.saving import NotSaved, Thing, save, sent_form
 from webui.security import Operating, SignedIn
@@ -26,9 +27,13 @@ router = APIRouter(prefix="/profiles")
 
 
 @router.get("")
-async def list_profiles(request: Request, actor: SignedIn) -> HTMLResponse:
+async def list_profiles(
+    request: Request, actor: SignedIn, listed: Annotated[Listing[ProfileFilter], Depends(listing(ProfileFilter))]
+) -> Response:
     """Show the profiles in the order in which they are tried."""
     async with installation(request).snapshot(actor) as work:
+        if listed.format:
+            return await listed.file("profiles", lambda part: profiles.page(work, listed.wanted, part))
         found = await profiles.page(work)
     return page(request, "profiles/list.html", actor, profiles=found.items, api="/profiles")
 

@@ -10,12 +10,13 @@ from appliance.errors import NotFound
 from appliance.installation import Actor, Transaction
 from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange, PoolView
+from appliance.schema import Paging
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter
 from appliance.system import first_steps
 from appliance.system import service as system
 from appliance.users import service as users
-from appliance.users.schemas import NewUser
+from appliance.users.schemas import NewUser, UserFilter
 from webui.forms import Form, Refused, read
 from webui.rendering import back, page
 from webui.saving import NotSaved, Thing, save, sent_form
@@ -93,6 +94,7 @@ async def _step(
         status = await system.status(work)
         first = next(iter((await pools.page(work)).items), None)
         live = (await sessions.page(work, SessionFilter())).items[:5]
+        newest = (await users.page(work, UserFilter(sort="-created_at"), Paging(limit=1))).items
         seen = await _pool(first.name).seen(work) if first else ""
     order = list(TITLES)
     place = order.index(name)
@@ -111,5 +113,6 @@ async def _step(
         serving=any(node.serving for node in status.nodes),
         pool=first,
         live=live,
+        newest=newest[0].name if newest else "",
         form=form or Form(_shown(first, seen)),
     )
