@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
+import yaml
 
 from appliance.models import Scope
 from tests.appliance.client.test_remote import panel
@@ -90,3 +93,30 @@ def test_what_is_refused_ends_the_run_with_the_reason(panel: Panel, curlrc: Path
     assert done.returncode == 1
     assert "users/alice: refused (422)" in done.stderr
     assert "too weak" in done.stderr
+
+
+def test_the_ansible_playbook_changes_nothing_the_second_time(panel: Panel) -> None:
+    """docs/examples/office.yml as Ansible reads it: each task's requests, and what it takes for a change."""
+    (play,) = yaml.safe_load(SCRIPT.with_suffix(".yml").read_text())
+    so, gone = play["tasks"]
+    assert (so["changed_when"], gone["changed_when"]) == ('put.coati_changed == "true"', "gone.status == 204")
+    token = panel.tokens[Scope.OWN].read_text().strip()
+    trusted = ssl.create_default_context(cafile=str(panel.ca))
+
+    def played() -> list[bool]:
+        changed = []
+        with httpx2.Client(
+            base_url=f"{panel.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, verify=trusted, timeout=60
+        ) as client:
+            for item in so["loop"]:
+                answer = client.put(item["path"], json=item["body"])
+                assert answer.status_code in so["ansible.builtin.uri"]["status_code"], answer.text
+                changed.append(answer.headers["coati-changed"] == "true")
+            for path in gone["loop"]:
+                answer = client.delete(path)
+                assert answer.status_code in gone["ansible.builtin.uri"]["status_code"], answer.text
+                changed.append(answer.status_code == 204)
+        return changed
+
+    assert any(played())
+    assert not any(played())
