@@ -201,5 +201,7 @@ def _together(answers: Sequence[Rejected | Unknown | Unavailable]) -> tuple[str,
         f"{answer.reason} in realm {answer.realm!r}" if several and isinstance(answer, Unknown) else answer.reason
         for answer in answers
     ]
-    remedies = dict.fromkeys(answer.remedy for answer in answers if answer.remedy)
+    # Who is refused by one realm, or may be known to one that is down, is no new user of another.
+    telling = [answer for answer in answers if not isinstance(answer, Unknown)] or answers
+    remedies = dict.fromkeys(answer.remedy for answer in telling if answer.remedy)
     return "; ".join(reasons), "; ".join(remedies), answers[-1].realm
