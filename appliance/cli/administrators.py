@@ -9,7 +9,6 @@ from appliance.administrators.schemas import NewAdministrator
 from appliance.cli import console
 from appliance.cli.console import Generate, Json, PasswordStdin, Yes
 from appliance.models import Role
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Administrators of the panel.", no_args_is_help=True)
 
@@ -35,7 +34,7 @@ def add(
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List administrators."""
-    page = console.call(endpoints.list_administrators, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_administrators)
     if json:
         console.show_json(page.items)
         return
@@ -117,7 +116,7 @@ def sessions(
             console.call(endpoints.revoke_sign_in, name, revoke)
         console.say(f"administrator {name} is signed out{'' if revoke_all else f' of {revoke}'}")
         return
-    page = console.call(endpoints.list_sign_ins, name)
+    page = console.whole(endpoints.list_sign_ins, name)
     if json:
         console.show_json(page.items)
         return
@@ -148,7 +147,7 @@ def passkeys(
         console.call(endpoints.remove_passkey, name, remove)
         console.say(f"passkey {remove} of administrator {name} is removed")
         return
-    page = console.call(endpoints.list_passkeys, name, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_passkeys, name)
     if json:
         console.show_json(page.items)
         return

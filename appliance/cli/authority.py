@@ -36,7 +36,7 @@ def export(output: Output = None) -> None:
 @app.command("list")
 def list_authorities(json: Json = False) -> None:
     """List authorities, the one that issues first."""
-    page = console.call(endpoints.list_authorities)
+    page = console.whole(endpoints.list_authorities)
     if json:
         console.show_json(page.items)
         return

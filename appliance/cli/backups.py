@@ -89,7 +89,7 @@ def send(
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List the backups that lie on the gateway."""
-    page = console.call(endpoints.list_backups)
+    page = console.whole(endpoints.list_backups)
     if json:
         console.show_json(page.items)
         return

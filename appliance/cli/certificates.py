@@ -26,7 +26,6 @@ from appliance.cli.authority import PassphraseStdin
 from appliance.cli.console import Json
 from appliance.models import CertificatePurpose, RevocationReason
 from appliance.operations import File
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Certificates of gateway, panel, servers and users.", no_args_is_help=True)
 
@@ -46,7 +45,7 @@ def list_certificates(
     json: Json = False,
 ) -> None:
     """List certificates, those in use first."""
-    page = console.call(endpoints.list_certificates, purpose=purpose, state=state, owner=user, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_certificates, purpose=purpose, state=state, owner=user)
     if json:
         console.show_json(page.items)
         return
@@ -152,7 +151,7 @@ def csr(
 ) -> None:
     """Ask an outside authority: make a request, list those that wait, take in the answer."""
     if listed:
-        items = console.call(endpoints.list_requests).items
+        items = console.whole(endpoints.list_requests).items
         if json:
             console.show_json(items)
             return

@@ -15,7 +15,6 @@ from appliance.client_profiles import endpoints, links
 from appliance.client_profiles.schemas import NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
 from appliance.operations import File
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Links that give a client profile out once.", no_args_is_help=True)
 
@@ -104,7 +103,7 @@ def list_links(
     json: Json = False,
 ) -> None:
     """List links, the latest first."""
-    page = console.call(endpoints.list_links, user=user, usable=usable, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_links, user=user, usable=usable)
     if json:
         console.show_json(page.items)
         return

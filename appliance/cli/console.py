@@ -21,7 +21,7 @@ from appliance.dependencies import Rehearsed
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
 from appliance.operations import File
-from appliance.schema import Page
+from appliance.schema import LARGEST_PAGE, Page
 from appliance.settings import Settings
 from appliance.wording import mistake, text, with_remedy
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from appliance.configuration.schemas import Rehearsal
 
 T = TypeVar("T")
+Part = TypeVar("Part", bound=Page[Any])
 
 # The gateway that commands are for, if it is another.
 _gateways: Final[list["Client"]] = []
@@ -97,6 +98,16 @@ def call(endpoint: Callable[..., Awaitable[T]], *path: object, dry_run: bool = F
         _show_trial(operation, *path, **given)
         raise typer.Exit
     return tell(cast("T", _carry_out(operation, *path, **given)))
+
+
+def whole(endpoint: Callable[..., Awaitable[Part]], *path: object, **filters: Any) -> Part:  # noqa: ANN401
+    """Have a list as a whole, however many pages it has: whoever asks on the command line asked for all of it."""
+    first = page = call(endpoint, *path, limit=LARGEST_PAGE, **filters)
+    items = list(first.items)
+    while page.items and len(items) < page.total:
+        page = call(endpoint, *path, limit=LARGEST_PAGE, offset=len(items), **filters)
+        items += page.items
+    return first.model_copy(update={"items": items})
 
 
 def _carry_out(operation: operations.Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401

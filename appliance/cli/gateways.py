@@ -10,7 +10,6 @@ from appliance.commands import endpoints as commands
 from appliance.gateways import endpoints
 from appliance.gateways.schemas import Held, HeldState
 from appliance.models import CommandOutcome
-from appliance.schema import LARGEST_PAGE
 from appliance.wording import octets
 
 app = typer.Typer(help="Gateways and what their data planes hold.", no_args_is_help=True)
@@ -23,7 +22,7 @@ State = Annotated[HeldState | None, typer.Option(help="Only those that are this 
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List gateways."""
-    page = console.call(endpoints.list_gateways)
+    page = console.whole(endpoints.list_gateways)
     if json:
         console.show_json(page.items)
         return
@@ -47,7 +46,7 @@ def list_(json: Json = False) -> None:
 def sad(name: Name, user: User = "", state: State = None, json: Json = False) -> None:
     """Show the SAs that a gateway's data plane holds now (SAD), without keys."""
     _take_inventory(name)
-    page = console.call(endpoints.list_security_associations, name, user=user, state=state, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_security_associations, name, user=user, state=state)
     if json:
         console.show_json(page)
         return
@@ -77,7 +76,7 @@ def sad(name: Name, user: User = "", state: State = None, json: Json = False) ->
 def spd(name: Name, user: User = "", state: State = None, json: Json = False) -> None:
     """Show the policies that a gateway's data plane holds now (SPD)."""
     _take_inventory(name)
-    page = console.call(endpoints.list_security_policies, name, user=user, state=state, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_security_policies, name, user=user, state=state)
     if json:
         console.show_json(page)
         return

@@ -10,7 +10,6 @@ from appliance.cli.options import DryRun
 from appliance.cli.policies import Attributes, read, show_said
 from appliance.groups import endpoints
 from appliance.groups.schemas import GroupChange, NewGroup
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Groups of users, and their policy.", no_args_is_help=True)
 
@@ -39,7 +38,7 @@ def set_(name: Name, attributes: Attributes = None, description: Description = N
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List groups."""
-    page = console.call(endpoints.list_groups, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_groups)
     if json:
         console.show_json(page.items)
         return

@@ -8,7 +8,6 @@ import typer
 from appliance.cli import console, orders
 from appliance.cli.console import Json
 from appliance.leases import endpoints
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Addresses that clients have, or had.", no_args_is_help=True)
 
@@ -21,7 +20,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List addresses and who has them, or had them last."""
-    page = console.call(endpoints.list_leases, pool=pool, user=user, taken=taken, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_leases, pool=pool, user=user, taken=taken)
     if json:
         console.show_json(page.items)
         return

@@ -10,7 +10,6 @@ from appliance.cli.console import Json
 from appliance.lockouts import endpoints
 from appliance.lockouts.rules import Counted
 from appliance.lockouts.schemas import Lifting, LockoutView
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Who failed to log in and must wait.", no_args_is_help=True)
 
@@ -22,7 +21,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List who must wait before the next attempt is judged."""
-    page = console.call(endpoints.list_lockouts, text=text, all=everybody, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_lockouts, text=text, all=everybody)
     if json:
         console.show_json(page.items)
         return

@@ -8,7 +8,6 @@ from appliance.cli import console, options
 from appliance.cli.console import Json, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.pools import endpoints
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Address pools.", no_args_is_help=True)
 
@@ -67,7 +66,7 @@ def set_(name: Name, fields: Fields, dry_run: DryRun = False) -> None:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List pools."""
-    page = console.call(endpoints.list_pools, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_pools)
     if json:
         console.show_json(page.items)
         return

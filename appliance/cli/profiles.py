@@ -10,7 +10,6 @@ from appliance.cli.console import Json, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.models import Preset
 from appliance.profiles import endpoints, service
-from appliance.schema import LARGEST_PAGE
 from ike_engine.policy import Authentication, Phase1Mode
 
 app = typer.Typer(help="Connection profiles: what one kind of client may do.", no_args_is_help=True)
@@ -150,7 +149,7 @@ def _warn(weaknesses: tuple[str, ...]) -> None:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List profiles in the order in which they are tried."""
-    page = console.call(endpoints.list_profiles, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_profiles)
     if json:
         console.show_json(page.items)
         return

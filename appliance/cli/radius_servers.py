@@ -9,7 +9,6 @@ from appliance.cli.console import Json, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.models import MessageAuthenticator, PasswordMethod
 from appliance.radius_servers import endpoints
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="RADIUS servers of a realm.", no_args_is_help=True)
 
@@ -45,7 +44,7 @@ _NAMES = {
 @app.command("list")
 def list_(realm: Realm, json: Json = False) -> None:
     """List the servers of a realm in the order of asking."""
-    page = console.call(endpoints.list_radius_servers, realm, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_radius_servers, realm)
     if json:
         console.show_json(page.items)
         return

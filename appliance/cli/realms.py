@@ -11,7 +11,6 @@ from appliance.cli.options import DryRun
 from appliance.models import CommandOutcome, RealmKind
 from appliance.realms import endpoints
 from appliance.realms.schemas import RealmTrial, RealmView
-from appliance.schema import LARGEST_PAGE
 
 app = typer.Typer(help="Realms: who knows the users, in the order of asking.", no_args_is_help=True)
 app.add_typer(radius_servers.app, name="server")
@@ -26,7 +25,7 @@ _PATIENCE_SECONDS: Final = 75.0
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List realms in the order in which they are asked."""
-    page = console.call(endpoints.list_realms, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_realms)
     if json:
         console.show_json(page.items)
         return

@@ -8,7 +8,6 @@ import typer
 
 from appliance.cli import console
 from appliance.cli.console import Json, Yes
-from appliance.schema import LARGEST_PAGE
 from appliance.second_factors import endpoints
 from appliance.second_factors.schemas import Code, RecoveryCodes
 
@@ -61,7 +60,7 @@ def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in user or realm.")] = "", json: Json = False
 ) -> None:
     """List who has a second factor."""
-    page = console.call(endpoints.list_second_factors, text=text, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_second_factors, text=text)
     if json:
         console.show_json(page.items)
         return

@@ -11,7 +11,6 @@ from appliance.cli.console import Json
 from appliance.commands.schemas import CommandView
 from appliance.errors import ApplianceError
 from appliance.models import CommandOutcome
-from appliance.schema import LARGEST_PAGE
 from appliance.sessions import endpoints
 from appliance.sessions.schemas import ChildSaView, SessionView, Which
 from appliance.transcripts.schemas import Probe
@@ -31,7 +30,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List sessions."""
-    page = console.call(endpoints.list_sessions, which=which, user=user, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_sessions, which=which, user=user)
     if json:
         console.show_json(page.items)
         return
@@ -151,7 +150,7 @@ def disconnect(
     if number is not None:
         _await(console.call(endpoints.disconnect_session, number, reason=reason, block=block))
         return
-    live = console.call(endpoints.list_sessions, user=user, limit=LARGEST_PAGE).items
+    live = console.whole(endpoints.list_sessions, user=user).items
     for session in live:
         _await(console.call(endpoints.disconnect_session, session.id, reason=reason))
     if not live:

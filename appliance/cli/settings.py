@@ -9,7 +9,6 @@ from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.runtime_settings import endpoints
 from appliance.runtime_settings.schemas import SECRETS
-from appliance.schema import LARGEST_PAGE
 from appliance.wording import text
 
 app = typer.Typer(help="Runtime settings.", no_args_is_help=True)
@@ -20,7 +19,7 @@ Name = Annotated[str, typer.Argument(help="Name of the setting.")]
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List settings: value, default and what each means."""
-    page = console.call(endpoints.list_settings, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_settings)
     if json:
         console.show_json(page.items)
         return

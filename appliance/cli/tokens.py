@@ -7,7 +7,6 @@ import typer
 from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.models import Scope
-from appliance.schema import LARGEST_PAGE
 from appliance.tokens import endpoints
 from appliance.tokens.schemas import NewToken
 
@@ -35,7 +34,7 @@ def create(
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List tokens."""
-    page = console.call(endpoints.list_tokens, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_tokens)
     if json:
         console.show_json(page.items)
         return

@@ -10,7 +10,6 @@ from appliance.cli.console import Generate, Json, PasswordStdin, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.cli.policies import Attributes, read, show_effective, show_said
 from appliance.policy import endpoints as policies
-from appliance.schema import LARGEST_PAGE
 from appliance.users import endpoints
 
 app = typer.Typer(help="Local users.", no_args_is_help=True)
@@ -90,7 +89,7 @@ def report(
     json: Json = False,
 ) -> None:
     """List users whose password is weak by today's rules, or old."""
-    page = console.call(endpoints.list_poor_passwords, older_than_days=older_than_days)
+    page = console.whole(endpoints.list_poor_passwords, older_than_days=older_than_days)
     if json:
         console.show_json(page.items)
         return
@@ -115,7 +114,7 @@ def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in their name.")] = "", json: Json = False
 ) -> None:
     """List users."""
-    page = console.call(endpoints.list_users, text=text, limit=LARGEST_PAGE)
+    page = console.whole(endpoints.list_users, text=text)
     if json:
         console.show_json(page.items)
         return

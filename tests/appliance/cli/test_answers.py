@@ -73,6 +73,16 @@ def test_who_is_asked_first_is_asked_beside_it(coati: Coati) -> None:
     assert "Remove group staff?" in said.err
 
 
+def test_a_list_of_many_pages_is_shown_whole(coati: Coati, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LARGEST_PAGE", 2)
+    names = [f"group-{number}" for number in range(5)]
+    for name in names:
+        coati("group", "add", name)
+    assert [group["name"] for group in told(coati, "group", "list")] == names
+    assert len(coati("group", "list").out.splitlines()) == 6
+    assert told(coati, "user", "list") == []
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [("us", ["user"]), ("user dis", ["disable"]), ("profile set phones --preset mod", ["modern"])],
