@@ -178,7 +178,7 @@ def agree(offered: Offered, client: Client, *, has_certificate: bool) -> Agreeme
     if not ike or not esp:
         what = "IKE" if not ike else "ESP"
         raise Invalid(
-            f"{client.name} can none of the {what} proposals of profile {offered.profile}",
+            f"{client.name} can do none of the {what} proposals of profile {offered.profile}",
             field="format",
             remedy=_accept_more(offered, client),
         )
@@ -186,7 +186,7 @@ def agree(offered: Offered, client: Client, *, has_certificate: bool) -> Agreeme
     if offered.require_pfs:
         groups = [group for group in client.groups if group in offered.pfs_groups]
         if not groups:
-            raise Invalid(f"{client.name} can none of the PFS groups of profile {offered.profile}", field="format")
+            raise Invalid(f"{client.name} can do none of the PFS groups of profile {offered.profile}", field="format")
         pfs = max(groups, key=int)
     group = "" if mode is Phase1Mode.MAIN else (offered.group_names or (offered.profile,))[0]
     return Agreement(method=method, mode=mode, group=group, ike=ike, esp=esp, pfs=pfs)

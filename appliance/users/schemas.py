@@ -25,7 +25,8 @@ def login_name(text: str) -> str:
     if not 1 <= len(name) <= 64:
         raise ValueError("a login name has 1 to 64 characters")
     if wrong := _NOT_IN_NAMES.search(name):
-        raise ValueError(f"a login name must not contain {wrong.group()!r}")
+        what = "blanks" if wrong.group().isspace() else repr(wrong.group())
+        raise ValueError(f"a login name must not contain {what}")
     if name.startswith(("-", ".", "@")):
         raise ValueError("a login name begins with a letter or a digit")
     return name

@@ -265,7 +265,7 @@ def test_a_refused_form_says_so_where_the_reader_is(bare: Appliance, page: Page)
     page.get_by_role("button", name="Add", exact=True).click()
     head = page.get_by_role("group", name="Nothing is saved yet")
     expect(head).to_be_focused()
-    head.get_by_role("link", name="name").click()
+    head.get_by_role("link", name="Login").click()
     expect(page.get_by_label("Login", exact=True)).to_be_focused()
     expect(page.get_by_label("Login", exact=True)).to_have_accessible_description(re.compile("must not contain.*same"))
 

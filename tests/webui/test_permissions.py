@@ -1,5 +1,6 @@
 """Every page says in its signature whom it is for; those that are for everybody are listed here."""
 
+import re
 from pathlib import Path
 
 import httpx2
@@ -9,9 +10,13 @@ from pydantic import SecretStr
 from appliance.administrators import service as administrators
 from appliance.administrators import signing_in
 from appliance.administrators.schemas import NewAdministrator
+from appliance.groups import service as groups
+from appliance.groups.schemas import NewGroup
 from appliance.installation import Actor, Installation
 from appliance.models import Role, Scope
 from appliance.settings import Settings
+from appliance.users import service as users
+from appliance.users.schemas import NewUser
 from tests.webui.signing_in import sign_in
 from webui import pages, panel, security
 
@@ -125,3 +130,18 @@ async def test_what_goes_wrong_is_told_within_the_house(browser: httpx2.AsyncCli
     assert '<nav class="side"' in page.text
     assert "Back to users" in page.text
     assert '<nav class="side"' not in (await browser.get("/nothing/at-all")).text
+
+
+async def test_who_may_only_look_gets_forms_that_are_only_to_be_looked_at(browser: httpx2.AsyncClient) -> None:
+    async with browser.installation.transaction(Actor("a test")) as work:
+        new = NewAdministrator(name="guest", role=Role.AUDITOR, password=PASSWORD)
+        await administrators.add(work, new)
+        await users.add(work, NewUser(name="alice", password=PASSWORD))
+        await groups.add(work, NewGroup(name="staff"))
+    await browser.post("/sign-in", data={"name": "guest", "password": PASSWORD.get_secret_value()})
+    shown = ("/users/alice", "/groups/staff", "/policy", "/profiles/default/change", "/realms/local", "/settings")
+    for path in shown:
+        page = (await browser.get(path)).text
+        fields = re.findall(r'<(?:input|select|textarea)\b[^>]*\bid="f-[^>]*>', page)
+        assert fields, path
+        assert [field for field in fields if " disabled" not in field] == [], path

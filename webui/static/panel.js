@@ -68,6 +68,14 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => button.classList.remove("done"), 1500);
 });
 
+// ---- a refused form: its fields are called as their labels call them ----
+
+for (const link of all(".refused a")) {
+  const field = find(link.hash);
+  const words = field?.labels?.[0]?.textContent ?? (field && find("legend", field)?.textContent);
+  if (words) link.textContent = words.trim();
+}
+
 // ---- selecting ----
 
 function showBulk() {
