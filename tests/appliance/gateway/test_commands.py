@@ -126,12 +126,18 @@ async def outcomes(recorder: Recorder) -> list[tuple[CommandOutcome, str]]:
     return [(row.outcome, row.message) for row in await recorder.rows(models.Command)]
 
 
-async def test_a_session_is_disconnected_in_the_words_of_who_wants_it(
-    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
-) -> None:
+async def connected(recorder: Recorder) -> models.Session:
+    """The one session that there is."""
     recorder.connect(7)
     await recorder.flush()
     (live,) = await recorder.live()
+    return live
+
+
+async def test_a_session_is_disconnected_in_the_words_of_who_wants_it(
+    recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
+) -> None:
+    live = await connected(recorder)
     await leave(Verb.DISCONNECT, live.id, reason="maintenance at noon")
     with capture_logs() as lines:
         await commands.carry_out()
@@ -148,9 +154,7 @@ async def test_a_session_is_disconnected_in_the_words_of_who_wants_it(
 async def test_without_a_reason_it_says_who(
     recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
 ) -> None:
-    recorder.connect(7)
-    await recorder.flush()
-    (live,) = await recorder.live()
+    live = await connected(recorder)
     await leave(Verb.DISCONNECT, live.id)
     await commands.carry_out()
     assert engine.orders == [Disconnect(7, "disconnected by administrator bob")]
@@ -159,9 +163,7 @@ async def test_without_a_reason_it_says_who(
 async def test_rekey_and_reload(
     recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
 ) -> None:
-    recorder.connect(7)
-    await recorder.flush()
-    (live,) = await recorder.live()
+    live = await connected(recorder)
     await leave(Verb.REKEY, live.id)
     await leave(Verb.RELOAD)
     await commands.carry_out()
@@ -173,9 +175,7 @@ async def test_rekey_and_reload(
 async def test_a_session_that_ended_meanwhile_is_no_failure(
     recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
 ) -> None:
-    recorder.connect(7)
-    await recorder.flush()
-    (live,) = await recorder.live()
+    live = await connected(recorder)
     await leave(Verb.DISCONNECT, live.id)
     await leave(Verb.DISCONNECT, live.id)
     await commands.carry_out()
@@ -191,9 +191,7 @@ async def test_a_session_whose_row_was_written_this_very_moment_is_found(
     recorder: Recorder, engine: Engine, commands: Commands, leave: Callable[..., Any]
 ) -> None:
     """The panel sees a row as soon as it is committed, which is before the gateway knows its key."""
-    recorder.connect(7)
-    await recorder.flush()
-    (live,) = await recorder.live()
+    live = await connected(recorder)
     stay = recorder.projector.live[7]
     key, stay.id = stay.id, None
     await leave(Verb.DISCONNECT, live.id)
@@ -235,9 +233,7 @@ async def test_what_another_gateway_is_told_is_not_our_business(
 async def test_a_command_that_fails_says_so_and_the_next_is_carried_out(
     recorder: Recorder, commands: Commands, leave: Callable[..., Any]
 ) -> None:
-    recorder.connect(7)
-    await recorder.flush()
-    (live,) = await recorder.live()
+    live = await connected(recorder)
     await leave(Verb.DISCONNECT, live.id, reason="crash")
     await leave(Verb.RELOAD)
     with capture_logs() as lines:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.interop.lab import network, office
-from tests.interop.lab.processes import Daemon, eventually
 from tests.interop.lab.terminal import TerminalDaemon
 
 if TYPE_CHECKING:
     from tests.interop.lab.network import Place
+    from tests.interop.lab.processes import Daemon
     from tests.interop.lab.strongswan import Login
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -116,18 +116,11 @@ class CoatiClient:
 
     def pids(self) -> list[int]:
         """Its processes: the keeper, the client and esp."""
-        return [self._daemon.pid, *_descendants(self._daemon.pid)]
+        return self._daemon.pids()
 
     def child(self, words: str) -> int:
         """Pid of the child whose command line holds these words."""
-
-        def find() -> int:
-            for pid in _descendants(self._daemon.pid):
-                if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
-                    return pid
-            return 0
-
-        return eventually(find, within=20, what=f"a process {words}")
+        return self._daemon.descendant(words)
 
     def disconnect(self, signal: str = "TERM") -> int:
         """SIGTERM, or INT as Ctrl-C sends; give its exit status."""
@@ -149,10 +142,3 @@ class CoatiClient:
 
     def log(self) -> str:
         return self._daemon.output() if hasattr(self, "_daemon") else ""
-
-
-def _descendants(pid: int) -> list[int]:
-    found: list[int] = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found += [int(child), *_descendants(int(child))]
-    return found

@@ -146,18 +146,11 @@ class CoatiGateway:
 
     def pids(self) -> list[int]:
         """Pids of the keeper, the gateway, the esp process and the panel."""
-        return [self._daemon.pid, *_descendants(self._daemon.pid)]
+        return self._daemon.pids()
 
     def _child(self, words: str) -> int:
         """Pid of the child whose command line holds these words."""
-
-        def find() -> int:
-            for pid in _descendants(self._daemon.pid):
-                if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
-                    return pid
-            return 0
-
-        return eventually(find, within=20, what=f"a process {words}")
+        return self._daemon.descendant(words)
 
     def kill_gateway_process(self) -> None:
         """SIGKILL to the process that speaks IKE; the keeper will start another."""
@@ -298,12 +291,3 @@ def _environment(directory: Path) -> dict[str, str]:
 
 def _command(words: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-m", "appliance.cli", *words]
-
-
-def _descendants(pid: int) -> list[int]:
-    """Pids of the children of a process, and of theirs."""
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [found for child in map(int, children) for found in (child, *_descendants(child))]

@@ -80,8 +80,7 @@ class EngineGateway:
 
     def pids(self) -> list[int]:
         """Pids of the gateway and of its esp process."""
-        children = Path(f"/proc/{self._daemon.pid}/task/{self._daemon.pid}/children").read_text().split()
-        return [self._daemon.pid, *map(int, children)]
+        return self._daemon.pids()
 
     def sessions(self) -> list[Session]:
         return [Session(user, address) for user, address in self._ask()["sessions"]]

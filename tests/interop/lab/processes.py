@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
 Found = TypeVar("Found")
 
@@ -112,6 +112,21 @@ class Daemon:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    def pids(self) -> list[int]:
+        """Its own and those of its descendants."""
+        return [self.pid, *_descendants(self.pid)]
+
+    def descendant(self, words: str) -> int:
+        """Pid of the one whose command line holds these words, as soon as there is one."""
+
+        def find() -> int:
+            for pid in _descendants(self.pid):
+                if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                    return pid
+            return 0
+
+        return eventually(find, within=20, what=f"a process {words}")
+
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
@@ -157,3 +172,12 @@ class Daemon:
                 self._process.wait(grace)
         if self.alive:
             self.kill()
+
+
+def _descendants(pid: int) -> list[int]:
+    """Pids of the children of a process, and of theirs."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]
