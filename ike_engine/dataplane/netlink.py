@@ -235,6 +235,19 @@ def read_attributes(octets: bytes) -> dict[int, bytes]:
     return found
 
 
+def find_attribute(body: bytes, fixed_octets: int, number: int) -> bytes | None:
+    """Give the first attribute of a kind behind a fixed part of so many octets; the others are not read."""
+    offset = _aligned(fixed_octets)
+    while offset + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        if kind == number:
+            return body[offset + _ATTRIBUTE.size : offset + length]
+        if length < _ATTRIBUTE.size:
+            break
+        offset += _aligned(length)
+    return None
+
+
 def _aligned(length: int) -> int:
     return (length + 3) & ~3
 

@@ -381,14 +381,14 @@ class XfrmDataPlane:
 
     def _counters(self, spis: tuple[int, ...]) -> tuple[ChildCounters, ...]:
         wanted = [self._installed[spi] for spi in spis if spi in self._installed] if spis else None
-        infos: dict[tuple[int, str], xfrm.StateInfo] = {}
+        infos: dict[tuple[int, str], xfrm.StateCounters] = {}
         if wanted is None:
             wanted = list(self._installed.values())
             messages = self._netlink.dump(xfrm.all_states())
         else:
             messages = [message for one in wanted for state in one.states() for message in self._state(state)]
         for message in messages:
-            info = xfrm.StateInfo.parse(message.body)
+            info = xfrm.StateCounters.parse(message.body)
             infos[info.spi, info.destination] = info
         now, wall = time.monotonic(), time.time()
         return tuple(_child_counters(installed, infos, now, wall) for installed in wanted)
@@ -450,7 +450,7 @@ def _packets(policy: xfrm.PolicyEntry) -> _Packets:
 
 
 def _child_counters(
-    installed: _Installed, infos: dict[tuple[int, str], xfrm.StateInfo], now: float, wall: float
+    installed: _Installed, infos: dict[tuple[int, str], xfrm.StateCounters], now: float, wall: float
 ) -> ChildCounters:
     inbound = infos.get((installed.inbound.spi, installed.inbound.destination.ip))
     outbound = infos.get((installed.outbound.spi, installed.outbound.destination.ip))
@@ -466,7 +466,7 @@ def _child_counters(
     )
 
 
-def _idle_seconds(installed: _Installed, inbound: xfrm.StateInfo, now: float, wall: float) -> float | None:
+def _idle_seconds(installed: _Installed, inbound: xfrm.StateCounters, now: float, wall: float) -> float | None:
     if inbound.packets == 0:
         return None
     if inbound.last_used is not None:

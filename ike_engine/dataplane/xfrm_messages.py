@@ -8,15 +8,16 @@ kernel's by a test, and whole messages against what iproute2 sends.
 from __future__ import annotations
 
 import enum
+import functools
 import socket
 import struct
 import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ike_engine.crypto.suites import Cipher, EspSuite, Integrity
-from ike_engine.dataplane.netlink import Attribute, Message, Request, be16, be32
+from ike_engine.dataplane.netlink import Attribute, Message, Request, be16, be32, find_attribute
 from ike_engine.path import Address
 
 if TYPE_CHECKING:
@@ -269,6 +270,37 @@ REQID_FIELD = STATS_FIELD + 4
 _CURRENT_OFFSET = struct.calcsize("=" + _SELECTOR_FORMAT + _ID_FORMAT + "16s" + _LIFETIME_LIMITS)
 
 
+_COUNTED = struct.Struct(f"={SELECTOR.size}x16s4s{_CURRENT_OFFSET - SELECTOR.size - 20}x2Q16x3I")
+"""Of a struct xfrm_usersa_info: destination and SPI; octets and packets; struct xfrm_stats."""
+
+
+class StateCounters(NamedTuple):
+    """What of a ``StateInfo`` is counted. All SAs are read for it again and again: no more of them is looked at."""
+
+    spi: int
+    destination: str
+    octets: int
+    packets: int
+    replays: int
+    integrity_failures: int
+    last_used: int | None
+
+    @classmethod
+    def parse(cls, body: bytes) -> StateCounters:
+        """Read a struct xfrm_usersa_info and of the attributes after it the one that is wanted."""
+        address, spi, octets, packets, too_old, seen, integrity_failures = _COUNTED.unpack_from(body)
+        last_used = find_attribute(body, SA_INFO.size, Number.LASTUSED)
+        return cls(
+            int.from_bytes(spi, "big"),
+            text(address),
+            octets,
+            packets,
+            too_old + seen,
+            integrity_failures,
+            int.from_bytes(last_used, sys.byteorder) if last_used else None,
+        )
+
+
 def all_states() -> Request:
     """Ask for every SA of the host, in a dump."""
     return Request(Kind.GETSA, bytes(SA_ID.size))
@@ -447,6 +479,7 @@ def _address(ip: str) -> bytes:
     return socket.inet_pton(socket.AF_INET, ip).ljust(16, b"\0")
 
 
+@functools.lru_cache(maxsize=1 << 15)
 def text(address: bytes) -> str:
     """Read an xfrm_address_t that holds an IPv4 address."""
     return socket.inet_ntop(socket.AF_INET, address[:4])

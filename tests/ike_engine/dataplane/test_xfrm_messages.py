@@ -154,6 +154,19 @@ def test_what_is_too_old_for_the_window_counts_with_what_came_before() -> None:
     assert (info.replays, info.integrity_failures) == (7, 5)
 
 
+@pytest.mark.parametrize("last_used", [None, 1_790_000_000])
+def test_what_is_counted_is_what_the_whole_says(last_used: int | None) -> None:
+    used = [] if last_used is None else [(xfrm.Number.LASTUSED, last_used.to_bytes(8, sys.byteorder))]
+    request = replace(INBOUND, carried_over=((xfrm.Number.REPLAY_ESN_VAL, bytes(24)), *used), interface_id=7).new()
+    fields = list(xfrm.SA_INFO.unpack_from(request.body))
+    for place in (xfrm.OCTETS_FIELD, xfrm.OCTETS_FIELD + 1, *range(xfrm.STATS_FIELD, xfrm.STATS_FIELD + 3)):
+        fields[place] = 1000 + place
+    body = replace(request, body=xfrm.SA_INFO.pack(*fields)).encode(0, 0)[16:]
+    info, counted = xfrm.StateInfo.parse(body), xfrm.StateCounters.parse(body)
+    assert counted.last_used == last_used
+    assert counted._asdict() == {name: getattr(info, name) for name in counted._fields}
+
+
 def test_an_sa_continues_above_every_number_that_may_have_been_sent() -> None:
     encoded = OUTBOUND.new().encode(0, 0)[16:]
     info = xfrm.StateInfo.parse(encoded)
