@@ -311,7 +311,7 @@ class FreeRadius:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while "Ready to process requests" not in self.log().rpartition("Starting")[2]:
             if self._process.poll() is not None or time.monotonic() > end:
                 pytest.fail(f"freeradius does not start:\n{self.log()[-3000:]}")
@@ -321,7 +321,7 @@ class FreeRadius:
         """End it at once, as a crash would."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def log(self) -> str:

@@ -31,7 +31,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 async def heard(manager: socket.socket) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return (await asyncio.get_running_loop().sock_recv(manager, 100)).decode()
 
 

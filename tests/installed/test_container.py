@@ -62,7 +62,7 @@ def test_a_real_client_comes_in_and_comes_back_to_the_next_container(
         client.connect(within=60)
         network.home_a.run("ping", "-c", "2", "-W", "5", networks.SERVER)
         assert container.stop() == 0
-        eventually(lambda: not client.is_up(), within=15, what="the client has heard the goodbye")
+        eventually(lambda: not client.is_up(), within=30, what="the client has heard the goodbye")
         assert "Operation not permitted" not in container.log()
         container.start_again()
         assert "password  " not in container.log()

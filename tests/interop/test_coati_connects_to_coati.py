@@ -59,7 +59,7 @@ def test_prometheus_is_told_of_it(clients: Clients, gateway: Gateway, network: N
         "coati_ike_received_total",
         "coati_pool_addresses_taken",
     }
-    eventually(lambda: told <= grew(), within=15, every=1, what=f"{told} grow")
+    eventually(lambda: told <= grew(), within=30, every=1, what=f"{told} grow")
     assert not any(office.ALICE.name in sample for sample in gateway.metrics())
 
 

@@ -147,7 +147,7 @@ def test_a_real_client_logs_in_and_reaches_the_network(
     clients.stop()
     logout = eventually(
         lambda: [event for event in gateway.events(known.canonical)[:1] if event.octets_in],
-        within=15,
+        within=30,
         what="the logout is history, with what it carried",
     )[0]
     assert (logout.kind, logout.realm, logout.virtual_ip) == (EventKind.LOGOUT, known.realm, virtual_ip)

@@ -67,7 +67,7 @@ def test_a_branch_behind_strongswan_is_reached_and_reaches_back(
     assert answer(branch, lab.SERVER) == "a reply"
     session = eventually(
         lambda: found if len((found := shown(gateway))["details"]["child_sas"]) == 2 else None,  # type: ignore[index]
-        within=10,
+        within=30,
         what="both Child SAs are shown",
     )
     assert session["networks"] == [lab.BRANCH_NETWORK]

@@ -85,7 +85,7 @@ def test_a_client_comes_is_probed_and_is_disconnected(
 
         row.get_by_role("link", name="Disconnect").click()
         page.get_by_role("dialog").get_by_role("button", name="Disconnect").click()
-        eventually(lambda: not client.is_up(), within=15, what="the client has heard of it")
+        eventually(lambda: not client.is_up(), within=60, what="the client has heard of it")
         expect(page.get_by_text("Nobody is connected")).to_be_visible()
         page.goto("/sessions?which=ended")
         expect(page.get_by_role("row").filter(has_text=office.ALICE.name).first).to_contain_text("administrator")

@@ -90,7 +90,7 @@ def test_serves_over_tls_and_ends_when_told(tmp_path: Path) -> None:
         ):
             assert httpx2.get(f"http://{crls}{elsewhere}").status_code == 404
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()

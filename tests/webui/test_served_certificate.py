@@ -52,7 +52,7 @@ async def test_a_renewed_certificate_of_another_kind_is_served_at_once(tmp_path:
             new = NewCertificate(purpose=CertificatePurpose.PANEL, key=KeyKind.RSA_2048)
             issued = await service.issue(work, new)
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             for name in ("vpn.example.net", None):  # browsers send no name with an address
                 while True:
                     second, other, _ = await _seen(port, name)

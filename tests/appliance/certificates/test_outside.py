@@ -204,7 +204,7 @@ async def test_openssls_responder_is_understood(
         responder = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)  # noqa: ASYNC220  begins at once
     try:
         url = f"http://127.0.0.1:{port}/"
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         # Not by connecting: a connection without a question hangs it.
         while "waiting for" not in (tmp_path / "log").read_text():
             assert time.monotonic() < end
@@ -226,7 +226,7 @@ async def test_a_server_that_never_answers_costs_the_deadline_and_no_more(author
 
     service = RevocationService(never, deadline_seconds=0.1)
     alice = authority.issue("alice", client=True, crl_url="http://192.0.2.1/crl")
-    finding = await asyncio.wait_for(service.ask(alice.certificate, authority.certificate), 10)
+    finding = await asyncio.wait_for(service.ask(alice.certificate, authority.certificate), 25)
     assert finding == Finding(Status.UNKNOWN, "no answer in time")
     let_go.set()
     service.close()
@@ -243,11 +243,11 @@ async def test_who_gives_up_takes_the_answer_from_nobody(authority: Authority) -
     service = RevocationService(slow, deadline_seconds=30)
     alice = authority.issue("alice", client=True, crl_url="http://192.0.2.1/crl")
     first, second = (asyncio.create_task(service.ask(alice.certificate, authority.certificate)) for _ in range(2))
-    await asyncio.to_thread(begun.wait, 10)
+    await asyncio.to_thread(begun.wait, 60)
     first.cancel()
     await asyncio.sleep(0)
     let_go.set()
-    assert (await asyncio.wait_for(second, 10)).status is Status.GOOD
+    assert (await asyncio.wait_for(second, 60)).status is Status.GOOD
     service.close()
 
 

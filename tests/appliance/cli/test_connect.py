@@ -334,7 +334,7 @@ async def until_asked(glass: int) -> str:
     readable = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(glass, readable.set)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await readable.wait()
     loop.remove_reader(glass)
     return os.read(glass, 1_000).decode()

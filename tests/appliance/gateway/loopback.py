@@ -141,7 +141,7 @@ class Client:
 
     async def next(self, kind: type[T]) -> T:
         """Wait for an event of this kind and take it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 for event in self.events:
                     if isinstance(event, kind):

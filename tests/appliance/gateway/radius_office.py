@@ -76,14 +76,14 @@ async def radclient(installation: Installation, order: str, *, patience: int = 1
         stderr=asyncio.subprocess.STDOUT,
     )
     pairs = "\n".join(f'{name.replace("_", "-")} = "{value}"' for name, value in attributes.items())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         said, _ = await process.communicate(pairs.encode())
     return said.decode()
 
 
 async def heard(freeradius: FreeRadius, enough: Callable[[list[dict[str, str]]], bool]) -> list[dict[str, str]]:
     """Wait until the server has written enough accounting records; gives them."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not enough(freeradius.accounting()):  # noqa: ASYNC110  a file has no event
             await asyncio.sleep(0.05)
     return freeradius.accounting()

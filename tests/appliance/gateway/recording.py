@@ -171,7 +171,7 @@ async def lease_rows(database: Database) -> list[LeaseRow]:
 
 async def eventually(holds: Callable[[], bool | Awaitable[bool]]) -> None:
     """Wait until it does."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             answer = holds()
             if answer if isinstance(answer, bool) else await answer:

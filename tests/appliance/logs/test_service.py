@@ -122,7 +122,7 @@ async def test_the_level_is_obeyed_when_it_changes(installation: Installation, m
     monkeypatch.setattr(logs, "set_level", heard.put_nowait)
 
     async def comes_to(wanted: LogLevel) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await heard.get() is not wanted:
                 pass
 

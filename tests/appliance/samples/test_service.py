@@ -1,10 +1,19 @@
 """What happened over time, in equal steps, whatever the database divides like."""
 
+import pytest
+
 from appliance.installation import Transaction
 from appliance.models import Sample
 from appliance.models.columns import now
 from appliance.samples import repository, service
 from appliance.samples.schemas import Span
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step may begin between two looks at the clock."""
+    at = now()
+    monkeypatch.setattr(service, "now", lambda: at)
 
 
 def sample(minute: int, **more: int | str) -> Sample:
@@ -13,7 +22,7 @@ def sample(minute: int, **more: int | str) -> Sample:
 
 
 async def test_minutes_are_put_together_and_gaps_are_steps_too(work: Transaction) -> None:
-    minute = int(now().timestamp()) // 60 // 10 * 10
+    minute = int(service.now().timestamp()) // 60 // 10 * 10
     work.session.add_all(
         [
             sample(minute - 20, sessions=3, octets_in=100, logins=2),
@@ -41,7 +50,7 @@ async def test_minutes_are_put_together_and_gaps_are_steps_too(work: Transaction
 
 
 async def test_what_is_old_is_forgotten(work: Transaction) -> None:
-    minute = int(now().timestamp()) // 60
+    minute = int(service.now().timestamp()) // 60
     work.session.add_all([sample(minute - 100, sessions=1), sample(minute, sessions=2)])
     await repository.forget_before(work.session, minute - 10)
     assert [

@@ -66,7 +66,7 @@ class Bench:
     def client_socket(address: str = "127.0.0.1") -> socket.socket:
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         client.bind((address, 0))
-        client.settimeout(10)
+        client.settimeout(60)
         return client
 
     def child(self, suite: Any = SUITES[0], **changed: Any) -> ChildSa:
@@ -105,7 +105,7 @@ class Bench:
 
     def wait_for_drops(self, count: int) -> None:
         """Wait until so many inner packets were dropped."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while self.process.dropped < count:
             assert time.monotonic() < deadline, f"{self.process.dropped} dropped"
             self.counters()
@@ -144,7 +144,7 @@ class ClientEnd:
 @pytest.fixture(params=["127.0.0.1", "0.0.0.0"], ids=["bound to an address", "bound to any"])
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     bench = Bench(request.param)
-    bench.tun.settimeout(10)
+    bench.tun.settimeout(60)
     yield bench
     bench.close()
 

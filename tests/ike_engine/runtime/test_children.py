@@ -42,12 +42,12 @@ class Pipe:
         self.lines: asyncio.StreamReader
 
     async def line(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return (await self.lines.readline()).decode().strip()
 
     async def at_end(self) -> bytes:
         """Give what is still there when nobody holds the other end any more."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.lines.read()
 
 

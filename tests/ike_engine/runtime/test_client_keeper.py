@@ -69,7 +69,7 @@ class Terminal:
 
 
 async def check(order: ClientOrder, terminal: Terminal, stop: asyncio.Event | None = None) -> Ended:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         return await keep(order, "127.0.0.1", CHECK, terminal, stop or asyncio.Event())
 
 
@@ -136,7 +136,7 @@ async def test_what_a_client_process_says_that_is_no_message_ends_the_stay_in_wo
 async def test_the_user_may_leave_while_a_question_is_open(gateway: Gateway) -> None:
     terminal, stop = Terminal(), asyncio.Event()
     checking = asyncio.ensure_future(check(gateway.order(user="grace"), terminal, stop))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not terminal.asked:  # noqa: ASYNC110  another process asks it
             await asyncio.sleep(0.02)
     stop.set()

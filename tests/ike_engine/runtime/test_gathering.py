@@ -31,7 +31,7 @@ class Said(list[tuple[int, str, str]]):
         self._more.set()
 
     async def comes_to(self, count: int) -> Said:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self) < count:
                 self._more.clear()
                 await self._more.wait()

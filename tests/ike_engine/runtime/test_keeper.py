@@ -43,7 +43,7 @@ ESP = b"\xc0\xa7\x00\x01" + bytes(40)
 
 
 def received(sock: socket.socket) -> bytes:
-    sock.settimeout(5)
+    sock.settimeout(60)
     return sock.recv(100)
 
 
@@ -110,7 +110,7 @@ class Told:
         return ChildSpec(name=name, argv=argv, descriptors={"out": self.writing})
 
     async def line(self) -> str:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return (await asyncio.to_thread(self._lines.readline)).strip()
 
     async def begun(self, *names: str) -> dict[str, int]:
@@ -236,7 +236,7 @@ def test_esp_outlives_a_gateway_and_goes_with_the_keeper() -> None:
 async def test_signals_ask_for_a_stop(number: signal.Signals) -> None:
     wanted = stop_wanted()
     os.kill(os.getpid(), number)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await wanted.wait()
     for used in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().remove_signal_handler(used)

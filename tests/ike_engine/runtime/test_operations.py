@@ -171,7 +171,7 @@ async def test_rubbish_costs_nothing_but_a_line_in_the_log(caplog: pytest.LogCap
     async with served(perform) as keeper:
         for rubbish in (b"rm -rf /", b"[" * 60_000, b""):
             keeper._end.send(rubbish)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await keeper.perform(SERVE)
     assert "refused what is not an operation" in caplog.text
 

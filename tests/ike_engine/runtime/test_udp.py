@@ -31,7 +31,7 @@ class Inbox:
         self._arrived.set()
 
     async def take(self, count: int) -> list[tuple[bytes, Path]]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.messages) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -42,7 +42,7 @@ class Inbox:
 def peer() -> Iterator[socket.socket]:
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
         sock.bind(("127.0.0.1", 0))
-        sock.settimeout(5)
+        sock.settimeout(60)
         yield sock
 
 

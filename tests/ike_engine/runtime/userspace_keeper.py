@@ -120,7 +120,7 @@ def alive(process: int | None) -> str:
 
 async def installed(plane: RemoteDataPlane) -> str:
     """Name the Child SAs that are installed now."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return ", ".join(hex(child.inbound_spi) for child in await plane.counters()) or "nothing"
 
 
@@ -134,7 +134,7 @@ async def crash(child: Child) -> None:
 
 async def another_life(child: Child, process: int | None) -> None:
     """Wait until it runs as another process."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while child.pid in (None, process):  # noqa: ASYNC110  a process, not a coroutine, is what we wait for
             await asyncio.sleep(0.01)
 

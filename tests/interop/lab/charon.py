@@ -126,7 +126,7 @@ class Charon:
         return (self.directory / "vici").exists() and "00[JOB] spawning" in self.log()
 
     def swanctl(
-        self, command: str, *arguments: str, timeout: float = 30, check: bool = True
+        self, command: str, *arguments: str, timeout: float = 60, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Give charon an order over vici."""
         return self.place.run(
@@ -140,7 +140,7 @@ class Charon:
     def log(self) -> str:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def wait_for_log(self, words: str, *, within: float = 10) -> None:
+    def wait_for_log(self, words: str, *, within: float = 60) -> None:
         """Wait until the log holds these words.
 
         Raises:

@@ -92,7 +92,7 @@ class CoatiClient:
         assert isinstance(self._daemon, TerminalDaemon)
         self._daemon.answer(prompt, text)
 
-    def wait_connected(self, *, times: int = 1, within: float = 15) -> None:
+    def wait_connected(self, *, times: int = 1, within: float = 60) -> None:
         """Wait until it has been connected so many times.
 
         Raises:
@@ -110,7 +110,7 @@ class CoatiClient:
         self.start(login, authority, *more)
         self.wait_connected()
 
-    def wait(self, *, within: float = 15) -> int:
+    def wait(self, *, within: float = 60) -> int:
         """Wait for its end; give its exit status."""
         return self._daemon.wait(within)
 

@@ -69,7 +69,7 @@ class EngineGateway:
 
     def _ask(self, order: str = "") -> dict[str, Any]:
         with socket.socket(socket.AF_UNIX) as control:
-            control.settimeout(10)
+            control.settimeout(60)
             control.connect(str(self._directory / "control"))
             control.sendall(f"{order}\n".encode())
             answer = b""

@@ -69,7 +69,7 @@ class Place:
     def run(
         self,
         *command: str,
-        timeout: float = 15,
+        timeout: float = 60,
         check: bool = True,
         stdin: str = "",
         env: Mapping[str, str] | None = None,

@@ -21,7 +21,7 @@ class Failed(AssertionError):  # what happened, as everywhere in this project
 def run(
     argv: Sequence[str],
     *,
-    timeout: float = 15,
+    timeout: float = 60,
     check: bool = True,
     stdin: str = "",
     env: Mapping[str, str] | None = None,
@@ -162,7 +162,7 @@ class Daemon:
     def kill(self) -> None:
         """SIGKILL, as a crash would: nothing is said to any peer."""
         self._process.kill()
-        self._process.wait(5)
+        self._process.wait(30)
 
     def stop(self, grace: float = 5) -> None:
         """SIGTERM, and SIGKILL when that does not help within ``grace`` seconds."""

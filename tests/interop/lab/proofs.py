@@ -66,8 +66,8 @@ class SteadyPing:
 
     def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.wait(5)
-        self._reader.join(5)
+        self._process.wait(30)
+        self._reader.join(30)
         self._process.stdout.close()
 
     def _replies(self) -> int:
@@ -85,8 +85,8 @@ class SteadyPing:
     def stop(self) -> Loss:
         """End it; give what came of it. The last ping, sent a moment ago, is not held against the tunnel."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(5)
-        self._reader.join(5)
+        self._process.wait(30)
+        self._reader.join(30)
         report = "".join(self._lines)
         found = re.search(r"(\d+) packets transmitted, (\d+) received", report)
         if found is None:
@@ -101,7 +101,7 @@ def download(place: Place, server: WebServer, *, within: float = 60, octets_per_
     Raises:
         Failed: it did not arrive in time, or not as it was sent.
     """
-    limits = ["--connect-timeout", "5", "--max-time", str(within)]
+    limits = ["--connect-timeout", "15", "--max-time", str(within)]
     if octets_per_second is not None:
         limits += ["--limit-rate", str(octets_per_second)]
     command = place.argv("curl", "-sS", "--fail", *limits, server.url)
@@ -110,7 +110,7 @@ def download(place: Place, server: WebServer, *, within: float = 60, octets_per_
     while block := fetch.stdout.read(1 << 20):
         digest.update(block)
         octets += len(block)
-    _, complaint = fetch.communicate(timeout=5)
+    _, complaint = fetch.communicate(timeout=30)
     if fetch.returncode != 0:
         raise Failed(f"the download ended after {octets} octets: {complaint.decode(errors='replace')}")
     if digest.hexdigest() != server.digest:

@@ -113,7 +113,7 @@ class StrongSwanClient:
             keys=keys,
         )
 
-    def connect(self, *, within: float = 15) -> None:
+    def connect(self, *, within: float = 60) -> None:
         """Log in and bring the tunnel up.
 
         Raises:
@@ -152,7 +152,7 @@ class StrongSwanClient:
         """How many Child SAs were established so far, the first and every rekey."""
         return len(re.findall(r"CHILD_SA net\{\d+\} established", self.log()))
 
-    def wait_for_child_sas(self, count: int, *, within: float = 10) -> None:
+    def wait_for_child_sas(self, count: int, *, within: float = 60) -> None:
         """Wait until so many Child SAs were established.
 
         Raises:
@@ -243,7 +243,7 @@ class CharonCmdClient:
         if self._daemon is not None:
             self._daemon.stop()
 
-    def connect(self, login: Login, authority: Path, *, within: float = 15) -> None:
+    def connect(self, login: Login, authority: Path, *, within: float = 60) -> None:
         """Log in and bring the tunnel up.
 
         Raises:

@@ -35,7 +35,7 @@ class TerminalDaemon(Daemon):
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def answer(self, prompt: str, text: str, *, within: float = 15) -> None:
+    def answer(self, prompt: str, text: str, *, within: float = 60) -> None:
         """Wait until it asks, and type."""
         self.wait_for(lambda: prompt in self.output(), within=within, what=f"asks {prompt!r}")
         os.write(self._ours, text.encode() + b"\n")

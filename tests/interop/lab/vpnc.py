@@ -125,7 +125,7 @@ class VpncClient:
         assert isinstance(self._daemon, TerminalDaemon)
         self._daemon.answer(prompt, text)
 
-    def connect(self, *, within: float = 15) -> None:
+    def connect(self, *, within: float = 60) -> None:
         """Wait until the tunnel carries packets.
 
         Raises:
@@ -151,7 +151,7 @@ class VpncClient:
     def has_ended(self) -> bool:
         return not self._daemon.alive
 
-    def wait_refused(self, *, within: float = 15) -> str:
+    def wait_refused(self, *, within: float = 60) -> str:
         """Wait until it gives up; give what it printed.
 
         Raises:

@@ -47,4 +47,4 @@ class WebServer:
         return [line.split()[0] for line in lines if '"GET ' in line]
 
     def was_visited_by(self, address: str) -> bool:
-        return bool(eventually(lambda: address in self.visitors(), within=2, what=f"a request from {address}"))
+        return bool(eventually(lambda: address in self.visitors(), within=20, what=f"a request from {address}"))

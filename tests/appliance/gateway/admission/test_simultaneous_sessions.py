@@ -224,7 +224,7 @@ async def test_a_gateway_that_does_not_end_a_session_keeps_the_new_one_out(
 
 
 async def test_a_quota_used_up_on_another_gateway_is_known_at_once(cluster: Cluster) -> None:
-    await cluster.limit(0, quota_octets=1_000, quota_period=QuotaPeriod.DAY)
+    await cluster.limit(0, quota_octets=1_000, quota_period=QuotaPeriod.MONTH)
     async with cluster.installation.transaction(HERE) as work:
         work.session.add(models.Transfer(realm="local", user="alice", day=now().date(), octets=999))
     one, other = cluster.clients

@@ -121,6 +121,12 @@ def limits(gate: Gate, address: IPv4Address) -> list[Reach]:
     return [reach for operation in told for reach in operation.limited if IPv4Network(address) in reach.sources]
 
 
+async def all_is_told() -> None:
+    """Until nobody has anything more to do."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+
+
 @pytest.fixture
 async def gate() -> Gate:
     gate = Gate()
@@ -415,7 +421,7 @@ async def test_what_is_behind_a_client_goes_with_it(gate: Gate) -> None:
     gate.told.clear()
     gate.admission.gone(1)
     gate.leases.release(1, NOON)
-    await asyncio.sleep(0.01)
+    await all_is_told()
     assert RouteBehind(removed=(BRANCH,)) in gate.told
     assert limits(gate, IPv4Address("10.9.0.1")) == []
     assert any(isinstance(order, LetReach) and BRANCH in order.unlimited for order in gate.told)
@@ -445,7 +451,7 @@ async def test_the_same_user_takes_its_networks_along_where_it_may_replace_itsel
     ((peer_id, reason, goodbye),) = gate.disconnected
     assert (peer_id, goodbye) == (1, Goodbye.REPLACED)
     assert reason.startswith("user 'alice' came in anew with 172.20.1.0/24")
-    await asyncio.sleep(0.01)
+    await all_is_told()
     removed = [network for order in gate.told if isinstance(order, RouteBehind) for network in order.removed]
     assert removed == []  # it was routed all the time
 

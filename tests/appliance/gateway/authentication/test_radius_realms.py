@@ -54,7 +54,7 @@ async def configure(installation: Installation, freeradius: FreeRadius) -> None:
 async def tried(installation: Installation, trial: RealmTrial) -> models.Command:
     async with installation.transaction(HERE) as work:
         command = await realms.test(work, "corp", trial)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             async with installation.database.snapshot() as session:
                 row = await session.scalar(select(models.Command).where(models.Command.id == command.id))
@@ -65,7 +65,7 @@ async def tried(installation: Installation, trial: RealmTrial) -> models.Command
 
 
 async def users_connected(installation: Installation) -> list[str]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             async with installation.database.snapshot() as session:
                 users = list(await session.scalars(select(models.Session.user)))
