@@ -6,7 +6,6 @@ import asyncio
 import math
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from appliance.users.schemas import NewUser, UserChange
 from ike_engine.events import PeerConnected
 from tests.ike_engine.lab import pair
 from tests.ike_engine.network import Weather
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,8 +74,7 @@ class Appliance:
         return made
 
     def __enter__(self) -> Self:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.settings = self.settings.model_copy(
             update={"listen": ListenAddress("127.0.0.1", port), "metrics_listen": None}
         )

@@ -22,6 +22,7 @@ from appliance.certificates import service as certificates
 from appliance.installation import Installation
 from appliance.models import CertificatePurpose
 from appliance.settings import ListenAddress, Settings
+from tests.ports import free_port
 from webui.__main__ import served_beside
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ async def _prepare(settings: Settings) -> str:
 
 
 def _free() -> ListenAddress:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return ListenAddress(*free.getsockname())
+    return ListenAddress("127.0.0.1", free_port())
 
 
 async def test_what_is_beside_the_panel_and_whose_address_is_taken_is_off_and_all_else_works() -> None:

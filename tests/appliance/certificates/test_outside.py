@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from appliance.certificates.outside import Finding, RevocationService, Silent, Status, fetch
 from appliance.models.columns import now
 from tests.appliance.outside_authority import Authority, Publisher, key_pem
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,8 +196,7 @@ async def test_openssls_responder_is_understood(
         serial = serial.zfill(len(serial) + len(serial) % 2)
         lines.append("\t".join((state, until, when, serial, "unknown", f"/CN={leaf.key.key_size}")))
     (tmp_path / "index.txt").write_text("".join(f"{line}\n" for line in lines))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     files = ("-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-ndays", "1")
     with (tmp_path / "log").open("wb") as log:
         command = ["openssl", "ocsp", "-port", f"{port}", *files, "-ignore_err"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from appliance.cli import doctor
-from tests.freeradius import free_port
+from tests.ports import free_port
 
 HOLDS = """
 import socket

@@ -15,7 +15,8 @@ from appliance.radius_servers.schemas import NewRadiusServer
 from appliance.realms import service as realms
 from appliance.realms.schemas import NewRealm, RealmOrder
 from ike_engine.dataplane.none import NoDataPlane
-from tests.freeradius import SECRET, free_port
+from tests.freeradius import SECRET
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from appliance.auth.radius.server import Answer, Server, Silent
 from appliance.models.radius import MessageAuthenticator
 from ike_engine.secret import Secret
 from tests.appliance.auth.radius.fake_server import SECRET, FakeServer, accept, accept_unsigned, silent
-from tests.freeradius import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

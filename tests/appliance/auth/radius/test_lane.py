@@ -19,7 +19,7 @@ from tests.appliance.auth.radius.fake_server import (
     accept_with_wrong_secret,
     silent,
 )
-from tests.freeradius import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

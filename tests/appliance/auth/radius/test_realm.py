@@ -19,7 +19,8 @@ from appliance.policy.attributes import SecondFactor
 from ike_engine.secret import Secret
 from tests.appliance.auth.radius.conftest import MakeRealm, attempt, real
 from tests.appliance.auth.radius.fake_server import FakeServer, accept, accept_with_wrong_secret
-from tests.freeradius import FreeRadius, free_port
+from tests.freeradius import FreeRadius
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from appliance.auth.radius.realm import RadiusRealm
