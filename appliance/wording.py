@@ -21,7 +21,16 @@ def mistake(error: ErrorDetails) -> str:
     Args:
         error: One of ``ValidationError.errors()``.
     """
-    return _MISTAKES.get(error["type"]) or str(error["msg"]).removeprefix("Value error, ")
+    about = error.get("ctx", {})
+    match error["type"]:
+        case "union_tag_invalid":
+            return f"{about['discriminator'].strip(chr(39))} is one of {about['expected_tags']}"
+        case "too_short":
+            return f"at least {about['min_length']} must be given"
+        case "too_long":
+            return f"at most {about['max_length']} may be given"
+        case kind:
+            return _MISTAKES.get(kind) or str(error["msg"]).removeprefix("Value error, ")
 
 
 def text(value: object) -> str:

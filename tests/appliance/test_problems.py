@@ -79,6 +79,37 @@ async def test_odd_questions_are_answered(reader: httpx2.AsyncClient, path: str,
     assert answer.json()["type"].startswith("urn:coati:problem:")
 
 
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "words"),
+    [
+        ("users", b'{"name": ', JSON, ("", "the body is not JSON: Expecting value at character 9")),
+        ("users", b'{"name": "a"}', {"Content-Type": "text/plain"}, ("", "the body cannot be read: write an object")),
+        ("users", b"[]", JSON, ("", "the body cannot be read: write an object")),
+        ("users", b"", JSON, ("", "there is no body")),
+        ("users", b'{"name": "alice", "fullname": ""}', JSON, ("password", "fullname: there is no such field")),
+        ("pools", b'{"name": "x", "networks": "10.0.0.0/8"}', JSON, ("networks", "write a list")),
+        ("pools", b'{"name": "x", "networks": []}', JSON, ("networks", "at least 1 must be given")),
+        ("users/bulk", b'{"operations": [{"do": "paint"}]}', JSON, ("operations.0", "do is one of 'define', 'change'")),
+    ],
+)
+async def test_a_wrong_body_is_said_in_words(
+    reader: httpx2.AsyncClient, path: str, body: bytes, headers: dict[str, str], words: tuple[str, str]
+) -> None:
+    answer = await reader.post(f"/api/v1/{path}", content=body, headers=headers)
+    problem = answer.json()
+    assert (answer.status_code, problem.get("field", "")) == (422, words[0])
+    assert words[1] in problem["detail"]
+    assert words[0] or "Content-Type: application/json" in problem["remedy"]
+
+
+async def test_a_path_that_is_none_says_where_all_are(reader: httpx2.AsyncClient) -> None:
+    for answer in (await reader.get("/api/v1/userz"), await reader.put("/api/v1/users", json={})):
+        assert "/api/openapi.json" in answer.json()["remedy"]
+
+
 async def test_a_body_that_is_too_large_is_refused(reader: httpx2.AsyncClient) -> None:
     answer = await reader.post("/api/v1/users", json={"name": "alice", "password": "x" * 1_100_000})
     assert answer.status_code == 413
