@@ -28,7 +28,6 @@ class Attempt:
         password_only: Nobody is connecting: it is about the password, not about codes of ours or a session of PAM.
             Whoever asks says when failures are forgiven.
         local_address: Our address that the client came to, in text.
-        station: Address and port of the client, in text.
         vendor_ids: What the client's software said of itself.
         attempt_id: The same in all rounds of one login, and in no other login of this process.
         answer: What the user typed in a later round, else ``None``.
@@ -44,7 +43,6 @@ class Attempt:
     prompts: bool = True
     password_only: bool = False
     local_address: str = ""
-    station: str = ""
     vendor_ids: tuple[str, ...] = ()
     attempt_id: str = ""
     answer: Secret | None = None

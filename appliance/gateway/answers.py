@@ -81,7 +81,6 @@ class Answers:
                 realms=offer.realms if offer is not None else (),
                 prompts=offer is None or offer.prompts,
                 local_address=peer.path.local.ip,
-                station=str(peer.path.remote),
                 vendor_ids=peer.vendor_ids,
                 attempt_id=str(peer.isakmp_sa),
                 answer=question.answer,

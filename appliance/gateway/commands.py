@@ -217,6 +217,5 @@ class Commands:
             profile=str(command.arguments.get("profile", "")),
             login=user,
             local_address="127.0.0.1",
-            station="127.0.0.1:0",
             attempt_id=f"test-{command.id}",
         )

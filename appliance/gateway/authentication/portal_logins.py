@@ -122,7 +122,6 @@ class PortalLogins:
             profile="",
             realms=question.realms,
             password_only=True,
-            station=f"{question.source}:0",
             attempt_id=f"portal-{question.after or number}",
             answer=answer,
             state=state,
