@@ -47,6 +47,8 @@ PAGES = {
     "refusal-of-a-password": "/refusals/{password}",
     "users": "/users",
     "user": "/users/alice",
+    "user-of-no-realm-of-ours": "/users/mallory",
+    "users-together": "/users/together?deed=group&names=alice&names=bob",
     "user-add": "/users/add",
     "user-import": "/users/import",
     "session-policy": "/sessions/{session}/policy",
