@@ -23,12 +23,14 @@ from appliance.models.columns import now
 from appliance.policy import service as policy
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.attributes import SecondFactor as Demand
+from appliance.portal import signing_in
 from appliance.runtime_settings import service as runtime_settings
 from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.second_factors.service import SEED
 from appliance.settings import Settings
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
+from tests.appliance.guessing import hold_the_clock
 from webui import panel
 
 if TYPE_CHECKING:
@@ -100,8 +102,9 @@ async def test_what_a_user_finds(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_guessing_is_slowed_down_by_the_same_lockouts(
-    browser: httpx2.AsyncClient, installation: Installation
+    browser: httpx2.AsyncClient, installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    hold_the_clock(monkeypatch, signing_in)
     for _ in range(12):
         answer = await sign_in(browser, "not this one")
         assert "not this one" not in answer.text

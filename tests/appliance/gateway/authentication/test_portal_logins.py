@@ -168,7 +168,7 @@ async def test_a_lockout_of_the_account_is_one_here(installation: Installation, 
     from appliance.models.columns import now  # noqa: PLC0415
 
     async with installation.transaction(TEST) as work:
-        for _ in range(4):
+        for _ in range(12):
             await lockouts.failed(work.session, Door.VPN, "bob", "198.51.100.7", now())
     with pytest.raises(TooManyAttempts):
         await sign_in(installation, "bob@corp")
