@@ -17,13 +17,17 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     SecretStr,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from appliance.errors import OutOfReach
+
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 LARGEST_PAGE = 1000
 
@@ -60,6 +64,18 @@ class Page(Schema, Generic[T]):
     def cut(cls, everything: Sequence[T], paging: Paging) -> Self:
         """Give the part that is wanted of a list that is short enough to be made whole."""
         return cls(items=list(everything[paging.offset :][: paging.limit]), total=len(everything))
+
+
+def told(model: type[M], node: str, what: Mapping[str, Any]) -> M:
+    """Read what a gateway told, which may be of another version: what is not known of it is left out.
+
+    Raises:
+        OutOfReach: something is missing in it.
+    """
+    try:
+        return model.model_validate(what, extra="ignore")
+    except ValidationError:
+        raise OutOfReach(f"gateway {node} is of another version", remedy="update and restart it") from None
 
 
 def _written(moment: object) -> object:

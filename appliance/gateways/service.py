@@ -19,7 +19,7 @@ from appliance.gateways.schemas import (
 )
 from appliance.installation import Transaction
 from appliance.models import Verb
-from appliance.schema import EVERYTHING, Page, Paging
+from appliance.schema import EVERYTHING, Page, Paging, told
 from appliance.system import service as system
 from appliance.system.schemas import NodeView
 
@@ -102,7 +102,7 @@ async def _inventory(work: Transaction, name: str) -> Inventory:
             f"gateway {name} has not been asked yet what its data plane holds",
             remedy=f"POST /api/v1/gateways/{name}/security-associations asks it",
         )
-    return Inventory.model_validate(command.result)
+    return told(Inventory, name, command.result or {})
 
 
 def _part(entries: Sequence[Entry], wanted: HeldFilter, sort: str, paging: Paging) -> tuple[list[Entry], int]:

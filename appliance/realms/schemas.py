@@ -62,9 +62,9 @@ class RealmHealthView(Schema):
 
     node: str
     state: Annotated[str, Field(description="ok, degraded, down or unknown")]
-    since: datetime | None
-    words: Annotated[str, Field(description="What is the matter; empty when nothing is.")]
-    last_error: str
+    since: datetime | None = None
+    words: Annotated[str, Field(description="What is the matter; empty when nothing is.")] = ""
+    last_error: str = ""
 
 
 class RealmView(Schema):

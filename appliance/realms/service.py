@@ -24,7 +24,7 @@ from appliance.realms.schemas import (
     RealmTrial,
     RealmView,
 )
-from appliance.schema import EVERYTHING, Page, Paging
+from appliance.schema import EVERYTHING, Page, Paging, told
 from appliance.system.service import HEARTBEAT_LOST_AFTER
 from appliance.wording import mistake
 
@@ -244,7 +244,7 @@ async def _views(work: Transaction, rows: Sequence[Realm]) -> list[RealmView]:
             update={
                 "profiles": naming.get(row.name, ()),
                 "health": [
-                    RealmHealthView.model_validate({"node": node.name} | node.realms[row.name])
+                    told(RealmHealthView, node.name, {"node": node.name} | node.realms[row.name])
                     for node in nodes
                     if row.name in node.realms
                 ],

@@ -118,7 +118,7 @@ class IsakmpSaView(Schema):
         if not told:
             return None
         ends_at = datetime.fromisoformat(told["established_at"]) + timedelta(seconds=told["lifetime_seconds"])
-        return cls.model_validate(told | {"ends_at": ends_at})
+        return cls.model_validate(told | {"ends_at": ends_at}, extra="ignore")
 
 
 class ChildSaState(enum.StrEnum):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from appliance import schema
 from appliance.commands import repository as commands_repository
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
@@ -61,10 +62,8 @@ async def associations(work: Transaction, session_id: int) -> SessionAssociation
         OutOfReach: the gateway does not answer.
     """
     session = await _find(work, session_id)
-    told = await _of_live(work, session, "its security associations are gone")
-    if (held := told.get("associations")) is None:
-        raise OutOfReach(f"gateway {session.node} is of an earlier version", remedy="update and restart it")
-    return SessionAssociations.model_validate(held)
+    answer = await _of_live(work, session, "its security associations are gone")
+    return schema.told(SessionAssociations, session.node, answer.get("associations") or {})
 
 
 async def policy(work: Transaction, session_id: int) -> SessionPolicy:

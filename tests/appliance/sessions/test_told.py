@@ -187,5 +187,18 @@ async def test_a_gateway_of_an_earlier_version_tells_no_associations(
         command.result = {"transcript": SAID, "policy": POLICY}
 
     async with gateway(installation, answer), installation.snapshot(AUDITOR) as work:
-        with pytest.raises(OutOfReach, match="earlier version"):
+        with pytest.raises(OutOfReach, match="another version"):
             await told.associations(work, session_id)
+
+
+async def test_what_a_gateway_of_a_later_version_tells_besides_is_left_out(
+    installation: Installation, session_id: int
+) -> None:
+    later = SAS | {"mood": "good", "child_sas": [each | {"mood": "good"} for each in SAS["child_sas"]]}
+
+    async def answer(command: Command) -> None:
+        command.result = {"transcript": SAID, "policy": POLICY, "associations": later}
+
+    async with gateway(installation, answer), installation.snapshot(AUDITOR) as work:
+        held = await told.associations(work, session_id)
+    assert held.model_dump(mode="json") == SAS
