@@ -131,7 +131,7 @@ async def test_a_login_reaches_the_realm_with_all_that_is_known(asked: Asked) ->
         "default",
     )
     assert (attempt.realms, attempt.prompts, attempt.attempt_id) == ((), True, "1")
-    assert (attempt.local_address, attempt.station) == (PATH.local.ip, str(PATH.remote))
+    assert attempt.local_address == PATH.local.ip
 
 
 async def test_a_rejection_goes_back_in_words(asked: Asked) -> None:
