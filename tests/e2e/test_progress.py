@@ -170,6 +170,30 @@ def test_a_page_a_dialog_and_a_list_that_take_their_time(furnished: Appliance, o
     rests(page)
 
 
+def test_what_follows_by_itself_does_not_end_what_one_waits_for(furnished: Appliance, page: Page) -> None:
+    followed: list[Route] = []
+    asked: list[Route] = []
+    page.goto("/sessions")
+    expect(page.locator("#live-dot")).to_have_text("live")
+    page.route(re.compile("/sessions$"), lambda route: followed.append(route))  # noqa: PLW0108  playwright marks what it is given
+    page.route(re.compile("/sessions/disconnect"), lambda route: asked.append(route))  # noqa: PLW0108
+    add(furnished, furniture.session(30, user="zoe"))
+    while not followed:
+        page.wait_for_timeout(50)
+    page.get_by_role("row").filter(has_text="bob").get_by_role("link", name="Disconnect").click()
+    while not asked:
+        page.wait_for_timeout(50)
+    followed[0].continue_()
+    expect(page.get_by_role("row").filter(has_text="zoe")).to_be_visible()
+    expect(page.locator("html")).to_have_class(re.compile("working"))
+    page.wait_for_timeout(1_000)
+    expect(page.locator("html")).to_have_class(re.compile("working"))
+    asked[0].continue_()
+    expect(page.get_by_role("dialog", name="Confirm")).to_be_visible()
+    rests(page)
+    page.unroute_all(behavior="ignoreErrors")
+
+
 def test_a_page_that_follows_by_itself_says_nothing(furnished: Appliance, page: Page) -> None:
     page.goto("/sessions")
     expect(page.locator("#live-dot")).to_have_text("live")

@@ -93,8 +93,14 @@ window.addEventListener("pagehide", stay);
 // ---- what htmx asks for; what follows by itself (ui.live) is nobody's waiting ----
 
 document.addEventListener("htmx:before:request", (event) => {
-  const { request, sourceElement } = event.detail.ctx;
+  const { ctx } = event.detail;
+  const { request, sourceElement } = ctx;
   if ("Coati-Live" in request.headers || sourceElement.id === "signals") return;
-  // At the element: it may be out of the page by then.
-  sourceElement.addEventListener("htmx:finally:request", begin(sourceElement.closest("button")), { once: true });
+  const end = begin(sourceElement.closest("button"));
+  // At the element: it may be out of the page by then. It hears of requests of what is in it as well.
+  sourceElement.addEventListener("htmx:finally:request", function over(ended) {
+    if (ended.detail.ctx !== ctx) return;
+    sourceElement.removeEventListener("htmx:finally:request", over);
+    end();
+  });
 });
