@@ -48,6 +48,11 @@ def text(value: object) -> str:
             return str(getattr(value, "value", value))
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many there are: ``1 session``, ``2 sessions``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def with_remedy(words: object, remedy: str) -> str:
     """Say what is wrong, and what to do about it where there is something to do."""
     return f"{words}; {remedy}" if remedy else str(words)

@@ -3,7 +3,7 @@
 from appliance.audit.schemas import FieldChange
 from appliance.cli import console
 from appliance.configuration.schemas import Rehearsal
-from appliance.wording import text
+from appliance.wording import counted, text
 
 _WHEN = "changed_at"
 
@@ -14,7 +14,7 @@ def show(told: Rehearsal) -> None:
         console.say(f"{version.deed} {version.name}")
         show_changes([each for each in version.changes if each.field != _WHEN])
     for each in told.consequences:
-        sessions = f"{each.sessions} live session{'s' if each.sessions != 1 else ''} ({text(each.users)})"
+        sessions = f"{counted(each.sessions, 'live session')} ({text(each.users)})"
         because = f" because of {text(each.fields).replace('_', ' ')}" if each.fields else ""
         console.say(f"{each.fate.value}: {sessions}{because}: {each.words}")
     if not told.consequences:

@@ -6,7 +6,7 @@ from appliance.cli import console
 from appliance.cli.console import Json
 from appliance.system import endpoints
 from appliance.system.schemas import StatusView
-from appliance.wording import text
+from appliance.wording import counted, text, with_remedy
 
 
 def status(json: Json = False) -> None:
@@ -18,13 +18,14 @@ def status(json: Json = False) -> None:
     else:
         _show(shown)
     for problem in problems:
-        console.complain(f"{problem.what}; {problem.remedy}" if problem.remedy else problem.what)
+        console.complain(with_remedy(problem.what, problem.remedy))
     if problems:
         raise typer.Exit(console.FAILED)
 
 
 def _show(shown: StatusView) -> None:
-    console.say(f"Coati {shown.version}: {shown.live_sessions} live sessions, {shown.users} local users")
+    sessions, users = counted(shown.live_sessions, "live session"), counted(shown.users, "local user")
+    console.say(f"Coati {shown.version}: {sessions}, {users}")
     console.say(f"certificate for {text(shown.gateway_names)}, good until {text(shown.gateway_certificate_expires_at)}")
     console.say()
     console.table(

@@ -108,8 +108,10 @@ def test_what_fails_has_no_answer(coati: Coati) -> None:
 
 
 def test_the_status_says_what_is_off_and_ends_so(coati: Coati) -> None:
+    coati("user", "add", "alice", "--password-stdin", stdin=f"{PASSWORD}\n")
     said = coati("status")
     assert said.status == 1
+    assert "0 live sessions, 1 local user\n" in said.out
     assert said.err.startswith("coati: ")
     assert "no gateway has run yet" in said.out
     assert told(coati, "status", status=1)["live_sessions"] == 0
