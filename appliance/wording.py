@@ -1,9 +1,13 @@
 """How values, and what is wrong with them, read to people: on the command line, on the panel, in the API's problems."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from pydantic_core import ErrorDetails
+
+FEW: Final = 3
+"""So many of many are named."""
 
 _MISTAKES: Final = {
     "extra_forbidden": "there is no such field",
@@ -51,6 +55,16 @@ def text(value: object) -> str:
 def counted(number: int, noun: str) -> str:
     """Say how many there are: ``1 session``, ``2 sessions``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def first_few(names: Sequence[str], number: int) -> str:
+    """Name the first ``FEW`` of many: ``alice, bob, carol and 9 more``.
+
+    Args:
+        names: Those, or all of them.
+        number: How many there are.
+    """
+    return ", ".join(names[:FEW]) + (f" and {number - FEW} more" if number > FEW else "")
 
 
 def with_remedy(words: object, remedy: str) -> str:

@@ -1,7 +1,7 @@
 """Sessions: who is connected or was, and ending them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Final
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -15,13 +15,12 @@ from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
 from appliance.sessions.schemas import Disconnections, IsakmpSaView, SessionFilter
 from appliance.sessions.told import associations, dead_peer_detection, policy, probes_of, transcript
+from appliance.wording import FEW, first_few, with_remedy
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, is_part, page
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/sessions")
-
-_NAMED: Final = 3
 
 
 @router.get("")
@@ -61,7 +60,7 @@ async def ask_to_disconnect(
     async with installation(request).snapshot(actor) as work:
         if every:
             ids = tuple(await sessions.numbers(work, listed.wanted))
-        named = [(await sessions.show(work, number)).user for number in ids[:_NAMED]]
+        named = [(await sessions.show(work, number)).user for number in ids[:FEW]]
     if not ids:
         return page(request, "sessions/none_chosen.html", actor)
     return _confirm(request, actor, ids, named, typed=str(len(ids)) if every and len(ids) > 1 else "")
@@ -82,7 +81,7 @@ async def disconnect(
     async with installation(request).transaction(actor) as work:
         ended = await expulsion.disconnect_many(work, Disconnections(ids=ids, block=block))
     words = [f"{ended.done} of {len(ids)} told to disconnect{' and blocked' if block else ''}"]
-    words += [each.problem.detail for each in ended.outcomes if each.problem][:_NAMED]
+    words += [each.problem.detail for each in ended.outcomes if each.problem][:FEW]
     return back("/sessions", "; ".join(words) + ".")
 
 
@@ -144,7 +143,7 @@ async def _show_told(
         try:
             told = await ask(work, session_id)
         except (OutOfReach, NotFound) as error:
-            problem = "; ".join(filter(None, (str(error), error.remedy)))
+            problem = with_remedy(error, error.remedy)
     return page(
         request,
         f"sessions/{template}.html",
@@ -167,7 +166,7 @@ async def rekey(request: Request, actor: Operating, session_id: Number) -> Respo
 def _confirm(
     request: Request, actor: Actor, ids: Sequence[int], named: Sequence[str], *, typed: str = "", wrong: str = ""
 ) -> HTMLResponse:
-    who = ", ".join(named) + (f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
+    who = first_few(named, len(ids))
     count = "" if len(ids) == 1 else f" {len(ids)} sessions"
     return confirmation(
         request,

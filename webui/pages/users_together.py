@@ -12,12 +12,12 @@ from appliance.groups import service as groups
 from appliance.installation import Actor
 from appliance.users import service as users
 from appliance.users.schemas import UserOperations
+from appliance.wording import FEW, first_few
 from webui.rendering import back, confirmation
 from webui.security import Operating
 
 router = APIRouter(prefix="/users")
 
-_NAMED: Final = 3
 _MOST: Final = 500
 
 Names = Annotated[tuple[str, ...], Query()]
@@ -74,7 +74,7 @@ async def do(
     async with installation(request).snapshot(actor) as work:
         ended = await users.bulk(work, wanted)
     words = [f"{ended.done} of {len(names)} {_DONE[deed].format(group or 'none')}"]
-    words += [f"{each.item}: {each.problem.detail}" for each in ended.outcomes if each.problem][:_NAMED]
+    words += [f"{each.item}: {each.problem.detail}" for each in ended.outcomes if each.problem][:FEW]
     return back("/users", "; ".join(words) + ".")
 
 
@@ -85,7 +85,7 @@ async def _ask(request: Request, actor: Actor, deed: Deed, names: tuple[str, ...
         known = [(group.name, group.name) for group in (await groups.page(work)).items]
     title, text, button = _ASKED[deed]
     whom = names[0] if len(names) == 1 else f"{len(names)} users"
-    who = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    who = first_few(names, len(names))
     return confirmation(
         request,
         actor,
