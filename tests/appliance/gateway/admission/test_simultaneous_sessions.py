@@ -107,7 +107,7 @@ async def test_a_session_on_another_gateway_counts(cluster: Cluster) -> None:
         "user 'alice' has 1 sessions already (on gw1); 1 is the most (said for this user)"
     ]
     one.log_out(connected)
-    await cluster.comes_to(0)
+    await cluster.nobody_is_counted()
     await other.log_in("alice", PASSWORD)
     await cluster.comes_to(1)
 
