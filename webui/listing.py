@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import Response
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
 from appliance.errors import Invalid
 from appliance.schema import LARGEST_PAGE, Filter, Page, Paging
 from webui.rendering import pretty

@@ -19,8 +19,8 @@ from fastapi.responses import StreamingResponse
 
 from appliance import changes
 from appliance.administrators import signing_in
+from appliance.api.dependencies import installation
 from appliance.database import Database
-from appliance.dependencies import installation
 from appliance.logs.reader import state
 from webui.security import COOKIE, SignedIn
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from fastapi import Request
 
+from appliance.api.dependencies import installation
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import installation
 from appliance.installation import Actor
 
 _PATIENCE_SECONDS: Final = 12.0

@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import ClientDisconnect
 
-from appliance import api, problems
+from appliance.api import application, failures
 from appliance.installation import Installation
 from webui import pages, portal
 from webui.live import Signals
@@ -25,7 +25,7 @@ from webui.security import Guard, ProofNeeded, SignInNeeded, to_proof, to_sign_i
 
 def create(installation: Installation) -> FastAPI:
     """Make the application that serves API and panel."""
-    app = api.create(installation)
+    app = application.create(installation)
     app.state.signals = Signals(installation.database, installation.settings.data_dir)
     app.include_router(pages.router)
     app.include_router(portal.router)
@@ -37,7 +37,7 @@ def create(installation: Installation) -> FastAPI:
     app.add_exception_handler(ProofNeeded, to_proof)
     app.add_exception_handler(ToBeConfirmed, show_preview)
     app.add_exception_handler(PortalSignInNeeded, to_portal_sign_in)
-    for failure, answer in problems.HANDLERS.items():
+    for failure, answer in failures.HANDLERS.items():
         app.add_exception_handler(failure, _as_page(answer))
     return app
 

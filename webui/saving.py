@@ -18,11 +18,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.datastructures import FormData
 
+from appliance.api.dependencies import installation
 from appliance.audit import service as audit
 from appliance.configuration import consequences
 from appliance.configuration import service as configuration
 from appliance.configuration.schemas import Consequence, VersionView
-from appliance.dependencies import installation
 from appliance.errors import Invalid, LostUpdate
 from appliance.installation import Actor, Transaction
 from appliance.master_key import Sealed, Unsealable

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance import models
 from appliance.administrators import signing_in
-from appliance.dependencies import installation, source
+from appliance.api.dependencies import installation, source
 from appliance.errors import Forbidden
 from appliance.installation import Actor
 from appliance.models.columns import now

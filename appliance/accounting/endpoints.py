@@ -6,7 +6,7 @@ from fastapi import Query
 
 from appliance.accounting import service
 from appliance.accounting.schemas import AccountingFilter, AccountingRecordView
-from appliance.dependencies import Noun, Reading
+from appliance.api.dependencies import Noun, Reading
 from appliance.schema import Page, Paging
 
 router = Noun("accounting", tag="sessions")

@@ -14,7 +14,7 @@ from appliance.administrators.schemas import (
     PasskeyView,
     SignInView,
 )
-from appliance.dependencies import MADE, Noun, Number, Owning, Reading, made
+from appliance.api.dependencies import MADE, Noun, Number, Owning, Reading, made
 from appliance.schema import Page, Paging
 
 router = Noun("administrators")

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Reading
 from appliance.audit import service
 from appliance.audit.schemas import AuditEntryView, AuditFilter
-from appliance.dependencies import Noun, Reading
 from appliance.schema import Page, Paging
 
 router = Noun("audit")

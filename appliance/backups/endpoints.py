@@ -4,8 +4,9 @@ from typing import Annotated, Final
 
 from fastapi import Query, Response
 
-from appliance import problems
-from appliance.attachment import attachment
+from appliance.api import failures
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import OCTETS, SENDS_FILE, Noun, OwnersReading, Owning, SentOctets, file
 from appliance.backups import making, replacement, schedule, service
 from appliance.backups.schemas import (
     BackupContent,
@@ -16,7 +17,6 @@ from appliance.backups.schemas import (
     ReplacementView,
     ScheduleView,
 )
-from appliance.dependencies import OCTETS, SENDS_FILE, Noun, OwnersReading, Owning, SentOctets, file
 from appliance.errors import NotFound
 from appliance.schema import Page, Paging
 
@@ -89,7 +89,7 @@ async def run_backup_schedule(work: OwnersReading) -> BackupRunView:
 # ---- the one that takes the installation's place ---------------------------------------------------------
 
 
-@replacement_router.get("", responses=problems.responses(404))
+@replacement_router.get("", responses=failures.responses(404))
 async def show_replacement(work: OwnersReading) -> ReplacementView:
     """Show the backup that takes the installation's place at the next start."""
     prepared = replacement.waiting(work.installation.settings)
@@ -104,7 +104,7 @@ async def prepare_replacement(work: Owning, wanted: Replacement) -> ReplacementV
     return await replacement.prepare(work, wanted.name, wanted.passphrase)
 
 
-@replacement_router.delete("", status_code=204, responses=problems.responses(404))
+@replacement_router.delete("", status_code=204, responses=failures.responses(404))
 async def call_replacement_off(work: Owning) -> None:
     """Leave the installation as it is."""
     await replacement.call_off(work)

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import MADE, Noun, Number, Owning, Reading, Writing, file, made
 from appliance.certificates import authorities, requests, service
 from appliance.certificates.schemas import (
     AuthorityChange,
@@ -22,7 +23,6 @@ from appliance.certificates.schemas import (
     RequestView,
     Revocation,
 )
-from appliance.dependencies import MADE, Noun, Number, Owning, Reading, Writing, file, made
 from appliance.schema import Page, Paging
 
 router = Noun("certificates")

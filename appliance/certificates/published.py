@@ -10,13 +10,13 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from appliance import problems
-from appliance.attachment import attachment
+from appliance.api import failures
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import file, installation
 from appliance.certificates import authorities, files, service
-from appliance.dependencies import file, installation
 from appliance.installation import Installation
 
-router: Final = APIRouter(tags=["authorities"], responses=problems.responses(404, 422, 500, 503))
+router: Final = APIRouter(tags=["authorities"], responses=failures.responses(404, 422, 500, 503))
 
 _PEM: Final = "application/x-pem-file"
 _CER: Final = "application/x-x509-ca-cert"
@@ -28,7 +28,7 @@ def create(installation: Installation) -> FastAPI:
     """Make the application of the listener in the clear."""
     app = FastAPI(title="Coati's authorities and CRLs", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.installation = installation
-    problems.install(app)
+    failures.install(app)
     app.include_router(router)
     return app
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from appliance.api.operations import File
 from appliance.certificates import endpoints
 from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
@@ -25,7 +26,6 @@ from appliance.cli import console
 from appliance.cli.authority import PassphraseStdin
 from appliance.cli.console import Json
 from appliance.models import CertificatePurpose, RevocationReason
-from appliance.operations import File
 
 app = typer.Typer(help="Certificates of gateway, panel, servers and users.", no_args_is_help=True)
 

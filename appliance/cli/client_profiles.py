@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
+from appliance.api.operations import File
 from appliance.cli import console
 from appliance.cli.certificates import write_for_owner
 from appliance.cli.console import Json, Yes
 from appliance.client_profiles import endpoints, links
 from appliance.client_profiles.schemas import NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
-from appliance.operations import File
 
 app = typer.Typer(help="Links that give a client profile out once.", no_args_is_help=True)
 

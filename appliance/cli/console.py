@@ -16,11 +16,12 @@ from fastapi import Response
 from pydantic import BaseModel, SecretStr, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from appliance import operations, passwords
-from appliance.dependencies import Rehearsed
+from appliance import passwords
+from appliance.api import operations
+from appliance.api.dependencies import Rehearsed
+from appliance.api.operations import File
 from appliance.errors import ApplianceError
 from appliance.installation import Actor, Installation, Transaction
-from appliance.operations import File
 from appliance.schema import LARGEST_PAGE, Page
 from appliance.settings import Settings
 from appliance.wording import mistake, text, with_remedy

@@ -14,10 +14,11 @@ import httpx2
 from fastapi.routing import APIRoute
 from pydantic import SecretStr
 
-from appliance import __version__, api, operations
+from appliance import __version__
+from appliance.api import application, operations
+from appliance.api.operations import Bound, Operation
 from appliance.configuration.schemas import Rehearsal
 from appliance.errors import ApplianceError
-from appliance.operations import Bound, Operation
 
 _PATIENCE_SECONDS: Final = 30.0
 _LONGEST_WAIT_SECONDS: Final = 30.0
@@ -82,7 +83,7 @@ class Client:
         if not (secret.strip().isascii() and secret.strip().isprintable()):
             raise ValueError("this is no token: it reads coati_... (coati token create)")
         self._http = httpx2.Client(
-            base_url=self.url + api.PREFIX,
+            base_url=self.url + application.PREFIX,
             headers={"Authorization": f"Bearer {secret.strip()}", "User-Agent": f"coati/{__version__}"},
             verify=_trust(ca),
             timeout=_PATIENCE_SECONDS,
@@ -159,7 +160,7 @@ class Client:
 @cache
 def operations_by_name() -> Mapping[str, Operation]:
     """Give all operations of the API; their names are unique."""
-    routes = [route for router in api.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for router in application.ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     named = {route.endpoint.__name__: operations.of(route.endpoint) for route in routes}
     if len(named) != len(routes):
         raise ValueError("two routes have functions of the same name")

@@ -4,10 +4,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query, Response
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import Noun, Number, Owning, Reading, file
 from appliance.client_profiles import links, service
 from appliance.client_profiles.schemas import Choice, LinkFilter, LinkView, MadeLink, NewLink, Wanted
-from appliance.dependencies import Noun, Number, Owning, Reading, file
 from appliance.schema import Page, Paging, Schema
 from appliance.users.schemas import LoginName
 

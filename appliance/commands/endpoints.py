@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Number, Reading
 from appliance.commands import service
 from appliance.commands.schemas import CommandFilter, CommandView
-from appliance.dependencies import Noun, Number, Reading
 from appliance.schema import Page, Paging
 
 router = Noun("commands")

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Number, Reading, Writing
 from appliance.configuration import service
 from appliance.configuration.rehearsal import RehearsedRoute
 from appliance.configuration.schemas import Against, Difference, Rollback, VersionFilter, VersionView
-from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
 
 router = Noun("configuration", route=RehearsedRoute)

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Query, Request
 from fastapi.responses import JSONResponse
 
+from appliance.api.dependencies import NounRoute, Rehearsed
 from appliance.audit import service as audit
 from appliance.configuration.schemas import Rehearsal
-from appliance.dependencies import NounRoute, Rehearsed
 from appliance.installation import Transaction
 
 MEDIA_TYPE: Final = "application/vnd.coati.rehearsal+json"

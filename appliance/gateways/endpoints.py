@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Reading, Writing
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import Noun, Reading, Writing
 from appliance.gateways import service
 from appliance.gateways.schemas import (
     Held,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from appliance.dependencies import Noun, Number, Reading
+from appliance.api.dependencies import Noun, Number, Reading
 from appliance.history import service
 from appliance.history.schemas import EventFilter, EventView, Visit, VisitFilter
 from appliance.schema import Page, Paging

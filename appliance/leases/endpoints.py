@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Reading, Writing
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import Noun, Reading, Writing
 from appliance.leases import service
 from appliance.leases.schemas import LeaseFilter, LeaseView
 from appliance.schema import Page, Paging

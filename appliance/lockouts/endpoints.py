@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from appliance.dependencies import Noun, Reading, Writing
+from appliance.api.dependencies import Noun, Reading, Writing
 from appliance.lockouts import service
 from appliance.lockouts.schemas import Lifting, LockoutFilter, LockoutView
 from appliance.schema import Page, Paging

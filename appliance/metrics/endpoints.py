@@ -3,8 +3,8 @@
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from appliance import problems
-from appliance.dependencies import installation
+from appliance.api import failures
+from appliance.api.dependencies import installation
 from appliance.installation import Installation
 from appliance.metrics import service
 from appliance.system import endpoints as system
@@ -14,7 +14,7 @@ def create(installation: Installation) -> FastAPI:
     """Make the application of the metrics' listener."""
     app = FastAPI(title="Coati's metrics", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.installation = installation
-    problems.install(app)
+    failures.install(app)
     app.include_router(system.health)
     app.add_api_route("/metrics", show)
     return app

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Reading, Writing
 from appliance.configuration.rehearsal import RehearsedRoute
-from appliance.dependencies import Noun, Reading, Writing
 from appliance.policy import service
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.schemas import BasePolicyView, EffectiveView, PolicyQuestion

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.api.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.configuration.rehearsal import RehearsedRoute
-from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.profiles import service
 from appliance.profiles.schemas import (
     NewProfile,

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.api.dependencies import MADE, Noun, Owning, Reading, made
 from appliance.configuration.rehearsal import RehearsedRoute
-from appliance.dependencies import MADE, Noun, Owning, Reading, made
 from appliance.radius_servers import service
 from appliance.radius_servers.schemas import (
     NewRadiusServer,

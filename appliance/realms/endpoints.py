@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.api.dependencies import MADE, Noun, Owning, Reading, Writing, made
 from appliance.commands.schemas import CommandView
 from appliance.configuration.rehearsal import RehearsedRoute
-from appliance.dependencies import MADE, Noun, Owning, Reading, Writing, made
 from appliance.realms import service
 from appliance.realms.schemas import (
     NewRealm,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from appliance.dependencies import Noun, Number, Reading
+from appliance.api.dependencies import Noun, Number, Reading
 from appliance.refusals import service
 from appliance.refusals.schemas import RefusalDetail, RefusalFilter, RefusalView
 from appliance.schema import Page, Paging

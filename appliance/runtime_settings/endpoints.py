@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from appliance.dependencies import Noun, Owning, Reading
+from appliance.api.dependencies import Noun, Owning, Reading
 from appliance.runtime_settings import service
 from appliance.runtime_settings.schemas import SettingDefinition, SettingFilter, SettingView
 from appliance.schema import Page, Paging

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from appliance.dependencies import Noun, Reading
+from appliance.api.dependencies import Noun, Reading
 from appliance.samples import service
 from appliance.samples.schemas import History, Span
 

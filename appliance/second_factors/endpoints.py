@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import AfterValidator
 
-from appliance.dependencies import Noun, Reading, Writing
+from appliance.api.dependencies import Noun, Reading, Writing
 from appliance.names import plain_name
 from appliance.schema import Page, Paging
 from appliance.second_factors import service

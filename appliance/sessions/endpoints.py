@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query
 
+from appliance.api.dependencies import Noun, Number, Reading, Writing
 from appliance.bulk import Outcomes
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import Noun, Number, Reading, Writing
 from appliance.schema import Page, Paging
 from appliance.sessions import expulsion, service, told
 from appliance.sessions.schemas import (

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request
 
-from appliance import problems
-from appliance.dependencies import Noun, Reading, installation
+from appliance.api import failures
+from appliance.api.dependencies import Noun, Reading, installation
 from appliance.system import service
 from appliance.system.schemas import HealthView, StatusView
 
@@ -17,7 +17,7 @@ async def show_status(work: Reading) -> StatusView:
     return await service.status(work)
 
 
-@health.get("/healthz", responses=problems.responses(500, 503))
+@health.get("/healthz", responses=failures.responses(500, 503))
 async def show_health(request: Request) -> HealthView:
     """Say whether this process can do its work; needs no token and tells nothing else."""
     async with installation(request).snapshot() as work:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from appliance.dependencies import Noun, Owning, Reading
+from appliance.api.dependencies import Noun, Owning, Reading
 from appliance.schema import Page, Paging
 from appliance.tokens import service
 from appliance.tokens.schemas import CreatedToken, NewToken, TokenFilter, TokenView

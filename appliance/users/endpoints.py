@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from appliance.api.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.bulk import Outcomes
 from appliance.configuration.rehearsal import RehearsedRoute
-from appliance.dependencies import MADE, Noun, Reading, Writing, made
 from appliance.schema import Page, Paging
 from appliance.users import service
 from appliance.users.schemas import (

@@ -10,7 +10,7 @@ from appliance.administrators import codes, passkeys, proof, service, signing_in
 from appliance.administrators.passkeys import Site
 from appliance.administrators.schemas import AdministratorChange
 from appliance.administrators.signing_in import Visitor
-from appliance.dependencies import Number, installation, source
+from appliance.api.dependencies import Number, installation, source
 from appliance.installation import Actor
 from webui import forms
 from webui.forms import Refused

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from appliance.accounting import service
 from appliance.accounting.schemas import AccountingFilter
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.models import AccountingStatus
 from appliance.schema import Paging
 from webui.listing import Listing, listing

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from appliance.administrators import codes, service, signing_in
 from appliance.administrators.schemas import AdministratorChange, AdministratorFilter, NewAdministrator
-from appliance.dependencies import Number, installation
+from appliance.api.dependencies import Number, installation
 from appliance.installation import Actor
 from appliance.models import Role
 from webui.forms import Form, Refused, read

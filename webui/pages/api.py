@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from appliance.problems import KINDS
+from appliance.api.failures import KINDS
 from webui.rendering import page, pretty
 
 router = APIRouter()

@@ -5,10 +5,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from appliance.api.dependencies import installation
 from appliance.audit import service as audit
 from appliance.audit.differences import changes
 from appliance.audit.schemas import AuditFilter
-from appliance.dependencies import installation
 from webui.listing import Listing, listing
 from webui.navigation import page_of
 from webui.rendering import page

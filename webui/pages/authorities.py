@@ -7,10 +7,10 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
+from appliance.api.dependencies import installation
 from appliance.certificates import authorities
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import AuthorityChange, AuthorityImport, NewAuthority
-from appliance.dependencies import installation
 from appliance.installation import Actor
 from appliance.models import RevocationCheck
 from webui.forms import Form, Refused, read, with_file, wrong

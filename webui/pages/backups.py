@@ -10,11 +10,11 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import SecretStr
 from starlette.datastructures import UploadFile
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import installation
 from appliance.backups import making, replacement, schedule, service
 from appliance.backups.endpoints import MOST_OCTETS
 from appliance.backups.schemas import BackupContent
-from appliance.dependencies import installation
 from appliance.installation import Actor
 from appliance.wording import with_remedy
 from webui.forms import Form, Refused, wrong

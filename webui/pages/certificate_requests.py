@@ -5,11 +5,11 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import Number, installation
 from appliance.certificates import requests
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import NewRequest, RequestAnswer
-from appliance.dependencies import Number, installation
 from appliance.installation import Actor
 from appliance.models import CertificatePurpose
 from webui.forms import Form, Refused, read, with_file

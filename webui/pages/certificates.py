@@ -6,7 +6,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import Number, installation
 from appliance.certificates import authorities, expiry, requests, service
 from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
@@ -19,7 +20,6 @@ from appliance.certificates.schemas import (
     NewCertificate,
     Revocation,
 )
-from appliance.dependencies import Number, installation
 from appliance.installation import Actor
 from appliance.models import CertificatePurpose, RevocationReason
 from webui.forms import Form, Refused, read, with_file, wrong

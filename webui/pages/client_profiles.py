@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import Number, installation
 from appliance.client_profiles import links, service
 from appliance.client_profiles.schemas import LinkFilter, MadeLink, NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
-from appliance.dependencies import Number, installation
 from appliance.errors import Invalid
 from appliance.installation import Actor, Transaction
 from appliance.profiles import service as profiles

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Form as FormField
 from fastapi.responses import HTMLResponse, Response
 
+from appliance.api.dependencies import Number, installation
 from appliance.configuration import service
 from appliance.configuration.nouns import NOUNS
 from appliance.configuration.schemas import Against, Rollback, Side, VersionFilter
-from appliance.dependencies import Number, installation
 from appliance.installation import Actor
 from appliance.models import Scope
 from appliance.schema import Paging

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.system import service as system
 from webui.rendering import page
 from webui.security import SignedIn

@@ -7,9 +7,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
+from appliance.api.dependencies import installation
 from appliance.commands import service as commands
 from appliance.commands.schemas import CommandFilter
-from appliance.dependencies import installation
 from appliance.errors import NotFound
 from appliance.gateways import service
 from appliance.gateways.schemas import Held, HeldFilter, HeldState, SecurityAssociationFilter, SecurityPolicyFilter

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.history import service as history
 from appliance.history.schemas import EventFilter
 from appliance.models import EventKind

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.lockouts import service as lockouts
 from appliance.lockouts.schemas import Lifting, LockoutFilter
 from webui.listing import Listing, listing

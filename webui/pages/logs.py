@@ -6,8 +6,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from appliance.attachment import attachment
-from appliance.dependencies import installation
+from appliance.api.attachment import attachment
+from appliance.api.dependencies import installation
 from appliance.errors import Invalid
 from appliance.installation import Transaction
 from appliance.logs import service as logs

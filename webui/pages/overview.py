@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.models.columns import now
 from appliance.realms import service as realms
 from appliance.refusals import service as refusals

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.leases import service as leases
 from appliance.leases.schemas import LeaseFilter
 from appliance.pools import service as pools

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.installation import Actor, Transaction
 from appliance.models import Preset
 from appliance.pools import service as pools

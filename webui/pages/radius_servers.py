@@ -5,7 +5,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.installation import Actor
 from appliance.radius_servers import service as servers
 from appliance.radius_servers.schemas import NewRadiusServer, RadiusServerChange

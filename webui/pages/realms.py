@@ -10,8 +10,8 @@ from starlette.datastructures import FormData
 
 from appliance.accounting import service as accounting
 from appliance.accounting.schemas import AccountingFilter
+from appliance.api.dependencies import installation
 from appliance.commands.schemas import CommandView
-from appliance.dependencies import installation
 from appliance.installation import Actor, Transaction
 from appliance.models import RealmKind
 from appliance.radius_servers import service as radius_servers

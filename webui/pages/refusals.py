@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import Number, installation
+from appliance.api.dependencies import Number, installation
 from appliance.refusals import service as refusals
 from appliance.refusals.schemas import RefusalFilter
 from webui.listing import Listing, listing

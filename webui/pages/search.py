@@ -7,7 +7,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.groups import service as groups
 from appliance.installation import Transaction
 from appliance.pools import service as pools

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Form as FormField
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.installation import Actor
 from appliance.realms import service as realms
 from appliance.second_factors import service

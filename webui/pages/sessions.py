@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel
 
-from appliance.dependencies import Number, installation
+from appliance.api.dependencies import Number, installation
 from appliance.errors import NotFound, OutOfReach
 from appliance.installation import Actor, Transaction
 from appliance.sessions import expulsion

@@ -6,7 +6,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.installation import Actor, Transaction
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SECRETS, RuntimeSettings, SettingDefinition, SettingView

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from appliance.administrators import codes, identity_provider, passkeys, signing_in
 from appliance.administrators.signing_in import Visitor
-from appliance.dependencies import installation, source
+from appliance.api.dependencies import installation, source
 from appliance.errors import ApplianceError, Unauthenticated
 from appliance.runtime_settings import service as runtime_settings
 from ike_engine.secret import Secret

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.installation import Actor
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import CreatedToken, NewToken

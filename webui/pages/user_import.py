@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from appliance import passwords
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.errors import Invalid, NotFound
 from appliance.installation import Actor, Transaction
 from appliance.users import service as users

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.datastructures import FormData
 
 from appliance import passwords
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.errors import NotFound
 from appliance.groups import service as groups
 from appliance.installation import Actor, Transaction

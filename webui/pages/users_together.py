@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from appliance.dependencies import installation
+from appliance.api.dependencies import installation
 from appliance.errors import Invalid
 from appliance.groups import service as groups
 from appliance.installation import Actor

@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
+from appliance.api.dependencies import installation, source
 from appliance.client_profiles import links
 from appliance.client_profiles.endpoints import answer
-from appliance.dependencies import installation, source
 from webui.rendering import page
 
 router = APIRouter()

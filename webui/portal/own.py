@@ -8,11 +8,11 @@ from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup
 from pydantic import SecretStr
 
+from appliance.api.dependencies import Number, installation, source
 from appliance.client_profiles import service as client_profiles
 from appliance.client_profiles.endpoints import answer
 from appliance.client_profiles.schemas import Wanted
 from appliance.client_profiles.target import ClientFormat
-from appliance.dependencies import Number, installation, source
 from appliance.errors import ApplianceError, Unauthenticated
 from appliance.portal import service as portal
 from appliance.portal import signing_in

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 import typer
 
-from appliance import api, first_start
+from appliance import first_start
+from appliance.api import application
 from appliance.cli import console, program
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
@@ -36,7 +37,7 @@ async def test_the_life_of_a_backup_in_the_api(tmp_path: Path) -> None:
                 (await tokens.create(work, NewToken(name=scope.value, scopes=(scope,)))).token
                 for scope in (Scope.OWN, Scope.WRITE)
             ]
-        transport = httpx2.ASGITransport(app=api.create(opened))
+        transport = httpx2.ASGITransport(app=application.create(opened))
         headers = {"Authorization": f"Bearer {owner}"}
         async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as client:
             made = await client.post(V1, json={"passphrase": PASSPHRASE})

@@ -96,7 +96,7 @@ def test_a_small_command_loads_little(tmp_path: Path) -> None:
     subprocess.run(words, check=True, capture_output=True)  # makes the database
     loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
     assert "appliance.pools.service" in loaded
-    assert {"appliance.api", "appliance.client", "httpx2", "alembic", "pyroute2"}.isdisjoint(loaded)
+    assert {"appliance.api.application", "appliance.client", "httpx2", "alembic", "pyroute2"}.isdisjoint(loaded)
 
 
 def test_pools(coati: Coati) -> None:

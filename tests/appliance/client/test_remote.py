@@ -16,7 +16,8 @@ import pytest
 import typer
 import uvicorn
 
-from appliance import api, first_start
+from appliance import first_start
+from appliance.api import application
 from appliance.certificates import service as certificates
 from appliance.cli import console, program
 from appliance.client import Client, GatewayAway, Refused
@@ -56,7 +57,7 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
                     token = await tokens.create(work, NewToken(name=scope.value, scopes=(scope,)))
                     file.write_text(token.token + "\n")
                 (folder / "ca.pem").write_text((await certificates.show(work, CertificatePurpose.AUTHORITY)).pem)
-            config = uvicorn.Config(api.create(installation), log_config=None, loop="asyncio", lifespan="off")
+            config = uvicorn.Config(application.create(installation), log_config=None, loop="asyncio", lifespan="off")
             config.load()
             served = ServedCertificate(installation)
             await served.load()

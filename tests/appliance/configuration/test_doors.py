@@ -12,7 +12,8 @@ import httpx2
 import pytest
 import typer
 
-from appliance import api, first_start
+from appliance import first_start
+from appliance.api import application
 from appliance.cli import console, program
 from appliance.configuration.nouns import NOUNS
 from appliance.installation import Actor, Installation
@@ -37,7 +38,7 @@ async def test_a_slip_is_found_and_undone_in_the_api(tmp_path: Path) -> None:
                 (await tokens.create(work, NewToken(name=scope.value, scopes=(scope,)))).token
                 for scope in (Scope.WRITE, Scope.READ)
             ]
-        transport = httpx2.ASGITransport(app=api.create(opened))
+        transport = httpx2.ASGITransport(app=application.create(opened))
         headers = {"Authorization": f"Bearer {writer}"}
         async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as client:
             for banner in ("Welcome", "Wellcome"):
@@ -71,7 +72,7 @@ async def test_what_only_an_owner_may_change_nobody_else_puts_back(tmp_path: Pat
                 (await tokens.create(work, NewToken(name=scope.value, scopes=(scope,)))).token
                 for scope in (Scope.OWN, Scope.WRITE)
             ]
-        transport = httpx2.ASGITransport(app=api.create(opened))
+        transport = httpx2.ASGITransport(app=application.create(opened))
         async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test") as client:
             client.headers["Authorization"] = f"Bearer {owner}"
             for roles in ({"staff": "owner"}, {"staff": "auditor"}):
@@ -88,7 +89,7 @@ async def test_what_only_an_owner_may_change_nobody_else_puts_back(tmp_path: Pat
 
 def test_a_thing_is_put_back_by_whom_it_is_changed_by() -> None:
     places = {"policy": "policy", "radius-server": "realms/{realm}/servers/{name}"}
-    document = api.create(Installation.__new__(Installation)).openapi()
+    document = application.create(Installation.__new__(Installation)).openapi()
     for noun, kind in NOUNS.items():
         path = document["paths"][f"{V1}/{places.get(noun, f'{noun}s/{{name}}')}"]
         changing = path.get("patch") or path["put"]

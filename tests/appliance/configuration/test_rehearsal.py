@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from appliance import api
+from appliance.api import application
 from appliance.configuration.rehearsal import DryRun
 from appliance.installation import Actor, Installation
 from appliance.models import AuditEntry, Command, Profile, Scope
@@ -38,7 +38,7 @@ async def owner(installation: Installation) -> AsyncIterator[httpx2.AsyncClient]
         await users.add(work, NewUser.model_validate({"name": "ada", "password": "analytical engine"}))
         work.session.add(session(1, "ada", pool="office"))
         token = await tokens.create(work, NewToken(name="t", scopes=(Scope.OWN,)))
-    transport = httpx2.ASGITransport(app=api.create(installation))
+    transport = httpx2.ASGITransport(app=application.create(installation))
     headers = {"Authorization": f"Bearer {token.token}"}
     async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test/api/v1", headers=headers) as client:
         yield client

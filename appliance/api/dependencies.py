@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from appliance import problems
+from appliance.api import failures
 from appliance.errors import Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
 from appliance.lockouts.rules import network
@@ -236,11 +236,11 @@ class NounRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401
         methods, one = set(options.get("methods") or ()), "}" in path
         # What changes may name other things in its body, which are not there either.
-        failures = {*_ALWAYS, *({404} if one else ()), *(set() if methods == {"GET"} else {400, 404, 409, 413})}
+        statuses = {*_ALWAYS, *({404} if one else ()), *(set() if methods == {"GET"} else {400, 404, 409, 413})}
         if methods & {"PUT", "PATCH", "DELETE"}:
             options["openapi_extra"] = {"parameters": [_IF_MATCH]} | (options.get("openapi_extra") or {})
-            failures.add(412)
-        options["responses"] = problems.responses(*failures) | (options.get("responses") or {})
+            statuses.add(412)
+        options["responses"] = failures.responses(*statuses) | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
         asked = (self.dependant, *self.dependant.dependencies)
         self.parameters: Final = frozenset(name for each in asked for name in _names(each.query_params))

@@ -5,9 +5,11 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from appliance import __version__, api_document, problems
+from appliance import __version__
 from appliance.accounting import endpoints as accounting
 from appliance.administrators import endpoints as administrators
+from appliance.api import document, failures
+from appliance.api.dependencies import Pace, Rehearsed
 from appliance.audit import endpoints as audit
 from appliance.backups import endpoints as backups
 from appliance.certificates import endpoints as certificates
@@ -16,7 +18,6 @@ from appliance.client_profiles import endpoints as client_profiles
 from appliance.commands import endpoints as commands
 from appliance.configuration import endpoints as configuration
 from appliance.configuration import rehearsal
-from appliance.dependencies import Pace, Rehearsed
 from appliance.gateways import endpoints as gateways
 from appliance.groups import endpoints as groups
 from appliance.history import endpoints as history
@@ -89,13 +90,13 @@ def create(installation: Installation) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
-        openapi_tags=api_document.tags(ROUTERS),
+        openapi_tags=document.tags(ROUTERS),
         generate_unique_id_function=_operation_id,
         max_body_size=_MOST_BODY_OCTETS,
     )
     app.state.installation = installation
     app.state.pace = Pace(installation)
-    problems.install(app)
+    failures.install(app)
     app.add_exception_handler(Rehearsed, rehearsal.answer)
     v1 = APIRouter(prefix=PREFIX)
     for router in ROUTERS:
@@ -103,7 +104,7 @@ def create(installation: Installation) -> FastAPI:
     app.include_router(v1)
     app.include_router(published.router)
     app.include_router(system.health)
-    api_document.complete(app)
+    document.complete(app)
     return app
 
 

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from appliance import api, operations
+from appliance.api import application, operations
 from appliance.client.remote import operations_by_name
 from appliance.installation import Transaction
 from appliance.pools import endpoints as pools
@@ -15,7 +15,7 @@ from appliance.users import endpoints as users
 
 def test_there_is_one_for_every_operation_of_the_document() -> None:
     assert len(operations_by_name()) > 40
-    described = sum(len(route.methods or ()) for router in api.ROUTERS for route in router.routes)
+    described = sum(len(route.methods or ()) for router in application.ROUTERS for route in router.routes)
     assert len(operations_by_name()) == described
 
 

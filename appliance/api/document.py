@@ -12,11 +12,11 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from appliance import problems
-from appliance.api_examples import EXAMPLES
+from appliance.api.dependencies import CHANGED
+from appliance.api.examples import EXAMPLES
 from appliance.configuration.rehearsal import MEDIA_TYPE as TRIED
 from appliance.configuration.schemas import Rehearsal
-from appliance.dependencies import CHANGED
+from appliance.problems import ProblemDocument
 
 _JSON: Final = "application/json"
 _SCHEMAS: Final = "#/components/schemas/"
@@ -56,7 +56,7 @@ def complete(app: FastAPI) -> None:
             return kept
         document: dict[str, Any] = json.loads(_GENERIC.sub(r"\2\1", json.dumps(generate())))
         schemas = document["components"]["schemas"]
-        for shown in (problems.ProblemDocument, Rehearsal):
+        for shown in (ProblemDocument, Rehearsal):
             described = shown.model_json_schema(mode="serialization", ref_template=f"{_SCHEMAS}{{model}}")
             schemas |= described.pop("$defs", {}) | {shown.__name__: described}
         for name, example in EXAMPLES.items():

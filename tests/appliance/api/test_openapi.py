@@ -17,8 +17,9 @@ from schemathesis import GenerationMode
 from schemathesis.checks import positive_data_acceptance
 from schemathesis.specs.openapi.checks import ignored_auth
 
-from appliance import api, first_start
-from appliance.api_examples import EXAMPLES
+from appliance import first_start
+from appliance.api import application
+from appliance.api.examples import EXAMPLES
 from appliance.client.remote import operations_by_name
 from appliance.database import Database
 from appliance.installation import Actor, Installation
@@ -41,7 +42,7 @@ EXCLUDED = [positive_data_acceptance, ignored_auth]
 METHODS = ("get", "put", "post", "patch", "delete")
 
 # The document does not depend on what the process holds open.
-DOCUMENT = api.create(cast("Installation", None)).openapi()
+DOCUMENT = application.create(cast("Installation", None)).openapi()
 OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in METHODS if method in methods]
 
 
@@ -58,7 +59,7 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BaseSchema]:
 
     prepared, token = asyncio.run(prepare())
     database = Database.open(prepared.settings.effective_database_url)
-    app = api.create(Installation(prepared.settings, database, prepared.master_key))
+    app = application.create(Installation(prepared.settings, database, prepared.master_key))
     found = schemathesis.openapi.from_asgi("/api/openapi.json", app)
     found.config.update(headers={"Authorization": f"Bearer {token}"})
     yield found
@@ -113,7 +114,7 @@ def test_a_client_can_be_made_of_it() -> None:
 
 def test_the_guide_names_paths_that_there_are() -> None:
     """docs/api.md and the playbook: what stands behind /api/v1 or $API, or after a method."""
-    docs = Path(__file__).parents[2] / "docs"
+    docs = Path(__file__).parents[3] / "docs"
     text = (docs / "api.md").read_text() + (docs / "certificates.md").read_text()
     text += re.sub(r"^put ", "$API/", (docs / "examples" / "office.sh").read_text(), flags=re.MULTILINE)
     named = re.findall(r"(?:/api/v1|\$API|(?:GET|POST|PUT|PATCH|DELETE) )(/[\w/{}<>.-]+)", text)

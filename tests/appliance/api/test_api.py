@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from fastapi.routing import APIRoute
 
-from appliance import api
-from appliance.dependencies import Permission
+from appliance.api import application
+from appliance.api.dependencies import Permission
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
 from appliance.runtime_settings import service as settings
@@ -47,7 +47,7 @@ async def installation(begun: Begun) -> AsyncIterator[Installation]:
 
 @pytest.fixture
 def app(installation: Installation) -> FastAPI:
-    return api.create(installation)
+    return application.create(installation)
 
 
 async def client(app: FastAPI, installation: Installation, *scopes: Scope) -> httpx2.AsyncClient:

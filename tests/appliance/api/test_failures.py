@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from appliance import api, problems
+from appliance.api import application, failures
 from appliance.errors import TooManyAttempts
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
@@ -29,7 +29,7 @@ FAILURES = {
 async def test_every_failure_is_a_problem(path: str) -> None:
     failure, status, kind = FAILURES[path]
     app = FastAPI()
-    problems.install(app)
+    failures.install(app)
 
     @app.get(path)
     async def fails() -> None:
@@ -49,7 +49,7 @@ async def reader(data_dir: Path) -> AsyncIterator[httpx2.AsyncClient]:
     async with Installation.open(Settings(data_dir=data_dir)) as installation:
         async with installation.transaction(Actor("a test")) as work:
             token = await tokens.create(work, NewToken(name="reader", scopes=(Scope.WRITE,)))
-        transport = httpx2.ASGITransport(app=api.create(installation))
+        transport = httpx2.ASGITransport(app=application.create(installation))
         headers = {"Authorization": f"Bearer {token.token}"}
         async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as client:
             yield client

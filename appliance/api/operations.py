@@ -18,7 +18,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, SecretStr, TypeAdapter, create_model
 from pydantic_core import to_json
 
-from appliance.dependencies import OCTETS, NounRoute, Permission, Rehearsing, sent_octets
+from appliance.api.dependencies import OCTETS, NounRoute, Permission, Rehearsing, sent_octets
 from appliance.installation import Transaction
 
 Endpoint = Callable[..., Awaitable[Any]]

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from sqlalchemy import select
 
-from appliance import api
+from appliance.api import application
 from appliance.installation import Actor, Installation
 from appliance.models import Command, RealmKind, Revision, Scope, Session
 from appliance.realms.kinds import SETTINGS
@@ -64,7 +64,7 @@ async def installation(begun: Begun) -> AsyncIterator[Installation]:
 async def client(installation: Installation) -> AsyncIterator[httpx2.AsyncClient]:
     async with installation.transaction(HERE) as work:
         token = await tokens.create(work, NewToken(name="ci", scopes=(Scope.OWN,)))
-    transport = httpx2.ASGITransport(app=api.create(installation))
+    transport = httpx2.ASGITransport(app=application.create(installation))
     headers = {"Authorization": f"Bearer {token.token}"}
     async with httpx2.AsyncClient(transport=transport, base_url="https://coati.test", headers=headers) as opened:
         yield opened

@@ -1,4 +1,4 @@
-from appliance.attachment import attachment
+from appliance.api.attachment import attachment
 
 
 def test_a_name_in_any_script_is_told_whole_and_plainly() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["panel"]
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "office.sh"
+SCRIPT = Path(__file__).parents[3] / "docs" / "examples" / "office.sh"
 THINGS = 10
 
 
