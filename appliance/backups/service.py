@@ -120,7 +120,7 @@ async def page(work: Transaction, paging: Paging = EVERYTHING) -> Page[BackupVie
     items = []
     for file in await folders.files(work):
         with suppress(Invalid, OSError):
-            items.append(_view(file))
+            items.append(describe(file))
     return Page.cut(sorted(items, key=lambda each: each.made_at, reverse=True), paging)
 
 
@@ -131,7 +131,7 @@ async def show(work: Transaction, name: str) -> BackupView:
         NotFound: there is no such backup.
         Invalid: the file is none.
     """
-    return _view(await folders.find(work, name))
+    return describe(await folders.find(work, name))
 
 
 async def create(work: Transaction, passphrase: SecretStr) -> BackupView:
@@ -179,7 +179,7 @@ async def receive(work: Transaction, name: str, content: AsyncIterator[bytes]) -
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        _view(partial)
+        describe(partial)
         try:
             os.link(partial, folder / name)  # which replaces nothing
         except FileExistsError:
@@ -188,7 +188,7 @@ async def receive(work: Transaction, name: str, content: AsyncIterator[bytes]) -
         partial.unlink(missing_ok=True)
     async with work.installation.transaction(work.actor) as writing:
         audit.record(writing, "backup.receive", name)
-    return _view(folder / name)
+    return describe(folder / name)
 
 
 async def read(work: Transaction, name: str) -> bytes:
@@ -216,7 +216,12 @@ def _own_folder(work: Transaction) -> Path:
     return folder
 
 
-def _view(file: Path) -> BackupView:
+def describe(file: Path) -> BackupView:
+    """Tell what a file is, without its passphrase.
+
+    Raises:
+        Invalid: it is no backup.
+    """
     with file.open("rb") as opened:
         header = archive.describe(opened.read(archive.LONGEST_HEADER_OCTETS))
     return BackupView(

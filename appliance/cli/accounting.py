@@ -6,7 +6,6 @@ import typer
 
 from appliance.accounting import endpoints
 from appliance.cli import console
-from appliance.cli.console import Json
 
 app = typer.Typer(help="RADIUS accounting records.", no_args_is_help=True)
 
@@ -16,13 +15,9 @@ def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in user or session.")] = "",
     waiting: Annotated[bool, typer.Option("--waiting", help="Only those that no server took yet.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
-    json: Json = False,
 ) -> None:
     """List records, the latest first."""
     page = console.call(endpoints.list_accounting_records, text=text, waiting=True if waiting else None, limit=limit)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {

@@ -7,7 +7,7 @@ import typer
 from appliance.administrators import endpoints, service
 from appliance.administrators.schemas import NewAdministrator
 from appliance.cli import console
-from appliance.cli.console import Generate, Json, PasswordStdin, Yes
+from appliance.cli.console import Generate, PasswordStdin, Yes
 from appliance.models import Role
 
 app = typer.Typer(help="Administrators of the panel.", no_args_is_help=True)
@@ -32,12 +32,9 @@ def add(
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List administrators."""
     page = console.whole(endpoints.list_administrators)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -106,7 +103,6 @@ def sessions(
     name: Name,
     revoke: Annotated[int | None, typer.Option(help="Sign out of this one (its number).")] = None,
     revoke_all: Annotated[bool, typer.Option("--revoke-all", help="Sign out of all.")] = False,
-    json: Json = False,
 ) -> None:
     """List the browsers in which an administrator is signed in, or sign it out there."""
     if revoke is not None or revoke_all:
@@ -117,9 +113,6 @@ def sessions(
         console.say(f"administrator {name} is signed out{'' if revoke_all else f' of {revoke}'}")
         return
     page = console.whole(endpoints.list_sign_ins, name)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -140,7 +133,6 @@ def sessions(
 def passkeys(
     name: Name,
     remove: Annotated[int | None, typer.Option(help="Have this one (its number) let nobody in any more.")] = None,
-    json: Json = False,
 ) -> None:
     """List an administrator's passkeys, or remove one; they are enrolled on the panel."""
     if remove is not None:
@@ -148,9 +140,6 @@ def passkeys(
         console.say(f"passkey {remove} of administrator {name} is removed")
         return
     page = console.whole(endpoints.list_passkeys, name)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         ({"id": each.id, "name": each.name, "since": each.created_at, "used": each.used_at} for each in page.items),
         f"{name} has no passkey",

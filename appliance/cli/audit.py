@@ -8,7 +8,6 @@ import typer
 from appliance.audit import endpoints
 from appliance.audit.differences import changes
 from appliance.cli import console, rehearsals
-from appliance.cli.console import Json
 
 
 def audit(
@@ -21,14 +20,10 @@ def audit(
     ] = None,
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=1000, help="At most so many, the latest first.")] = 20,
     fields: Annotated[bool, typer.Option("--fields", help="Also what was before and after, field by field.")] = False,
-    json: Json = False,
 ) -> None:
     """Show changes, the latest first."""
     moment = since.replace(tzinfo=UTC) if since is not None else None
     page = console.call(endpoints.list_changes, text=text, who=who, deed=deed, target=target, since=moment, limit=last)
-    if json:
-        console.show_json(page.items)
-        return
     if not fields:
         names = ("at", "who", "source", "deed", "target")
         console.table(({name: getattr(entry, name) for name in names} for entry in page.items), "nothing was changed")

@@ -9,15 +9,15 @@ import typer
 from appliance.certificates import authorities, endpoints, service
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import AuthorityChange, AuthorityImport, NewAuthority
-from appliance.cli import console
-from appliance.cli.console import Json, Yes
+from appliance.cli import console, options
+from appliance.cli.console import Yes
+from appliance.cli.options import Output
 from appliance.models import RevocationCheck
 from appliance.wording import text
 
 app = typer.Typer(help="The certificate authorities.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Name of the authority.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 ForClients = Annotated[
     bool | None, typer.Option("--for-clients/--not-for-clients", help="Its clients may use profiles without one.")
 ]
@@ -28,18 +28,16 @@ PassphraseStdin = Annotated[bool, typer.Option("--passphrase-stdin", help="Read 
 
 
 @app.command("export")
+@options.speaks_itself
 def export(output: Output = None) -> None:
     """Give what clients must trust: the root above the gateway's certificate, in PEM."""
     _write(console.published("/ca.pem", service.client_trust), output)
 
 
 @app.command("list")
-def list_authorities(json: Json = False) -> None:
+def list_authorities() -> None:
     """List authorities, the one that issues first."""
     page = console.whole(endpoints.list_authorities)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -59,12 +57,9 @@ def list_authorities(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show one authority."""
     authority = console.call(endpoints.show_authority, name)
-    if json:
-        console.show_json(authority)
-        return
     console.sheet(authority, leave_out=("certificate",))
     console.sheet(authority.certificate, leave_out=("id", "purpose", "names", "owner", "authority", "pem"))
 
@@ -142,6 +137,7 @@ def renew(
 
 
 @app.command("crl")
+@options.speaks_itself
 def crl(
     name: Annotated[str | None, typer.Argument(help="Name of the authority; the one that issues if left out.")] = None,
     output: Output = None,

@@ -1,24 +1,31 @@
 """``coati backup``: everything in one encrypted file, and back."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import SecretStr
 
-from appliance.backups import archive, endpoints, service
-from appliance.backups.schemas import BackupContent, BackupRunView
-from appliance.cli import console
-from appliance.cli.console import Json
+from appliance.backups import endpoints, folders, service
+from appliance.backups.schemas import BackupContent, BackupRunView, BackupView
+from appliance.cli import console, options
+from appliance.cli.console import Yes
+from appliance.cli.options import Output
 from appliance.data_directory import write_private
 from appliance.errors import AlreadyExists
 from appliance.settings import Settings
-from appliance.wording import octets, text, with_remedy
+from appliance.wording import counted, octets, text, with_remedy
 
 app = typer.Typer(help="Everything in one encrypted file, and back.", no_args_is_help=True)
 
 File = Annotated[Path, typer.Argument(help="The backup.", exists=True, dir_okay=False, readable=True)]
+Name = Annotated[str, typer.Argument(help="One that lies on the gateway, as coati backup list names it.")]
+Which = Annotated[
+    str,
+    typer.Argument(help="A file of this machine; or one that lies on the gateway, as coati backup list names it."),
+]
 PassphraseStdin = Annotated[bool, typer.Option("--passphrase-stdin", help="Read the passphrase from standard input.")]
 
 
@@ -28,8 +35,7 @@ def create(
     passphrase_stdin: PassphraseStdin = False,
 ) -> None:
     """Back up the database and the master key, encrypted under a passphrase. Keep both apart."""
-    if file.exists():
-        raise AlreadyExists(f"{file} is there already", remedy="choose another name, or move it away")
+    _expect_none(file)
     passphrase = _passphrase(passphrase_stdin, new=True)
     if console.is_remote():
         made = console.call(endpoints.create_backup, passphrase=passphrase)
@@ -43,25 +49,23 @@ def create(
 
 
 @app.command("show")
-def show(file: File, json: Json = False) -> None:
+def show(backup: Which) -> None:
     """Say what a backup is, without its passphrase."""
-    console.here_only("this reads a file of this machine, and needs no gateway")
-    header = archive.describe(file.read_bytes())
-    if json:
-        console.show_json(header._asdict() | {"made_at": header.made_at.isoformat()})
-    else:
-        console.say(f"made by Coati {header.version} on {header.made_at:%Y-%m-%d %H:%M:%S} UTC")
+    file = _file(backup)
+    shown = console.call(endpoints.show_backup, backup) if file is None else console.tell(service.describe(file))
+    console.say(f"{shown.folder}/{shown.name}: {_made(shown)}")
 
 
 @app.command("verify")
-def verify(file: File, passphrase_stdin: PassphraseStdin = False, json: Json = False) -> None:
-    """Restore a backup on trial, into a place that is thrown away."""
-    console.here_only("this reads a file of this machine, and needs no gateway")
-    content = asyncio.run(service.verify(file.read_bytes(), _passphrase(passphrase_stdin)))
-    if json:
-        console.show_json(content)
+def verify(backup: Which, passphrase_stdin: PassphraseStdin = False) -> None:
+    """Restore a backup on trial, into a place that is thrown away: here, or on the gateway where it lies."""
+    file = _file(backup)
+    passphrase = _passphrase(passphrase_stdin)
+    if file is None:
+        content = console.call(endpoints.verify_backup, backup, passphrase=passphrase)
     else:
-        console.say(f"{file} is good: {_in_words(content)}")
+        content = console.tell(asyncio.run(service.verify(file.read_bytes(), passphrase)))
+    console.say(f"{backup} is good: {_in_words(content)}")
 
 
 @app.command("restore")
@@ -81,18 +85,37 @@ def send(
 ) -> None:
     """Put a backup that was made elsewhere among those of the gateway: to be verified there, and gone back to."""
     kept = console.call(endpoints.send_backup, name or file.name, content=file.read_bytes())
-    console.say(
-        f"{kept.name} is there: {octets(kept.octets)}, made by Coati {kept.version} on {text(kept.made_at)} UTC"
-    )
+    console.say(f"{kept.name} is there: {_made(kept)}")
+
+
+@app.command("fetch")
+@options.speaks_itself
+def fetch(name: Name, output: Output = None) -> None:
+    """Give a backup that lies on the gateway as a file, encrypted as it is."""
+    if output is None and sys.stdout.isatty():
+        raise typer.BadParameter(f"this is no text; name a file by -o, say {name}")
+    if output is not None:
+        _expect_none(output)
+    content = console.fetch(endpoints.fetch_backup, name).content
+    if output is None:
+        sys.stdout.buffer.write(content)
+    else:
+        write_private(output, content)
+        console.say(f"{output}: {octets(len(content))}")
+
+
+@app.command("remove")
+def remove(name: Name, yes: Yes = False) -> None:
+    """Remove a backup that lies on the gateway for good."""
+    console.confirm(f"Remove backup {name}?", yes=yes)
+    console.call(endpoints.remove_backup, name)
+    console.say(f"removed backup {name}")
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List the backups that lie on the gateway."""
     page = console.whole(endpoints.list_backups)
-    if json:
-        console.show_json(page.items)
-        return
     rows = (
         {"name": each.name, "made": each.made_at, "size": octets(each.octets), "folder": each.folder}
         for each in page.items
@@ -101,12 +124,9 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("schedule")
-def show_schedule(json: Json = False) -> None:
+def show_schedule() -> None:
     """Show how backups are made by themselves, and how that goes; coati settings set backup_... changes it."""
     shown = console.call(endpoints.show_backup_schedule)
-    if json:
-        console.show_json(shown)
-        return
     console.sheet(shown, leave_out=("last", "last_success"))
     for words, each in (("last", shown.last), ("last good one", shown.last_success)):
         console.say(f"{words}: {_became(each) if each is not None else '-'}")
@@ -132,15 +152,20 @@ def _became(run: BackupRunView) -> str:
 
 
 @app.command("replace")
-def replace(
-    name: Annotated[str, typer.Argument(help="A backup in the data directory's folder backups.")],
-    passphrase_stdin: PassphraseStdin = False,
-) -> None:
+def replace(name: Name, passphrase_stdin: PassphraseStdin = False) -> None:
     """Have a backup take this installation's place at the next start; what it replaces is kept beside it."""
     passphrase = _passphrase(passphrase_stdin)
     prepared = console.call(endpoints.prepare_replacement, name=name, passphrase=passphrase)
     console.say(f"{name} is ready: {_in_words(prepared.content)}")
     console.say("next: start coati serve anew; or think better of it: coati backup keep-present")
+
+
+@app.command("replacement")
+def replacement() -> None:
+    """Show the backup that takes this installation's place at the next start; ends with status 1 when none does."""
+    waiting = console.call(endpoints.show_replacement)
+    console.say(f"{waiting.name}: {_in_words(waiting.content)}")
+    console.say(f"prepared on {text(waiting.prepared_at)} UTC by {waiting.prepared_by}")
 
 
 @app.command("keep-present")
@@ -150,11 +175,30 @@ def keep_present() -> None:
     console.say("this installation stays")
 
 
+def _file(backup: str) -> Path | None:
+    """Give the file of this machine that is meant; ``None``: the backup lies on the gateway."""
+    if folders.is_name(backup) and (console.is_remote() or not Path(backup).is_file()):
+        return None
+    console.here_only("this reads a file of this machine, and needs no gateway")
+    if not Path(backup).is_file():
+        raise typer.BadParameter(f"file {backup} does not exist, and no backup on the gateway is called so")
+    return Path(backup)
+
+
+def _expect_none(file: Path) -> None:
+    if file.exists():
+        raise AlreadyExists(f"{file} is there already", remedy="choose another name, or move it away")
+
+
+def _made(backup: BackupView) -> str:
+    return f"{octets(backup.octets)}, made by Coati {backup.version} on {text(backup.made_at)} UTC"
+
+
 def _passphrase(stdin: bool, *, new: bool = False) -> SecretStr:
     return console.read_secret("Passphrase", stdin=stdin, twice=new)
 
 
 def _in_words(content: BackupContent) -> str:
-    interesting = {name: content.rows.get(name, 0) for name in ("users", "profiles", "pools", "sessions")}
-    counted = ", ".join(f"{count} {name}" for name, count in interesting.items())
-    return f"{counted} as of {content.made_at:%Y-%m-%d %H:%M:%S} UTC"
+    interesting = ("user", "profile", "pool", "session")
+    rows = ", ".join(counted(content.rows.get(f"{name}s", 0), name) for name in interesting)
+    return f"{rows} as of {content.made_at:%Y-%m-%d %H:%M:%S} UTC"

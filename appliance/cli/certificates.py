@@ -22,9 +22,9 @@ from appliance.certificates.schemas import (
     RequestAnswer,
     Revocation,
 )
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.cli.authority import PassphraseStdin
-from appliance.cli.console import Json
+from appliance.cli.options import Output
 from appliance.models import CertificatePurpose, RevocationReason
 
 app = typer.Typer(help="Certificates of gateway, panel, servers and users.", no_args_is_help=True)
@@ -34,7 +34,6 @@ Purpose = Annotated[CertificatePurpose, typer.Option(help="What it is for.")]
 User = Annotated[str, typer.Option("--user", help="Login name, for purpose user.")]
 Names = Annotated[list[str] | None, typer.Option("--name", help="Host name, address or mail address; repeat.")]
 Algorithm = Annotated[KeyKind | None, typer.Option(help="Kind of key.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
 
 @app.command("list")
@@ -42,13 +41,9 @@ def list_certificates(
     purpose: Annotated[CertificatePurpose | None, typer.Option(help="Only these.")] = None,
     state: Annotated[CertificateState | None, typer.Option(help="Only these.")] = None,
     user: Annotated[str, typer.Option(help="Only those of this user.")] = "",
-    json: Json = False,
 ) -> None:
     """List certificates, those in use first."""
     page = console.whole(endpoints.list_certificates, purpose=purpose, state=state, owner=user)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -66,13 +61,10 @@ def list_certificates(
 
 
 @app.command("show")
-def show(which: Which, json: Json = False) -> None:
+def show(which: Which) -> None:
     """Show one certificate."""
     certificate = console.call(endpoints.show_certificate, which)
-    if json:
-        console.show_json(certificate)
-    else:
-        console.sheet(certificate)
+    console.sheet(certificate)
 
 
 @app.command("issue")
@@ -106,6 +98,7 @@ def revoke(
 
 
 @app.command("export")
+@options.speaks_itself
 def export(
     which: Which,
     format: Annotated[FileFormat, typer.Option(help="pkcs12 is what every system reads.")] = FileFormat.PKCS12,  # noqa: A002  the option's name
@@ -147,14 +140,10 @@ def csr(
     number: Annotated[int | None, typer.Option(help="Number of the request.")] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the requests that wait.")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="Forget request --number.")] = False,
-    json: Json = False,
 ) -> None:
     """Ask an outside authority: make a request, list those that wait, take in the answer."""
     if listed:
         items = console.whole(endpoints.list_requests).items
-        if json:
-            console.show_json(items)
-            return
         console.table(
             (
                 {"number": each.id, "purpose": each.purpose, "names": each.names, "since": each.created_at}
@@ -178,9 +167,6 @@ def csr(
         purpose=purpose, names=tuple(name or ()), organisation=organisation, country=country, key=algorithm
     )
     made = console.call(endpoints.make_request, new=new)
-    if json:
-        console.show_json(made)
-        return
     if output is None:
         console.say(made.pem.rstrip())
     else:

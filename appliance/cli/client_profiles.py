@@ -3,15 +3,15 @@
 import io
 import sys
 import tarfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from appliance.api.operations import File
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.cli.certificates import write_for_owner
 from appliance.cli.console import Json, Yes
+from appliance.cli.options import Output
 from appliance.client_profiles import endpoints, links
 from appliance.client_profiles.schemas import NewLink, Wanted
 from appliance.client_profiles.target import ClientFormat
@@ -24,18 +24,22 @@ Format = Annotated[ClientFormat | None, typer.Option("--format", "-f", help="For
 Secrets = Annotated[bool, typer.Option("--with-secrets", help="With group key and private key; this is audited.")]
 
 
+@options.speaks_itself
 def export(
     user: User,
     profile: Profile = "default",
     form: Format = None,
     with_secrets: Secrets = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    output: Output = None,
     json: Json = False,
 ) -> None:
     """Give the file that sets up a user's client; several come as an archive to be unpacked at /."""
     if form is None:
-        _list(user, profile, json=json)
+        with console.telling(json):
+            _list(user, profile)
         return
+    if json:
+        raise typer.BadParameter("a file is given as it is; --json goes with the list of formats")
     wanted = Wanted(user=user, profile=profile, format=form)
     given: File = (
         console.fetch(endpoints.export_profile_with_secrets, wanted=wanted)
@@ -62,11 +66,8 @@ def _unpacked(given: File) -> list[tuple[str, bytes]]:
         return [(f"/{name}", file.read()) for name, file in opened if file is not None]
 
 
-def _list(user: str, profile: str, *, json: bool) -> None:
+def _list(user: str, profile: str) -> None:
     found = console.call(endpoints.list_formats, user=user, profile=profile)
-    if json:
-        console.show_json(found)
-        return
     console.table(
         (
             {"format": each.format, "for": each.client, "possible": each.possible, "why not": each.why_not}
@@ -100,13 +101,9 @@ def create(
 def list_links(
     user: Annotated[str, typer.Option(help="Only those for this user.")] = "",
     usable: Annotated[bool, typer.Option("--usable", help="Only those that can still be used.")] = False,
-    json: Json = False,
 ) -> None:
     """List links, the latest first."""
     page = console.whole(endpoints.list_links, user=user, usable=usable)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {

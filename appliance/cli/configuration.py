@@ -1,12 +1,12 @@
 """``coati config``: versions of the configuration, what differs, and the way back."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from appliance.audit.schemas import FieldChange
 from appliance.cli import console, rehearsals
-from appliance.cli.console import Json, Yes
+from appliance.cli.console import Yes
 from appliance.cli.options import DryRun
 from appliance.configuration import endpoints
 from appliance.configuration.nouns import NOUNS
@@ -22,13 +22,9 @@ def history(
     noun: Annotated[str, typer.Argument(help=f"One of {', '.join(NOUNS)}; all if left out.")] = "",
     name: Annotated[str, typer.Argument(help="Only of the thing of this name.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest.")] = 50,
-    json: Json = False,
 ) -> None:
     """List versions, the latest first."""
     page = console.call(endpoints.list_versions, noun=noun, name=name, limit=limit)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -50,20 +46,12 @@ def diff(
     version: Version,
     against: Annotated[int | None, typer.Argument(help="Another version of the same thing.", min=1)] = None,
     change: Annotated[bool, typer.Option("--change", help="What the change that made it did.")] = False,
-    json: Json = False,
 ) -> None:
     """Show what differs between a version and another, or the thing as it is now."""
     if change:
-        shown = console.call(endpoints.show_version, version)
-        changes: list[FieldChange] = shown.changes
-        value: Any = shown
+        _say(console.call(endpoints.show_version, version).changes)
     else:
-        value = console.call(endpoints.show_difference, version, against=against)
-        changes = value.changes
-    if json:
-        console.show_json(value)
-    else:
-        _say(changes)
+        _say(console.call(endpoints.show_difference, version, against=against).changes)
 
 
 @app.command("rollback")

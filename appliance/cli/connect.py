@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.wording import with_remedy
 from ike_engine.actions import Prompt
 from ike_engine.crypto.signatures import PrivateKey
@@ -89,6 +89,7 @@ def _file(words: str) -> Any:  # noqa: ANN401  what typer's options are
     return typer.Option(help=words, exists=True, dir_okay=False, readable=True, rich_help_panel=_LOGIN)
 
 
+@options.speaks_itself
 def connect(
     gateway: Annotated[str, typer.Argument(help="Name or IPv4 address of the gateway.")],
     user: Annotated[str, typer.Option("--user", "-u", help="Login name.", rich_help_panel=_LOGIN)],

@@ -108,7 +108,7 @@ def whole(endpoint: Callable[..., Awaitable[Part]], *path: object, **filters: An
     while page.items and len(items) < page.total:
         page = call(endpoint, *path, limit=LARGEST_PAGE, offset=len(items), **filters)
         items += page.items
-    return first.model_copy(update={"items": items})
+    return tell(first.model_copy(update={"items": items}))
 
 
 def _carry_out(operation: operations.Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401
@@ -118,8 +118,13 @@ def _carry_out(operation: operations.Operation, *path: object, **given: Any) -> 
     return run(lambda work: operation.carry_out(work, bound), changes=operation.changes)
 
 
+def is_for_machines() -> bool:
+    """Tell whether words are left out."""
+    return bool(_machines)
+
+
 def tell(answer: T) -> T:
-    """Note what a machine is told in the end; ``call`` does it by itself."""
+    """Note what a machine is told in the end; ``call`` and ``whole`` do it by themselves."""
     if _machines:
         _machines[-1].answer = answer
     return answer
@@ -150,7 +155,9 @@ def telling(json: bool) -> Iterator[None]:
 
 
 def _write_told(told: _Told) -> None:
-    answer = told.answer.items if isinstance(told.answer, Page) else told.answer
+    answer = told.answer
+    if isinstance(answer, Page) and type(answer).model_fields.keys() == Page.model_fields.keys():
+        answer = answer.items  # all there is; a list that says more than its items is told as it is
     show_json({**_plain(answer), **told.secrets} if told.secrets else answer)
 
 

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.settings import Settings
 from appliance.wording import octets
 from ike_engine.dataplane import firewall, xfrm_interface, xfrm_probe
@@ -39,17 +38,15 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def doctor(json: Json = False) -> None:
+def doctor() -> None:
     """Say what this machine lacks to be a gateway, and how to mend it."""
     console.here_only("this looks at this machine")
     findings = list(examine(Settings()))
-    if json:
-        console.show_json([finding._asdict() for finding in findings])
-    else:
-        for finding in findings:
-            console.say(f"{'ok ' if finding.good else 'NO '} {finding.what}: {finding.words}")
-            if finding.remedy and not finding.good:
-                console.say(f"      {finding.remedy}")
+    console.tell([finding._asdict() for finding in findings])
+    for finding in findings:
+        console.say(f"{'ok ' if finding.good else 'NO '} {finding.what}: {finding.words}")
+        if finding.remedy and not finding.good:
+            console.say(f"      {finding.remedy}")
     if not all(finding.good for finding in findings):
         raise typer.Exit(console.FAILED)
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import typer
 
 from appliance.cli import console, orders
-from appliance.cli.console import Json
 from appliance.commands import endpoints as commands
 from appliance.gateways import endpoints
 from appliance.gateways.schemas import Held, HeldState
@@ -20,12 +19,9 @@ State = Annotated[HeldState | None, typer.Option(help="Only those that are this 
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List gateways."""
     page = console.whole(endpoints.list_gateways)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -43,13 +39,10 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("sad")
-def sad(name: Name, user: User = "", state: State = None, json: Json = False) -> None:
+def sad(name: Name, user: User = "", state: State = None) -> None:
     """Show the SAs that a gateway's data plane holds now (SAD), without keys."""
     _take_inventory(name)
     page = console.whole(endpoints.list_security_associations, name, user=user, state=state)
-    if json:
-        console.show_json(page)
-        return
     console.table(
         (
             {
@@ -73,13 +66,10 @@ def sad(name: Name, user: User = "", state: State = None, json: Json = False) ->
 
 
 @app.command("spd")
-def spd(name: Name, user: User = "", state: State = None, json: Json = False) -> None:
+def spd(name: Name, user: User = "", state: State = None) -> None:
     """Show the policies that a gateway's data plane holds now (SPD)."""
     _take_inventory(name)
     page = console.whole(endpoints.list_security_policies, name, user=user, state=state)
-    if json:
-        console.show_json(page)
-        return
     console.table(
         (
             {
@@ -124,13 +114,9 @@ def list_orders(
     name: Annotated[str, typer.Argument(help="Only those for this gateway.")] = "",
     outcome: Annotated[CommandOutcome | None, typer.Option(help="Only those that became this.")] = None,
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=1000, help="At most so many, the latest first.")] = 20,
-    json: Json = False,
 ) -> None:
     """List orders for gateways, and what became of them, the latest first."""
     page = console.call(commands.list_commands, node=name, outcome=outcome, limit=last)
-    if json:
-        console.show_json(page.items)
-        return
     names = ("id", "created_at", "node", "verb", "session_id", "created_by", "outcome", "message")
     console.table(
         ({name.replace("_", " "): getattr(each, name) for name in names} for each in page.items), "nothing was ordered"

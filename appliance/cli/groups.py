@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json, Yes
+from appliance.cli.console import Yes
 from appliance.cli.options import DryRun
 from appliance.cli.policies import Attributes, read, show_said
 from appliance.groups import endpoints
@@ -36,12 +36,9 @@ def set_(name: Name, attributes: Attributes = None, description: Description = N
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List groups."""
     page = console.whole(endpoints.list_groups)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -57,12 +54,9 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show a group."""
     group = console.call(endpoints.show_group, name)
-    if json:
-        console.show_json(group)
-        return
     console.sheet(group, leave_out=("policy",))
     show_said(group.policy)
 

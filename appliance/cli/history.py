@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.history import endpoints
 from appliance.history.schemas import Visit
 from appliance.models import EventKind
@@ -15,13 +14,10 @@ from appliance.wording import octets, text
 def history(
     user: Annotated[str, typer.Argument(help="Only this user.", show_default=False)] = "",
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=1000, help="At most so many, the latest first.")] = 20,
-    json: Json = False,
 ) -> None:
     """Show stays and failed logins, the latest first."""
     visits = console.call(endpoints.list_visits, user=user, last=last)
-    if json:
-        console.show_json([visit.event for visit in visits])
-        return
+    console.tell([visit.event for visit in visits])
     console.table((_line(visit) for visit in visits), "nobody came yet")
 
 

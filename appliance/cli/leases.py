@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console, orders
-from appliance.cli.console import Json
 from appliance.leases import endpoints
 
 app = typer.Typer(help="Addresses that clients have, or had.", no_args_is_help=True)
@@ -17,13 +16,9 @@ def list_(
     pool: Annotated[str, typer.Option(help="Only those of this pool.")] = "",
     user: Annotated[str, typer.Option(help="Only those that this user has, or had last.")] = "",
     taken: Annotated[bool | None, typer.Option("--taken/--free", help="Only those that clients have now.")] = None,
-    json: Json = False,
 ) -> None:
     """List addresses and who has them, or had them last."""
     page = console.whole(endpoints.list_leases, pool=pool, user=user, taken=taken)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {

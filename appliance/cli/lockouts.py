@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.lockouts import endpoints
 from appliance.lockouts.rules import Counted
 from appliance.lockouts.schemas import Lifting, LockoutView
@@ -18,13 +17,9 @@ app = typer.Typer(help="Who failed to log in and must wait.", no_args_is_help=Tr
 def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in account or address.")] = "",
     everybody: Annotated[bool, typer.Option("--all", help="Also who failed but need not wait now.")] = False,
-    json: Json = False,
 ) -> None:
     """List who must wait before the next attempt is judged."""
     page = console.whole(endpoints.list_lockouts, text=text, all=everybody)
-    if json:
-        console.show_json(page.items)
-        return
     console.table((_line(lockout) for lockout in page.items), "nobody has to wait")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.cli.console import Json
 from appliance.logs import endpoints
 from appliance.logs.schemas import LogLine, LogPage
@@ -17,6 +17,7 @@ _LOOK_SECONDS: Final = 1.0
 _MOST_AT_ONCE: Final = 1000
 
 
+@options.speaks_itself
 def log(
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=1000, help="At most so many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as more is written, until Ctrl-C.")] = False,

@@ -2,12 +2,14 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
 from appliance.cli import console
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 Fields = dict[str, Any]
 """What the function that declares the options made of them."""
 
@@ -15,8 +17,10 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Change nothing; say what would change, and what that would do to live sessions."),
 ]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 
-_FIELDS = "fields"
+_FIELDS: Final = "fields"
+_SPEAKERS: Final[set[Callable[..., Any]]] = set()
 
 
 def of(declared: Callable[..., Fields]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -41,11 +45,17 @@ def of(declared: Callable[..., Fields]) -> Callable[[Callable[..., None]], Calla
     return decorate
 
 
+def speaks_itself(command: Command) -> Command:
+    """Leave it to a command whether and how it answers machines: it runs on, or what it gives is a file."""
+    _SPEAKERS.add(command)
+    return command
+
+
 def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the option ``--json``, unless it has one or writes a file: its last answer instead of words."""
-    own = inspect.signature(command).parameters
-    if "json" in own or "output" in own:
+    """Give a command the option ``--json``: its last answer instead of words."""
+    if command in _SPEAKERS:
         return command
+    own = inspect.signature(command).parameters
 
     def run(*, json: bool = False, **given: Any) -> None:  # noqa: ANN401
         with console.telling(json):
@@ -56,4 +66,4 @@ def with_json(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__signature__ = inspect.Signature([*together, option])  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in (*together, option)}
     run.__name__, run.__doc__ = command.__name__, command.__doc__
-    return run
+    return speaks_itself(run)

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.cli.options import DryRun
 from appliance.policy import endpoints
 from appliance.policy.attributes import AccessPolicy
@@ -59,12 +58,10 @@ def show_said(said: AccessPolicy) -> None:
 
 
 @app.command("show")
-def show(json: Json = False) -> None:
+def show() -> None:
     """Show what is said for everybody."""
     base = console.call(endpoints.show_base_policy)
-    if json:
-        console.show_json(base)
-    elif base.policy.said():
+    if base.policy.said():
         show_said(base.policy)
     else:
         console.say("nothing is said for everybody; for example: coati policy set idle-limit-seconds=3600")

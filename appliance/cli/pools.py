@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console, options
-from appliance.cli.console import Json, Yes
+from appliance.cli.console import Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.pools import endpoints
 
@@ -64,12 +64,9 @@ def set_(name: Name, fields: Fields, dry_run: DryRun = False) -> None:
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List pools."""
     page = console.whole(endpoints.list_pools)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -86,13 +83,10 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show a pool."""
     pool = console.call(endpoints.show_pool, name)
-    if json:
-        console.show_json(pool)
-    else:
-        console.sheet(pool)
+    console.sheet(pool)
 
 
 @app.command("remove")

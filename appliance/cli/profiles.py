@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console, options
-from appliance.cli.console import Json, Yes
+from appliance.cli.console import Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.models import Preset
 from appliance.profiles import endpoints, service
@@ -147,12 +147,9 @@ def _warn(weaknesses: tuple[str, ...]) -> None:
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List profiles in the order in which they are tried."""
     page = console.whole(endpoints.list_profiles)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -172,13 +169,10 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show a profile."""
     profile = console.call(endpoints.show_profile, name)
-    if json:
-        console.show_json(profile)
-    else:
-        console.sheet(profile, leave_out=("client_authorities",))
+    console.sheet(profile, leave_out=("client_authorities",))
 
 
 @app.command("order")

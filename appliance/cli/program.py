@@ -65,7 +65,7 @@ def _load(name: str, place: str) -> Any:  # noqa: ANN401  the same
         _have_json(loaded)
         alone.add_typer(loaded, name=name)
     else:
-        alone.command(name)(loaded)
+        alone.command(name)(options.with_json(loaded))
     return get_group(alone).commands[name]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console, options
-from appliance.cli.console import Json, Yes
+from appliance.cli.console import Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.models import MessageAuthenticator, PasswordMethod
 from appliance.radius_servers import endpoints
@@ -42,12 +42,9 @@ _NAMES = {
 
 
 @app.command("list")
-def list_(realm: Realm, json: Json = False) -> None:
+def list_(realm: Realm) -> None:
     """List the servers of a realm in the order of asking."""
     page = console.whole(endpoints.list_radius_servers, realm)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -67,13 +64,10 @@ def list_(realm: Realm, json: Json = False) -> None:
 
 
 @app.command("show")
-def show(realm: Realm, name: Name, json: Json = False) -> None:
+def show(realm: Realm, name: Name) -> None:
     """Show a server; its secret is not shown."""
     server = console.call(endpoints.show_radius_server, realm, name)
-    if json:
-        console.show_json(server)
-    else:
-        console.sheet(server)
+    console.sheet(server)
 
 
 def _fields(

@@ -6,7 +6,7 @@ import typer
 
 from appliance.accounting import endpoints as accounting
 from appliance.cli import console, orders, radius_servers
-from appliance.cli.console import Json, PasswordStdin, Yes
+from appliance.cli.console import PasswordStdin, Yes
 from appliance.cli.options import DryRun
 from appliance.models import CommandOutcome, RealmKind
 from appliance.realms import endpoints
@@ -23,12 +23,9 @@ _PATIENCE_SECONDS: Final = 75.0
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List realms in the order in which they are asked."""
     page = console.whole(endpoints.list_realms)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -49,12 +46,9 @@ def _state(realm: RealmView) -> str:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show a realm."""
     realm = console.call(endpoints.show_realm, name)
-    if json:
-        console.show_json(realm)
-        return
     console.sheet(realm, leave_out=("health",))
     for health in realm.health:
         since = f" since {health.since:%Y-%m-%d %H:%M:%S} UTC" if health.since else ""
@@ -120,22 +114,18 @@ def try_(
     password_stdin: PasswordStdin = False,
     profile: Annotated[str, typer.Option(help="As if a client of this profile had come.")] = "",
     node: Annotated[str, typer.Option(help="The gateway to try it; default: one that serves.")] = "",
-    json: Json = False,
 ) -> None:
     """Have a gateway try a realm, and say what happened."""
     password = console.read_secret(f"Password of {user}", stdin=password_stdin) if user else None
     trial = RealmTrial(user=user, password=password, profile=profile, node=node)
     ordered = console.call(endpoints.test_realm, name, trial=trial)
     command = orders.wait(ordered, patience_seconds=_PATIENCE_SECONDS)
-    result = command.result or {}
-    if json:
-        console.show_json(result)
-    else:
-        took = result.get("round_trip_seconds")
-        console.say(command.message + (f" ({took * 1000:.1f} ms)" if took is not None else ""))
-        for fact, value in result.get("facts", ()):
-            console.say(f"  {fact}: {value}")
-        if result.get("remedy"):
-            console.say(f"  {result['remedy']}")
+    result = console.tell(command.result or {})
+    took = result.get("round_trip_seconds")
+    console.say(command.message + (f" ({took * 1000:.1f} ms)" if took is not None else ""))
+    for fact, value in result.get("facts", ()):
+        console.say(f"  {fact}: {value}")
+    if result.get("remedy"):
+        console.say(f"  {result['remedy']}")
     if command.outcome is CommandOutcome.FAILED:
         raise typer.Exit(console.FAILED)

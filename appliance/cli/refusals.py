@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console, transcripts
-from appliance.cli.console import Json
 from appliance.refusals import endpoints
 
 app = typer.Typer(help="Why clients were refused.", no_args_is_help=True)
@@ -16,13 +15,9 @@ def list_(
     text: Annotated[str, typer.Argument(help="Only those with this in user, address or reason.")] = "",
     user: Annotated[str, typer.Option(help="Only those of this login, however it was written.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the latest first.")] = 20,
-    json: Json = False,
 ) -> None:
     """List refused attempts, the latest first."""
     page = console.call(endpoints.list_refusals, text=text, user=user, limit=limit)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -40,12 +35,9 @@ def list_(
 
 
 @app.command("show")
-def show(number: Annotated[int, typer.Argument(help="Number of the refusal.")], json: Json = False) -> None:
+def show(number: Annotated[int, typer.Argument(help="Number of the refusal.")]) -> None:
     """Show one: what the client offered, what would have been accepted, and which setting would let it in."""
     refusal = console.call(endpoints.show_refusal, number)
-    if json:
-        console.show_json(refusal)
-        return
     console.sheet(refusal, leave_out=("offered", "accepted", "transcript"))
     for title, lines in (("offered", refusal.offered), ("accepted", refusal.accepted)):
         console.say(f"{title}:")

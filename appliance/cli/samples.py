@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.samples import endpoints
 from appliance.wording import octets
 
@@ -14,13 +13,9 @@ def traffic(
     hours: Annotated[int, typer.Option(min=1, max=744, help="So many hours up to now.")] = 24,
     steps: Annotated[int, typer.Option(min=2, max=720, help="In at most so many steps.")] = 24,
     node: Annotated[str, typer.Option(help="Only this gateway.")] = "",
-    json: Json = False,
 ) -> None:
     """Show sessions, traffic, logins and refusals over time."""
     history = console.call(endpoints.show_history, hours=hours, steps=steps, node=node)
-    if json:
-        console.show_json(history)
-        return
     rows = (
         {
             "from": step.at,

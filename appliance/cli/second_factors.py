@@ -7,7 +7,7 @@ import segno
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json, Yes
+from appliance.cli.console import Yes
 from appliance.second_factors import endpoints
 from appliance.second_factors.schemas import Code, RecoveryCodes
 
@@ -25,18 +25,14 @@ def enrol(
     later: Annotated[
         bool, typer.Option("--confirm-later", help="Do not ask for the first code: the user is not here.")
     ] = False,
-    json: Json = False,
 ) -> None:
     """Make a QR code for the user's app, and confirm it by a first code."""
     enrolment = console.call(endpoints.enrol_second_factor, realm, name)
-    if json:
-        console.show_json(enrolment)
-        return
     drawn = io.StringIO()
     segno.make_qr(enrolment.uri).terminal(drawn, compact=True)
     console.say(drawn.getvalue())
     console.say(f"or type into the app: {enrolment.seed}")
-    if later:
+    if later or console.is_for_machines():
         console.say(f"it counts after: coati user second-factor confirm {name} --realm {realm}")
         return
     confirm(name, realm)
@@ -56,14 +52,9 @@ def recovery_codes(name: User, realm: Realm = LOCAL) -> None:
 
 
 @app.command("list")
-def list_(
-    text: Annotated[str, typer.Argument(help="Only those with this in user or realm.")] = "", json: Json = False
-) -> None:
+def list_(text: Annotated[str, typer.Argument(help="Only those with this in user or realm.")] = "") -> None:
     """List who has a second factor."""
     page = console.whole(endpoints.list_second_factors, text=text)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {

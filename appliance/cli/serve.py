@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from appliance.cli import console
+from appliance.cli import console, options
 from appliance.settings import DataPlaneChoice, LogFormat, LogLevel, Settings
 from ike_engine.runtime.children import PACKAGES, python_module
 
 
+@options.speaks_itself
 def serve(
     listen: Annotated[str | None, typer.Option(help="Address and port of the panel [0.0.0.0:8443].")] = None,
     ike_address: Annotated[str | None, typer.Option(help="Local address to serve IKE on [all].")] = None,

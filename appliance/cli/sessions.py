@@ -7,7 +7,6 @@ from typing import Annotated, TypeVar
 import typer
 
 from appliance.cli import console, orders, transcripts
-from appliance.cli.console import Json
 from appliance.commands.schemas import CommandView
 from appliance.errors import ApplianceError
 from appliance.models import CommandOutcome
@@ -27,13 +26,9 @@ Number = Annotated[int, typer.Argument(help="Number of the session.")]
 def list_(
     which: Annotated[Which, typer.Option(help="Live ones, ended ones, or all.")] = Which.LIVE,
     user: Annotated[str, typer.Option(help="Only this user's.")] = "",
-    json: Json = False,
 ) -> None:
     """List sessions."""
     page = console.whole(endpoints.list_sessions, which=which, user=user)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(map(_row, page.items), "nobody is connected" if which is Which.LIVE else "there is no such session")
 
 
@@ -54,15 +49,13 @@ def _row(session: SessionView) -> dict[str, object]:
 
 
 @app.command("show")
-def show(number: Number, json: Json = False) -> None:
+def show(number: Number) -> None:
     """Show a session, and of a live one the Child SAs with their counters; its gateway is asked for them."""
     session = console.call(endpoints.show_session, number)
     associations = _asked(endpoints.show_session_associations, number) if session.ended_at is None else None
     detection = _asked(endpoints.show_dead_peer_detection, number)
-    if json:
-        told = {"security_associations": associations, "dead_peer_detection": detection}
-        console.show_json(session.model_dump(mode="json") | told)
-        return
+    told = {"security_associations": associations, "dead_peer_detection": detection}
+    console.tell(session.model_dump(mode="json") | told)
     console.sheet(session, leave_out=("details",))
     if associations is not None:
         console.say()
@@ -115,22 +108,16 @@ def _span(length: timedelta) -> str:
 
 
 @app.command("transcript")
-def transcript(number: Number, json: Json = False) -> None:
+def transcript(number: Number) -> None:
     """Show what gateway and client said to each other, message by message; of a live session its gateway is asked."""
     said = console.call(endpoints.show_transcript, number)
-    if json:
-        console.show_json(said)
-    else:
-        transcripts.show(said)
+    transcripts.show(said)
 
 
 @app.command("policy")
-def policy(number: Number, json: Json = False) -> None:
+def policy(number: Number) -> None:
     """Show what counts for a live session, and where each value comes from."""
     shown = console.call(endpoints.show_session_policy, number)
-    if json:
-        console.show_json(shown)
-        return
     rows = ({"attribute": each.attribute, "value": each.value, "from": each.level} for each in shown.values)
     console.table(rows, "nothing is known")
 

@@ -1,12 +1,11 @@
 """``coati settings``: what may be changed while the appliance runs."""
 
-import json as json_module
+import json
 from typing import Annotated, Any
 
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.runtime_settings import endpoints
 from appliance.runtime_settings.schemas import SECRETS
 from appliance.wording import text
@@ -17,12 +16,9 @@ Name = Annotated[str, typer.Argument(help="Name of the setting.")]
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List settings: value, default and what each means."""
     page = console.whole(endpoints.list_settings)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {"name": each.name, "value": each.value, "default": each.default, "meaning": each.description}
@@ -33,13 +29,10 @@ def list_(json: Json = False) -> None:
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show a setting."""
     setting = console.call(endpoints.show_setting, name)
-    if json:
-        console.show_json(setting)
-    else:
-        console.sheet(setting)
+    console.sheet(setting)
 
 
 @app.command("set")
@@ -71,6 +64,6 @@ def reset(name: Name) -> None:
 
 def _read(value: str) -> Any:  # noqa: ANN401  each setting has a type of its own
     try:
-        return json_module.loads(value)
+        return json.loads(value)
     except ValueError:
         return value

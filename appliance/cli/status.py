@@ -3,20 +3,16 @@
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.system import endpoints
 from appliance.system.schemas import StatusView
 from appliance.wording import counted, text, with_remedy
 
 
-def status(json: Json = False) -> None:
+def status() -> None:
     """Show what is served, who is connected and what is off; ends with status 1 while something is."""
     shown = console.call(endpoints.show_status)
     problems = [*shown.problems, *(problem for node in shown.nodes for problem in node.problems)]
-    if json:
-        console.show_json(shown)
-    else:
-        _show(shown)
+    _show(shown)
     for problem in problems:
         console.complain(with_remedy(problem.what, problem.remedy))
     if problems:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console
-from appliance.cli.console import Json
 from appliance.models import Scope
 from appliance.tokens import endpoints
 from appliance.tokens.schemas import NewToken
@@ -20,24 +19,17 @@ def create(
     name: Name,
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; repeat for more.")] = None,
     days: Annotated[int | None, typer.Option(help="Good for so many days; 0: until revoked.")] = 365,
-    json: Json = False,
 ) -> None:
     """Make a token; it is shown this once."""
     new = NewToken(name=name, scopes=tuple(scope or (Scope.READ,)), days=days or None)
     token = console.call(endpoints.create_token, new=new)
-    if json:
-        console.show_json(token)
-    else:
-        console.say(token.token)
+    console.say(token.token)
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
+def list_() -> None:
     """List tokens."""
     page = console.whole(endpoints.list_tokens)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {

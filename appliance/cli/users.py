@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from appliance.cli import console, options, second_factors
-from appliance.cli.console import Generate, Json, PasswordStdin, Yes
+from appliance.cli.console import Generate, PasswordStdin, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.cli.policies import Attributes, read, show_effective, show_said
 from appliance.policy import endpoints as policies
@@ -73,26 +73,18 @@ def set_(name: Name, fields: Fields, never_expires: Never = False, dry_run: DryR
 def policy(
     name: Name,
     profile: Annotated[str, typer.Option(help="The profile that serves the login; default: the first.")] = "",
-    json: Json = False,
 ) -> None:
     """Show what counts for a user, and where each value comes from."""
     effective = console.call(policies.show_effective_policy, name, profile=profile)
-    if json:
-        console.show_json(effective)
-    else:
-        show_effective(effective)
+    show_effective(effective)
 
 
 @app.command("report")
 def report(
     older_than_days: Annotated[int, typer.Option("--older-than", help="Days after which a password is stale.")] = 365,
-    json: Json = False,
 ) -> None:
     """List users whose password is weak by today's rules, or old."""
     page = console.whole(endpoints.list_poor_passwords, older_than_days=older_than_days)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -110,14 +102,9 @@ def report(
 
 
 @app.command("list")
-def list_(
-    text: Annotated[str, typer.Argument(help="Only those with this in their name.")] = "", json: Json = False
-) -> None:
+def list_(text: Annotated[str, typer.Argument(help="Only those with this in their name.")] = "") -> None:
     """List users."""
     page = console.whole(endpoints.list_users, text=text)
-    if json:
-        console.show_json(page.items)
-        return
     console.table(
         (
             {
@@ -136,13 +123,10 @@ def list_(
 
 
 @app.command("show")
-def show(name: Name, json: Json = False) -> None:
+def show(name: Name) -> None:
     """Show a user."""
     user = console.call(endpoints.show_user, name)
-    if json:
-        console.show_json(user)
-    else:
-        console.sheet(user)
+    console.sheet(user)
 
 
 @app.command("disable")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["coati"]
 
 # They serve, or give a file.
-WITHOUT = {("serve",), ("connect",), ("ca", "export"), ("ca", "crl"), ("certificate", "export")}
+WITHOUT = {("serve",), ("connect",), ("ca", "export"), ("ca", "crl"), ("certificate", "export"), ("backup", "fetch")}
 
 
 def options_of(verb: tuple[str, ...]) -> set[str]:

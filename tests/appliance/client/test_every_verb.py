@@ -162,12 +162,17 @@ TABLE: Final = (
     Row("backup create {folder}/monday.coati-backup --passphrase-stdin", PASSPHRASE),
     Row("backup send {folder}/monday.coati-backup --name tuesday.coati-backup"),
     Row("backup list"),
+    Row("backup show tuesday.coati-backup"),
+    Row("backup verify tuesday.coati-backup --passphrase-stdin", PASSPHRASE),
+    Row("backup fetch tuesday.coati-backup -o {folder}/tuesday.coati-backup"),
     Row("backup schedule"),
     Row("backup run", refused="no passphrase"),
     Row("settings set backup_passphrase --stdin", PASSPHRASE),
     Row("backup run"),
     Row("backup replace nothing --passphrase-stdin", PASSPHRASE, refused="nothing"),
+    Row("backup replacement", refused="no backup"),
     Row("backup keep-present", refused="no backup"),
+    Row("backup remove tuesday.coati-backup --yes"),
     Row("user remove alice --yes"),
     Row("group remove staff --yes"),
 )
@@ -203,5 +208,13 @@ def test_every_verb_works_from_afar_or_says_that_it_is_for_this_machine(
             wrong[typed] = (status, words)
     assert wrong == {}
     assert not (tmp_path / "nothing here").exists()  # what would be this machine's own data
-    for name in ("ca.pem", "crl.pem", "gateway.pem", "request.pem", "alice.tar.gz", "monday.coati-backup"):
+    for name in (
+        "ca.pem",
+        "crl.pem",
+        "gateway.pem",
+        "request.pem",
+        "alice.tar.gz",
+        "monday.coati-backup",
+        "tuesday.coati-backup",
+    ):
         assert (tmp_path / name).stat().st_size > 100
