@@ -17,6 +17,7 @@ ELSEWHERE = {
     "errors.py": "declarations; the notify of each in ikev1/test_authentication.py and with its exchange",
     "transcript.py": "declarations; ikev1/test_transcript.py",
     "path.py": "two tuples; ikev1/test_nat_traversal.py",
+    "dataplane/blocked.py": "a declaration; test_firewall.py reads it from a real kernel",
     "dataplane/nftables.py": "the words that test_firewall.py says to a real kernel",
     "dataplane/interface.py": "declarations of what every data plane does: test_none, test_userspace, test_xfrm",
     "dataplane/tun.py": "needs /dev/net/tun: test_userspace.py and tests/interop/dataplane",

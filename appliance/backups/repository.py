@@ -10,10 +10,6 @@ from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import JSON, Connection, DateTime, LargeBinary, MetaData, Table, func, insert, inspect, select, update
 
 from appliance.database import alembic_config
@@ -40,11 +36,16 @@ Rows = list[list[Any]]
 
 def revision(connection: Connection) -> str:
     """Tell which revision the tables have."""
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415  as in database: few need it
+
     return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 def knows(number: str) -> bool:
     """Whether our migrations lead on from this revision."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  the same
+    from alembic.util.exc import CommandError  # noqa: PLC0415  the same
+
     try:
         return bool(ScriptDirectory.from_config(alembic_config()).get_revision(number))
     except CommandError:
@@ -77,6 +78,8 @@ def load(connection: Connection, dumped: Mapping[str, Mapping[str, Any]], at: st
         dumped: From ``dump``.
         at: Revision that they had.
     """
+    from alembic import command  # noqa: PLC0415  the same
+
     config = alembic_config(connection)
     command.upgrade(config, at)
     for table in _tables(connection):

@@ -1,4 +1,9 @@
-"""How commands open the installation, show things to people and machines, ask for secrets, and fail."""
+"""How commands open the installation, show things to people and machines, ask for secrets, and fail.
+
+Database and routes are imported by what needs them: ``connect`` and ``serve`` need neither, and begin the sooner.
+"""
+
+from __future__ import annotations
 
 import asyncio
 import getpass
@@ -8,33 +13,31 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, cast
 
 import typer
-from fastapi import Response
 from pydantic import BaseModel, SecretStr, ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
-from appliance import passwords
-from appliance.api import operations
-from appliance.api.dependencies import Rehearsed
-from appliance.api.operations import File
 from appliance.errors import ApplianceError
-from appliance.installation import Actor, Installation, Transaction
 from appliance.schema import LARGEST_PAGE, Page
 from appliance.settings import Settings
 from appliance.wording import mistake, text, with_remedy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastapi import Response
+
+    from appliance.api.operations import File, Operation
     from appliance.client import Client
     from appliance.configuration.schemas import Rehearsal
+    from appliance.installation import Actor, Transaction
 
 T = TypeVar("T")
 Part = TypeVar("Part", bound=Page[Any])
 
 # The gateway that commands are for, if it is another.
-_gateways: Final[list["Client"]] = []
+_gateways: Final[list[Client]] = []
 
 
 @dataclass
@@ -94,6 +97,8 @@ def call(endpoint: Callable[..., Awaitable[T]], *path: object, dry_run: bool = F
         dry_run: Only say what it would change, and end the command.
         given: Fields of the query and of the body.
     """
+    from appliance.api import operations  # noqa: PLC0415  what has no operation needs no routes
+
     operation = operations.of(endpoint)
     if dry_run:
         _show_trial(operation, *path, **given)
@@ -111,7 +116,7 @@ def whole(endpoint: Callable[..., Awaitable[Part]], *path: object, **filters: An
     return tell(first.model_copy(update={"items": items}))
 
 
-def _carry_out(operation: operations.Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401
+def _carry_out(operation: Operation, *path: object, **given: Any) -> Any:  # noqa: ANN401
     if _gateways:
         return _gateways[-1].call(operation, *path, **given)
     bound = operation.bind(*path, **given)
@@ -161,7 +166,8 @@ def _write_told(told: _Told) -> None:
     show_json({**_plain(answer), **told.secrets} if told.secrets else answer)
 
 
-def _show_trial(operation: operations.Operation, *path: object, **given: Any) -> None:  # noqa: ANN401
+def _show_trial(operation: Operation, *path: object, **given: Any) -> None:  # noqa: ANN401
+    from appliance.api.dependencies import Rehearsed  # noqa: PLC0415  as in call
     from appliance.cli import rehearsals  # noqa: PLC0415  it needs this module
 
     try:
@@ -203,6 +209,8 @@ def run(work: Callable[[Transaction], Awaitable[T]], *, changes: bool = True) ->
         work: What to do in one transaction.
         changes: It may write; otherwise it has a consistent view, and holds nobody up while it waits for something.
     """
+    from appliance.installation import Installation  # noqa: PLC0415  what needs no database loads none
+
     here_only("this is done on the gateway itself")
 
     async def in_transaction() -> T:
@@ -215,6 +223,8 @@ def run(work: Callable[[Transaction], Awaitable[T]], *, changes: bool = True) ->
 
 
 def _actor() -> Actor:
+    from appliance.installation import Actor  # noqa: PLC0415  as in run
+
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
@@ -244,7 +254,7 @@ def guarded(command: Callable[..., Any]) -> int:
     except ApplianceError as error:
         complain(with_remedy(error, error.remedy))
         return FAILED
-    except SQLAlchemyError as error:
+    except _of_the_database() as error:
         complain(f"the database cannot do it: {getattr(error, 'orig', None) or error}")
         return FAILED
     except BrokenPipeError:
@@ -259,6 +269,13 @@ def guarded(command: Callable[..., Any]) -> int:
         while _gateways:
             _gateways.pop().close()
     return outcome if isinstance(outcome, int) else 0
+
+
+def _of_the_database() -> type[Exception]:
+    """Give what a database raises; asked for only once something was raised."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  as in run
+
+    return SQLAlchemyError
 
 
 def complain(text: str) -> None:
@@ -344,6 +361,8 @@ def new_password(prompt: str, *, stdin: bool, generate: bool) -> SecretStr:
     if stdin and generate:
         raise typer.BadParameter("--password-stdin and --generate rule each other out")
     if generate:
+        from appliance import passwords  # noqa: PLC0415  few commands make one
+
         password = passwords.generate()
         reveal("password", password)
         return SecretStr(password)

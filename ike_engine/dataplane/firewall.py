@@ -23,7 +23,6 @@ import json
 import logging
 import os
 import socket
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +30,7 @@ from typing import TYPE_CHECKING
 from pyroute2 import AsyncIPRoute, NetlinkError
 
 from ike_engine.dataplane import nftables as nft
+from ike_engine.dataplane.blocked import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterable, Mapping
@@ -46,20 +46,6 @@ _MOST_TOLD = 500
 
 _CONNECTED = "is connected to"
 _ALL_BITS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """Packets that were turned away since the last time that somebody asked.
-
-    Attributes:
-        by_source: Those to where their sender may not go; not of every sender when there are very many, which are told
-            the next time.
-        strays: Those that came by another way than the tunnel under an address of a client.
-    """
-
-    by_source: Mapping[IPv4Address, int]
-    strays: int
 
 
 class Forwarding:

@@ -23,7 +23,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Final
 
 from ike_engine.dataplane import channel, xfrm, xfrm_interface, xfrm_probe
-from ike_engine.dataplane.firewall import Blocked, Forwarding
+from ike_engine.dataplane.firewall import Forwarding
 from ike_engine.dataplane.interface import Install
 from ike_engine.dataplane.tun import DEFAULT_MTU, open_tun
 from ike_engine.dataplane.xfrm_interface import INTERFACE_ID, XfrmInterface
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ike_engine.dataplane.blocked import Blocked
     from ike_engine.dataplane.interface import Order
     from ike_engine.runtime.gathering import Heard
     from ike_engine.runtime.privileges import Account

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
+from ike_engine.dataplane.blocked import Blocked
 from ike_engine.dataplane.channel import is_over
 from ike_engine.dataplane.fields import plain
-from ike_engine.dataplane.firewall import Blocked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

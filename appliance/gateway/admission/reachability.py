@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from appliance.policy.effective import EVERYTHING
-from ike_engine.dataplane.firewall import Blocked
+from ike_engine.dataplane.blocked import Blocked
 from ike_engine.runtime.operations import MOST_ADDRESSES, LetReach, OperationFailed, Reach
 
 if TYPE_CHECKING:

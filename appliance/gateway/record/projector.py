@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from appliance.gateway.compile import Problem
     from appliance.gateway.record.observers import SessionObserver
     from appliance.gateway.record.rows import Row
-    from ike_engine.dataplane.firewall import Blocked
+    from ike_engine.dataplane.blocked import Blocked
 
 logger = structlog.get_logger(__name__)
 

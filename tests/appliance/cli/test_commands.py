@@ -99,6 +99,24 @@ def test_a_small_command_loads_little(tmp_path: Path) -> None:
     assert {"appliance.api.application", "appliance.client", "httpx2", "alembic", "pyroute2"}.isdisjoint(loaded)
 
 
+@pytest.mark.parametrize(
+    ("program", "needless"),
+    [
+        ("appliance.cli.connect", {"fastapi", "sqlalchemy", "alembic"}),
+        ("appliance.cli.serve", {"fastapi", "sqlalchemy", "alembic", "pyroute2"}),
+        ("appliance.gateway.__main__", {"fastapi", "alembic", "pyroute2", "typer"}),
+        ("appliance.prepare", {"fastapi", "alembic", "pyroute2", "typer"}),
+        ("webui.__main__", {"alembic", "pyroute2", "typer"}),
+    ],
+)
+def test_a_process_loads_what_it_needs(program: str, needless: set[str]) -> None:
+    """Each of these costs every start a tenth of a second or more, and ten times that on a slow machine."""
+    words = [sys.executable, "-c", f"import sys, {program}; print(*sys.modules)"]
+    loaded = subprocess.run(words, check=True, capture_output=True, text=True, cwd=Path.cwd()).stdout.split()
+    assert program in loaded
+    assert needless.isdisjoint(loaded)
+
+
 def test_pools(coati: Coati) -> None:
     assert coati("pool", "add", "office", "--network", "10.99.0.0/24", "--dns", "10.0.0.53").status == 0
     assert coati("pool", "set", "office", "--banner", "Welcome").status == 0

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pyroute2 import netns
 
-from ike_engine.dataplane.firewall import Blocked, Forwarding
+from ike_engine.dataplane.blocked import Blocked
+from ike_engine.dataplane.firewall import Forwarding
 from ike_engine.dataplane.tun import open_tun
 
 if TYPE_CHECKING:

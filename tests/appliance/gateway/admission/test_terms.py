@@ -23,7 +23,7 @@ from appliance.models.columns import NEVER
 from appliance.policy.attributes import AccessPolicy, QuotaPeriod, WhenTooMany
 from appliance.policy.effective import EVERYTHING, Policies
 from ike_engine.actions import Configuration, Configure, PeerDescription, Refused, Rejected
-from ike_engine.dataplane.firewall import Blocked
+from ike_engine.dataplane.blocked import Blocked
 from ike_engine.events import Goodbye
 from ike_engine.ikev1.storage import CannotResume
 from ike_engine.policy import Authentication

@@ -16,7 +16,7 @@ from appliance.gateway.record.projector import Status
 from appliance.models import CommandOutcome, Verb
 from appliance.models.columns import NEVER
 from appliance.policy.effective import Policies
-from ike_engine.dataplane.firewall import Blocked
+from ike_engine.dataplane.blocked import Blocked
 from ike_engine.dataplane.interface import ChildCounters, Counters
 from ike_engine.events import (
     ChildSaRemoved,
