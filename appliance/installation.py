@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self
 
-from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from appliance.data_directory import prepare
@@ -14,7 +13,7 @@ from appliance.database import Database
 from appliance.errors import LostUpdate
 from appliance.master_key import MasterKey
 from appliance.models import Scope
-from appliance.schema import version
+from appliance.schema import Schema, version
 from appliance.settings import Settings
 
 
@@ -42,6 +41,7 @@ class Transaction:
         actor: Who asked.
         installation: Where.
         expected: The version (``schema.version``) that whoever asked wants to change; empty: any.
+        only_new: Whoever asked wants to change nothing that is there.
         deeds: What was changed in it, in the audit log's words; empty: all was so already.
     """
 
@@ -49,17 +49,20 @@ class Transaction:
     actor: Actor
     installation: "Installation"
     expected: str = ""
+    only_new: bool = False
     deeds: list[str] = field(default_factory=list)
 
-    def expect(self, present: BaseModel | None) -> None:
+    def expect(self, present: Schema | None) -> None:
         """Go on only if a thing still is as whoever asked has seen it.
 
         Args:
             present: The thing as the API shows it, before the change; ``None`` if it is not there.
 
         Raises:
-            LostUpdate: somebody else changed it since.
+            LostUpdate: somebody else changed it since, or made it.
         """
+        if self.only_new and present is not None:
+            raise LostUpdate("it is there already", remedy="look at it; leave If-None-Match out to change it")
         if not self.expected or (present is not None and self.expected == "*"):
             return
         if present is None or version(present) not in re.split(r"\s*,\s*", self.expected):
@@ -101,15 +104,18 @@ class Installation:
             await database.close()
 
     @asynccontextmanager
-    async def transaction(self, actor: Actor, *, expected: str = "") -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, actor: Actor, *, expected: str = "", only_new: bool = False
+    ) -> AsyncIterator[Transaction]:
         """Work that may write: committed at the end, rolled back by an exception.
 
         Args:
             actor: Who asks.
             expected: The version of the thing that it is to change; empty: any.
+            only_new: It is to change nothing that is there.
         """
         async with self.database.transaction() as session:
-            yield Transaction(session, actor, self, expected)
+            yield Transaction(session, actor, self, expected, only_new)
 
     @asynccontextmanager
     async def snapshot(self, actor: Actor = Actor("")) -> AsyncIterator[Transaction]:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -33,9 +33,14 @@ LARGEST_PAGE = 1000
 
 
 class Schema(BaseModel):
-    """What goes in: unknown fields are refused, so that a misspelt one is not silently without effect."""
+    """What goes in: unknown fields are refused, so that a misspelt one is not silently without effect.
+
+    Attributes:
+        happens: Fields that move without an edit (a use, a new CRL): no part of the thing's version.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, from_attributes=True)
+    happens: ClassVar[frozenset[str]] = frozenset()
 
 
 class Filter(Schema):
@@ -140,15 +145,20 @@ class SortableBy:
         return sort
 
 
-def version(shown: BaseModel | Mapping[str, Any]) -> str:
+def version(shown: Schema) -> str:
     """Give the version of a thing as a weak entity tag (RFC 9110 section 8.8.3).
 
     It is weak because what others do to a thing (log in as it, take an address of it) is shown along with it
-    and is no new version of it: ``changed_at`` counts where there is one, the whole content elsewhere.
+    and is no new version of it: ``changed_at`` counts where there is one, elsewhere all but what happens.
 
     Args:
         shown: The thing as the API shows it, without what is secret.
     """
-    content = shown.model_dump(mode="json") if isinstance(shown, BaseModel) else shown
-    basis = content.get("changed_at") or json.dumps(content, sort_keys=True)
+    return version_of(type(shown), shown.model_dump(mode="json"))
+
+
+def version_of(model: type[Schema], content: Mapping[str, Any]) -> str:
+    """Give the version of a thing of which only the JSON is at hand."""
+    edited = {name: value for name, value in content.items() if name not in model.happens}
+    basis = content.get("changed_at") or json.dumps(edited, sort_keys=True)
     return f'W/"{hashlib.sha256(basis.encode()).hexdigest()[:20]}"'

@@ -15,7 +15,6 @@ from typing import TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
-from pydantic import BaseModel
 from starlette.datastructures import FormData
 
 from appliance.api.dependencies import installation
@@ -26,7 +25,7 @@ from appliance.configuration.schemas import Consequence, VersionView
 from appliance.errors import Invalid, LostUpdate
 from appliance.installation import Actor, Transaction
 from appliance.master_key import Sealed, Unsealable
-from appliance.schema import version
+from appliance.schema import Schema, version
 from webui.forms import Form, Meanwhile, Refused
 from webui.rendering import page
 
@@ -45,7 +44,7 @@ class Thing:
 
     noun: str
     name: str
-    show: Callable[[Transaction], Awaitable[BaseModel | Sequence[BaseModel]]]
+    show: Callable[[Transaction], Awaitable[Schema | Sequence[Schema]]]
 
     async def seen(self, work: Transaction) -> str:
         """Give what a form has to carry: the version of what it shows, and the last change before it."""

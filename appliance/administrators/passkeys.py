@@ -138,8 +138,10 @@ async def remove(work: Transaction, name: str, passkey_id: int) -> None:
     shown = await service.show(work, name)
     if shown.passkeys == 1 and not (shown.has_password or shown.identity_provider):
         raise InUse(f"{name} has no other way in", remedy="add another passkey first, or have an owner set a password")
+    before = PasskeyView.model_validate(row)
+    work.expect(before)
     await work.session.delete(row)
-    audit.record(work, "administrator.remove-passkey", administrator.name, before=PasskeyView.model_validate(row))
+    audit.record(work, "administrator.remove-passkey", administrator.name, before=before)
 
 
 async def ask_to_sign_in(installation: Installation, site: Site) -> Asked:

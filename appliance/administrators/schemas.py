@@ -61,6 +61,8 @@ class AdministratorView(Schema):
 class SignInView(Schema):
     """A browser that is signed in."""
 
+    happens = frozenset({"seen_at", "expires_at"})
+
     id: int
     method: str
     address: str
@@ -72,6 +74,8 @@ class SignInView(Schema):
 
 class PasskeyView(Schema):
     """A passkey, by the name that its holder gave it."""
+
+    happens = frozenset({"used_at"})
 
     id: int
     name: str

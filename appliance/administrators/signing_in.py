@@ -174,6 +174,7 @@ async def revoke(work: Transaction, name: str, sign_in_id: int | None = None) ->
     going = [row for row in rows if sign_in_id in (None, row.id)]
     if sign_in_id is not None and not going:
         raise NotFound(f"{name} has no sign-in {sign_in_id}")
+    work.expect(None if sign_in_id is None else SignInView.model_validate(going[0]))
     for row in going:
         await work.session.delete(row)
     if going:

@@ -23,7 +23,7 @@ from appliance.lockouts.rules import network
 from appliance.models import Scope
 from appliance.runtime_settings import service as runtime_settings
 from appliance.runtime_settings.schemas import RuntimeSettings
-from appliance.schema import version
+from appliance.schema import Schema, version_of
 from appliance.tokens import service as tokens
 from appliance.tokens.rates import Rates
 
@@ -35,6 +35,7 @@ _DOCUMENTED: Final = Security(
 _ALWAYS: Final = (401, 403, 422, 429, 500, 503)
 _SETTINGS_SECONDS: Final = 2.0
 _EXPECTED: Final = "If-Match"
+_ONLY_NEW: Final = "If-None-Match"
 CHANGED: Final = "Coati-Changed"
 """Header of what a change answers: ``true``, or ``false`` when all was so already."""
 _DRY_RUN: Final = "dry_run"
@@ -45,6 +46,15 @@ _IF_MATCH: Final = {
     "description": "The ETag that you have seen: if somebody else changed the thing since, nothing happens (412).",
     "schema": {"type": "string"},
 }
+
+_IF_NONE_MATCH: Final = {
+    "name": _ONLY_NEW,
+    "in": "header",
+    "description": "*: only if it is not there yet; otherwise nothing happens (412).",
+    "schema": {"type": "string", "enum": ["*"]},
+}
+VERSIONED: Final[dict[str, Any]] = {"parameters": [_IF_MATCH]}
+"""For the ``openapi_extra`` of a ``POST`` that asks whether the thing still is as it was seen."""
 
 T = TypeVar("T")
 
@@ -139,12 +149,15 @@ class Permission:
         """Give the transaction."""
         actor = await _actor(request, self.needed)
         opened = (
-            installation(request).transaction(actor, expected=request.headers.get(_EXPECTED, ""))
+            installation(request).transaction(
+                actor, expected=request.headers.get(_EXPECTED, ""), only_new=_ONLY_NEW in request.headers
+            )
             if self.changes
             else installation(request).snapshot(actor)
         )
         trial: Rehearsing | None = getattr(request.state, "dry_run", None)
         _expect_known_parameters(request)
+        _expect_known_conditions(request)
         async with opened as work:
             request.state.work = work
             if trial is not None:
@@ -170,6 +183,22 @@ def _expect_known_parameters(request: Request) -> None:
             raise Invalid("this cannot be tried", field=name, remedy="leave it out; docs/api.md says what can be")
         known = f"there are: {', '.join(sorted(route.parameters))}" if route.parameters else "leave it out"
         raise Invalid(f"there is no parameter {name} here", field=name, remedy=known)
+
+
+def _expect_known_conditions(request: Request) -> None:
+    """Have no condition be without effect in silence (RFC 9110 section 13.1).
+
+    Raises:
+        Invalid: nobody would look at one.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, NounRoute) or request.method == "GET":
+        return
+    for name in (_EXPECTED, _ONLY_NEW):
+        if name in request.headers and name not in route.conditions:
+            raise Invalid("this does not depend on how a thing is", field=name, remedy="leave the header out")
+    if request.headers.get(_ONLY_NEW, "*") != "*":
+        raise Invalid("write If-None-Match: * (only if it is not there yet)", field=_ONLY_NEW)
 
 
 Reading = Annotated[Transaction, Depends(Permission(Scope.READ, changes=False), scope="function")]
@@ -229,6 +258,7 @@ class NounRoute(APIRoute):
     Attributes:
         rehearsing: Tries changes; ``None``: they cannot be tried.
         parameters: Names of what may stand behind the question mark.
+        conditions: Headers that make a change depend on how the thing is.
     """
 
     rehearsing: ClassVar[type[Rehearsing] | None] = None
@@ -238,7 +268,11 @@ class NounRoute(APIRoute):
         # What changes may name other things in its body, which are not there either.
         statuses = {*_ALWAYS, *({404} if one else ()), *(set() if methods == {"GET"} else {400, 404, 409, 413})}
         if methods & {"PUT", "PATCH", "DELETE"}:
-            options["openapi_extra"] = {"parameters": [_IF_MATCH]} | (options.get("openapi_extra") or {})
+            only_new = [_IF_NONE_MATCH] if "PUT" in methods else []
+            options["openapi_extra"] = {"parameters": [_IF_MATCH, *only_new]} | (options.get("openapi_extra") or {})
+        described = (options.get("openapi_extra") or {}).get("parameters", ())
+        self.conditions: Final = frozenset(each["name"] for each in described if each["in"] == "header")
+        if self.conditions:
             statuses.add(412)
         options["responses"] = failures.responses(*statuses) | (options.get("responses") or {})
         super().__init__(path, endpoint, **options)
@@ -246,8 +280,8 @@ class NounRoute(APIRoute):
         self.parameters: Final = frozenset(name for each in asked for name in _names(each.query_params))
         self._named: Final = self.parameters | frozenset(_names(self.dependant.body_params))
         model = self.response_model
-        shown = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
-        self._gives_one: Final = bool(shown) and "items" not in shown
+        shown = model.model_fields if isinstance(model, type) and issubclass(model, Schema) else {}
+        self._one: Final = model if shown and "items" not in shown else None
         self._tells_changes = False
         for dependency in self.dependant.dependencies:
             if isinstance(dependency.call, Permission):
@@ -270,8 +304,8 @@ class NounRoute(APIRoute):
                 raise
             if self._tells_changes:
                 answer.headers[CHANGED] = "true" if request.state.work.deeds else "false"
-            if self._gives_one and answer.status_code < 300 and answer.body and answer.media_type == _JSON:
-                answer.headers["ETag"] = version(json.loads(bytes(answer.body)))
+            if self._one is not None and answer.status_code < 300 and answer.body and answer.media_type == _JSON:
+                answer.headers["ETag"] = version_of(self._one, json.loads(bytes(answer.body)))
             return answer
 
         return handler

@@ -14,6 +14,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
+from appliance.auth import refusal_times
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, FinalVerdict, Rejected, Unavailable, Unknown
 from appliance.lockouts import rules
 
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 16
 """So many guesses at one account are judged before the first failure counts; so many of its clients wait for nobody."""
-
-_REFUSED_AFTER_SECONDS: Final = 2.5
-"""Where several realms may judge, a refusal comes no sooner than this: else its time would tell which of them knows the
-user. Longer than most servers take to refuse (FreeRADIUS: 1 s), and PAM, which takes 2 s at least."""
 
 
 class _Round(NamedTuple):
@@ -117,7 +114,7 @@ class Chain:
             began = self._clock()
             verdict = await self._judge(attempt)
             if isinstance(verdict, Rejected | Unavailable) and len(self._asked(attempt)) > 1:
-                await self._sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - self._clock()))
+                await self._sleep(refusal_times.rest(began, refusal_times.SEVERAL_REALMS_SECONDS, self._clock()))
             match verdict:  # not before: when a failure begins to count would tell as much
                 case Accepted() if not attempt.password_only:  # who has a code to show yet is not forgiven wrong ones
                     self._throttle.succeeded(user, attempt.source)

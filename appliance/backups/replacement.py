@@ -72,6 +72,7 @@ async def call_off(work: Transaction) -> None:
     prepared = waiting(work.installation.settings)
     if prepared is None:
         raise NotFound("no backup waits for the next start")
+    work.expect(prepared)
     shutil.rmtree(work.installation.settings.data_dir / _FOLDER)
     audit.record(work, "backup.keep-present", prepared.name)
 

@@ -206,7 +206,9 @@ async def remove(work: Transaction, name: str) -> None:
     Raises:
         NotFound: there is no such backup.
     """
-    (await folders.find(work, name)).unlink()
+    file = await folders.find(work, name)
+    work.expect(describe(file))
+    file.unlink()
     audit.record(work, "backup.remove", name)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from appliance.api.attachment import attachment
-from appliance.api.dependencies import MADE, Noun, Number, Owning, Reading, Writing, file, made
+from appliance.api.dependencies import MADE, VERSIONED, Noun, Number, Owning, Reading, Writing, file, made
 from appliance.certificates import authorities, requests, service
 from appliance.certificates.schemas import (
     AuthorityChange,
@@ -73,7 +73,7 @@ async def renew_certificate(work: Owning, which: str) -> CertificateView:
     return await service.renew_one(work, which)
 
 
-@router.post("/{which}/revoke")
+@router.post("/{which}/revoke", openapi_extra=VERSIONED)
 async def revoke_certificate(work: Writing, which: str, wanted: Revocation) -> CertificateView:
     """Take trust away from it: sessions that rest on it end, and the CRL says so."""
     return await service.revoke(work, which, wanted)

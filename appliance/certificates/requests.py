@@ -97,7 +97,9 @@ async def remove(work: Transaction, request_id: int) -> None:
         NotFound: there is no such request.
     """
     row = await _find(work, request_id)
-    audit.record(work, "certificate-request.remove", row.subject, before=_view(row))
+    before = _view(row)
+    work.expect(before)
+    audit.record(work, "certificate-request.remove", row.subject, before=before)
     await work.session.delete(row)
 
 

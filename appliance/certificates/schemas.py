@@ -193,6 +193,8 @@ class AuthorityImport(AuthorityChange):
 class AuthorityView(Schema):
     """An authority."""
 
+    happens = frozenset({"certificates", "revoked", "crl_number", "crl_issued_at", "crl_next_update_at"})
+
     name: str
     issues: Annotated[bool, Field(description="New certificates are issued by this one.")]
     has_private_key: bool

@@ -72,7 +72,9 @@ async def remove(work: Transaction, link_id: int) -> None:
     row = await repository.find(work.session, link_id)
     if row is None:
         raise NotFound(f"there is no link {link_id}")
-    audit.record(work, "download-link.remove", row.user, before=_view(row))
+    before = _view(row)
+    work.expect(before)
+    audit.record(work, "download-link.remove", row.user, before=before)
     await work.session.delete(row)
 
 

@@ -49,6 +49,8 @@ class NewLink(Wanted):
 class LinkView(Schema):
     """A link, without what makes it one."""
 
+    happens = frozenset({"used_at", "used_from"})
+
     id: int
     user: str
     profile: str

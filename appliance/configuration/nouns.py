@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel
-
 from appliance.errors import Invalid, NotFound
 from appliance.groups import service as groups
 from appliance.groups.schemas import GroupDefinition
@@ -27,6 +25,7 @@ from appliance.realms import service as realms
 from appliance.realms.schemas import RealmDefinition
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
+from appliance.schema import Schema
 from appliance.users import service as users
 from appliance.users.schemas import UserChange
 
@@ -45,13 +44,13 @@ class Noun:
         remove: Removes it; ``None`` when it is always there.
     """
 
-    definition: type[BaseModel]
+    definition: type[Schema]
     needed: Scope = Scope.WRITE
-    show: Callable[[Transaction, str], Awaitable[BaseModel]]
+    show: Callable[[Transaction, str], Awaitable[Schema]]
     define: Callable[[Transaction, str, Any], Awaitable[object]]
     remove: Callable[[Transaction, str], Awaitable[object]] | None
 
-    def shown(self, name: str) -> Callable[[Transaction], Awaitable[BaseModel]]:
+    def shown(self, name: str) -> Callable[[Transaction], Awaitable[Schema]]:
         """Give what shows the thing of a name."""
         return lambda work: self.show(work, name)
 
@@ -68,7 +67,7 @@ async def _define_user(work: Transaction, name: str, wanted: UserChange) -> obje
     return await users.change(work, name, wanted, whole_policy=True)
 
 
-async def _show_policy(work: Transaction, _name: str) -> BaseModel:
+async def _show_policy(work: Transaction, _name: str) -> Schema:
     return await policy.show_base(work)
 
 
@@ -76,7 +75,7 @@ async def _define_policy(work: Transaction, _name: str, wanted: BasePolicyView) 
     return await policy.change_base(work, wanted.policy, whole=True)
 
 
-async def _show_radius_server(work: Transaction, name: str) -> BaseModel:
+async def _show_radius_server(work: Transaction, name: str) -> Schema:
     realm, server = name.split()
     return await radius_servers.show(work, realm, server)
 

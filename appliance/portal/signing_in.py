@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from appliance import passwords
 from appliance.audit import service as audit
+from appliance.auth import refusal_times
 from appliance.auth.chain import split
 from appliance.errors import Invalid, NotFound, OutOfReach, TooManyAttempts, Unauthenticated
 from appliance.installation import Actor, Installation, Transaction
@@ -44,8 +45,6 @@ ABSOLUTE_OUTSIDE: Final = timedelta(hours=1)
 _SEEN_EVERY: Final = timedelta(minutes=1)
 _COOKIE_OCTETS: Final = 32
 _WRONG: Final = "wrong login or password"
-_REFUSED_AFTER_SECONDS: Final = 4.0
-"""Where others judge whom the local realm does not know: as ``auth.chain``, and a gateway has to be asked as well."""
 
 
 async def check_open(work: Transaction) -> None:
@@ -92,7 +91,7 @@ async def sign_in(installation: Installation, login: str, password: SecretStr, s
             return await _judge_here(installation, user, password, browser)
         return await _judge_stranger(installation, asked[1:], password, browser)
     except (Unauthenticated, OutOfReach):
-        await asyncio.sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - time.monotonic()))
+        await asyncio.sleep(refusal_times.rest(began, refusal_times.PORTAL_SECONDS, time.monotonic()))
         # One answer for all, for whoever asks must not learn whom the local realm knows.
         raise Unauthenticated(_WRONG, remedy="if you are sure of both, try again in a few minutes") from None
 

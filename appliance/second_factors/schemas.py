@@ -20,6 +20,8 @@ class SecondFactorFilter(Filter):
 class SecondFactorView(Schema):
     """A user's second factor."""
 
+    happens = frozenset({"used_at", "recovery_codes_left"})
+
     realm: str
     user: str
     created_at: datetime

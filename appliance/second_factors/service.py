@@ -133,8 +133,10 @@ async def reset(work: Transaction, realm: str, user: str) -> None:
         NotFound: there is none.
     """
     factor = await _find(work, realm, user, to_change=True)
+    before = _view(factor)
+    work.expect(before)
     await work.session.delete(factor)
-    audit.record(work, "second-factor.reset", f"{factor.user} ({factor.realm})", before=_view(factor))
+    audit.record(work, "second-factor.reset", f"{factor.user} ({factor.realm})", before=before)
 
 
 def spend(work: Transaction, factor: SecondFactor, code: str) -> bool:

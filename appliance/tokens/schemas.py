@@ -28,6 +28,8 @@ class TokenFilter(Filter):
 class TokenView(Schema):
     """A token, without its secret."""
 
+    happens = frozenset({"used_at", "used_from"})
+
     name: str
     handle: str
     scopes: tuple[Scope, ...]

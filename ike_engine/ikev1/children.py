@@ -137,7 +137,11 @@ class Children:
         self._peers.remove_child(peer, child, reason)
 
     def rekey(self, sa: IsakmpSa, child: Child) -> None:
-        """A new Child SA in the terms of the old; one that fails is tried again while the old one lives."""
+        """A new Child SA in the terms of the old; one that fails is tried again while the old one lives.
+
+        A peer whose answer we refuse has its half installed by then, and is told why no message 3 comes (RFC 2408
+        section 5.4: MAY).
+        """
         peer = sa.peer
         if peer is None or any(other.rekeying for other in self._peers.siblings(peer, child)):
             return  # what is being made will replace this one too
@@ -150,7 +154,8 @@ class Children:
         def over() -> None:
             child.rekeying = False
 
-        def again(_: IkeError) -> None:
+        def again(error: IkeError) -> None:
+            self.report_failure(sa, error)
             at = self._host.now + REKEY_AGAIN_AFTER * lifetime
             if at + self._all.policy.limits.exchange_seconds > child.established_at + lifetime:
                 return  # it would not be done in time

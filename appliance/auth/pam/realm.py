@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pam
 
+from appliance.auth import refusal_times
 from appliance.auth.pam.client import PamUnavailable, PamWorker
 from appliance.auth.pam.messages import Asked, Begin, Ended, safe_username
 from appliance.auth.realm import Health, RealmHealth, RealmTest
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from appliance.auth.pam.settings import PamSettings
 
 AT_ONCE: Final = 16
-# A refusal comes no sooner than this, whether the user is known or not: pam_unix is fast for users it does not know.
-_REFUSED_AFTER_SECONDS: Final = 2.0
 
 
 class _Round(NamedTuple):
@@ -137,7 +136,7 @@ class PamRealm:
         began = self._clock()
         verdict = await self._judge(attempt)
         if isinstance(verdict, Rejected):
-            await self._sleep(max(0.0, began + _REFUSED_AFTER_SECONDS - self._clock()))
+            await self._sleep(refusal_times.rest(began, refusal_times.PAM_SECONDS, self._clock()))
         return verdict
 
     async def _judge(self, attempt: Attempt) -> Verdict:

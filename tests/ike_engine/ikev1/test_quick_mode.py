@@ -211,6 +211,9 @@ def test_a_rekey_with_pfs_is_not_answered_by_one_without(group: DhGroup | None) 
     client.transport.nonces = m1.nonce.data
     client.says(QuickMode2(**{name: getattr(answer, name) for name in ("sa", "nonce", "key_exchange")}))
     assert len(client.lab.gateway.inbound) == (2 if group else 1)
+    if group is None:  # the client has its half installed, and would wait for message 3
+        (notification,) = client.hears(Informational).notifications
+        assert notification.type == NotifyType.NO_PROPOSAL_CHOSEN
 
 
 def test_a_client_that_was_told_of_pfs_may_still_come_without() -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from appliance import models
+from appliance.auth import refusal_times
 from appliance.auth.chain import Chain
 from appliance.auth.throttle import Throttle
 from appliance.auth.verdicts import Accepted, Attempt, Challenged, Claim, Rejected, Unavailable, Verdict
@@ -210,7 +211,7 @@ async def counted(installation: Installation) -> dict[str, int]:
 async def test_nobody_learns_whom_the_local_realm_knows(
     installation: Installation, corp: Corp, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signing_in, "_REFUSED_AFTER_SECONDS", 1.0)
+    monkeypatch.setattr(refusal_times, "PORTAL_SECONDS", 1.0)
     async with installation.transaction(TEST) as work:
         await users.add(work, NewUser(name="carol", password=SecretStr("correct horse battery")))
     known = await refused(installation, "carol")
@@ -227,7 +228,7 @@ async def test_nobody_learns_whom_the_local_realm_knows(
 
 
 async def test_without_a_gateway_neither(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing_in, "_REFUSED_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(refusal_times, "PORTAL_SECONDS", 0.0)
     async with installation.transaction(TEST) as work:
         await realms.add(work, NewRealm(name="corp", kind=RealmKind.RADIUS))
         await users.add(work, NewUser(name="carol", password=SecretStr("correct horse battery")))
