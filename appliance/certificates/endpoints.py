@@ -6,7 +6,7 @@ from fastapi import Query, Response
 
 from appliance.api.attachment import attachment
 from appliance.api.dependencies import MADE, VERSIONED, Noun, Number, Owning, Reading, Writing, file, made
-from appliance.certificates import authorities, requests, service
+from appliance.certificates import authorities, requests, service, transfers
 from appliance.certificates.schemas import (
     AuthorityChange,
     AuthorityDefinition,
@@ -58,7 +58,7 @@ async def renew_certificates(work: Owning) -> list[CertificateView]:
 @router.post("/import", status_code=201)
 async def import_certificate(work: Owning, wanted: CertificateImport) -> CertificateView:
     """Take in a certificate from elsewhere; its chain and names are checked."""
-    return await service.import_(work, wanted)
+    return await transfers.import_(work, wanted)
 
 
 @router.get("/{which}")
@@ -79,10 +79,10 @@ async def revoke_certificate(work: Writing, which: str, wanted: Revocation) -> C
     return await service.revoke(work, which, wanted)
 
 
-@router.post("/{which}/export", response_class=Response, responses={200: file(*service.MEDIA_TYPES)})
+@router.post("/{which}/export", response_class=Response, responses={200: file(*transfers.MEDIA_TYPES)})
 async def export_certificate(work: Owning, which: str, wanted: CertificateExport) -> Response:
     """Give it as a file, with its chain and, encrypted under the passphrase, its private key."""
-    exported = await service.export(work, which, wanted)
+    exported = await transfers.export(work, which, wanted)
     return attachment(exported.name, exported.media_type, exported.content)
 
 

@@ -9,16 +9,32 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from appliance.audit import service as audit
 from appliance.certificates import files, issuing, repository
 from appliance.certificates.issuing import SigningKey
+from appliance.certificates.local_names import gateway_names, panel_names
 from appliance.certificates.schemas import CertificateState, CertificateView
 from appliance.errors import AlreadyExists, Invalid, NotFound
 from appliance.installation import Transaction
 from appliance.master_key import Unsealable
 from appliance.models import Authority, Certificate, CertificatePurpose
 from appliance.models.columns import now
+from appliance.users.schemas import login_name
 from ike_engine.crypto.certificates import Purpose, validate
 from ike_engine.errors import InvalidCertificate
 
 KEY_PURPOSE: Final = "certificates.private_key"
+OWN: Final = {CertificatePurpose.GATEWAY: gateway_names, CertificatePurpose.PANEL: panel_names}
+"""What this appliance has certificates of its own for, and what gives the names that they carry."""
+
+
+def owner_name(text: str) -> str:
+    """Give the login name that a certificate is for.
+
+    Raises:
+        Invalid: nobody can be called so.
+    """
+    try:
+        return login_name(text)
+    except ValueError as error:
+        raise Invalid(str(error), field="owner") from None
 
 
 async def keep(

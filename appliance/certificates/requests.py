@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from appliance.audit import service as audit
-from appliance.certificates import files, issuing, records, repository, service
+from appliance.certificates import files, issuing, records, repository, service, transfers
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import CertificateView, NewRequest, RequestAnswer, RequestView
 from appliance.errors import Invalid, NotFound
@@ -84,7 +84,7 @@ async def answer(work: Transaction, request_id: int, answered: RequestAnswer) ->
         )
     others = [one for one in bundle.certificates if one is not leaf]
     key = work.installation.master_key.open(row.private_key, records.KEY_PURPOSE)
-    taken = await service.take_in(work, row.purpose, leaf, others, key)
+    taken = await transfers.take_in(work, row.purpose, leaf, others, key)
     audit.record(work, "certificate-request.answer", row.subject, before=_view(row), after=taken)
     await work.session.delete(row)
     return taken

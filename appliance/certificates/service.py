@@ -5,7 +5,6 @@ A certificate is referred to by its number, or by what it serves: ``gateway``, `
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Final
@@ -15,13 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from appliance.audit import service as audit
 from appliance.certificates import authorities, files, issuing, records, repository
-from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
-from appliance.certificates.local_names import gateway_names, panel_names
 from appliance.certificates.schemas import (
-    CertificateExport,
     CertificateFilter,
-    CertificateImport,
     CertificateState,
     CertificateView,
     NewCertificate,
@@ -33,35 +28,13 @@ from appliance.models import Certificate, CertificatePurpose, RevocationReason
 from appliance.models.columns import now
 from appliance.pools import repository as pools
 from appliance.schema import EVERYTHING, Page, Paging
-from appliance.users.schemas import login_name
-from ike_engine.crypto.certificates import matches_name
 from ike_engine.secret import Secret
 
 RENEW_BEFORE: Final = timedelta(days=60)
 _NODE_GONE: Final = timedelta(days=30)
 
-_OWN: Final = {CertificatePurpose.GATEWAY: gateway_names, CertificatePurpose.PANEL: panel_names}
 _OWN_KEYS: Final = {CertificatePurpose.GATEWAY: KeyKind.RSA_2048, CertificatePurpose.PANEL: KeyKind.ECDSA_P256}
 _SPEAKS_IKE: Final = (CertificatePurpose.GATEWAY, CertificatePurpose.SERVER, CertificatePurpose.USER)
-_MEDIA_TYPES: Final = {
-    FileFormat.PEM: ("pem", "application/x-pem-file"),
-    FileFormat.DER: ("cer", "application/pkix-cert"),
-    FileFormat.PKCS12: ("p12", "application/x-pkcs12"),
-    FileFormat.PKCS12_AES: ("p12", "application/x-pkcs12"),
-}
-MEDIA_TYPES: Final = tuple(dict.fromkeys(media_type for _, media_type in _MEDIA_TYPES.values()))
-"""What an exported certificate may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """A file to be handed out."""
-
-    name: str
-    media_type: str
-    content: Secret = field(repr=False)
-
-
 # ---- this appliance's own -----------------------------------------------------------------------------
 
 
@@ -82,7 +55,7 @@ async def ensure(work: Transaction, *, follow_names: bool = True) -> list[Certif
         made.append(await records.view(work, await records.certificate_of(work, issuer)))
     await repository.find_authority(work.session, issuer.name, lock=True)  # gateways that start at once take turns
     until = (await records.certificate_of(work, issuer)).not_after
-    for purpose in _OWN:
+    for purpose in records.OWN:
         present = await repository.in_use(work.session, purpose)
         names = await _names_of_all(work, purpose, () if present is None else present.names)
         if present is not None:
@@ -103,7 +76,7 @@ async def renew(work: Transaction) -> list[CertificateView]:
         Invalid: both are from outside authorities.
     """
     renewed = []
-    for purpose in _OWN:
+    for purpose in records.OWN:
         present = await repository.in_use(work.session, purpose)
         if present is None or await _is_ours(work, present):
             renewed.append(await _replace(work, purpose, await own_names(work, purpose)))
@@ -184,7 +157,7 @@ async def find(work: Transaction, which: CertificatePurpose | int | str) -> Cert
         if row is None:
             raise NotFound(f"there is no certificate {text}", remedy="coati certificate list shows them")
         return row
-    if text not in (*_OWN, CertificatePurpose.AUTHORITY):
+    if text not in (*records.OWN, CertificatePurpose.AUTHORITY):
         raise NotFound(f"{text!r} is no certificate", remedy="give its number, or one of gateway, panel and authority")
     row = await repository.in_use(work.session, CertificatePurpose(text))
     if row is None:
@@ -200,7 +173,7 @@ async def issue(work: Transaction, new: NewCertificate) -> CertificateView:
         NotFound: there is no such authority.
     """
     names: tuple[str, ...]
-    if new.purpose in _OWN:
+    if new.purpose in records.OWN:
         names = new.names or await own_names(work, new.purpose)
         key = new.key if "key" in new.model_fields_set else _OWN_KEYS[new.purpose]
         return await _replace(work, new.purpose, names, key=key, days=new.days, authority=new.authority)
@@ -208,7 +181,7 @@ async def issue(work: Transaction, new: NewCertificate) -> CertificateView:
         raise Invalid("authorities are made by coati ca create", field="purpose")
     owner = ""
     if new.purpose is CertificatePurpose.USER:
-        owner = _login(new.owner)
+        owner = records.owner_name(new.owner)
         names = tuple(dict.fromkeys((owner, *new.names)))
         if wrong := next((name for name in new.names if "@" not in name), None):
             raise Invalid(f"{wrong!r} is not a mail address", field="names", remedy="the login name is in it anyway")
@@ -240,7 +213,7 @@ async def renew_one(work: Transaction, which: CertificatePurpose | int | str) ->
     key = next(
         (kind for kind in KeyKind if kind.value == issuing.key_words(certificate.public_key())), KeyKind.RSA_2048
     )
-    if row.purpose in _OWN:
+    if row.purpose in records.OWN:
         return await _replace(work, row.purpose, row.names, key=_OWN_KEYS[row.purpose])
     renewed = await _issue(work, row.purpose, row.names, key=key, days=days, owner=row.owner)
     row.retired_at = now()
@@ -264,7 +237,7 @@ async def revoke(work: Transaction, which: CertificatePurpose | int | str, wante
     work.expect(before)
     if row.revoked_at is not None:
         return before
-    if row.purpose in _OWN and row.retired_at is None:
+    if row.purpose in records.OWN and row.retired_at is None:
         await _replace(work, row.purpose, row.names)
     return await _revoke(work, row, before, wanted.reason)
 
@@ -290,121 +263,10 @@ async def _revoke(
     return after
 
 
-async def export(work: Transaction, which: CertificatePurpose | int | str, wanted: CertificateExport) -> Exported:
-    """Give a certificate as a file, with its chain; a private key leaves encrypted only, and is written down.
-
-    Raises:
-        Invalid: the private key is asked for and is not here, or there is no passphrase to encrypt it under.
-        NotFound: there is none.
-    """
-    row = await find(work, which)
-    with_key = wanted.with_key and wanted.format is not FileFormat.DER
-    if with_key and row.private_key is None:
-        raise Invalid(f"the private key of {row.subject} is not here", remedy="export the certificate without it")
-    if with_key and wanted.passphrase is None:
-        raise Invalid("a private key leaves encrypted only: a passphrase is needed", field="passphrase")
-    if wanted.format in (FileFormat.PKCS12, FileFormat.PKCS12_AES) and wanted.passphrase is None:
-        raise Invalid("a PKCS#12 file needs a passphrase", field="passphrase")
-    passphrase = wanted.passphrase.get_secret_value() if wanted.passphrase is not None else ""
-    name = row.owner or (row.names[0] if row.names else issuing.common_name(records.load(row)) or f"{row.id}")
-    content = await asyncio.to_thread(
-        files.write,
-        wanted.format,
-        records.load(row),
-        await records.chain_above(work, row),
-        records.open_key(work, row) if with_key else None,
-        name=name,
-        passphrase=passphrase,
-    )
-    if with_key:
-        audit.record(work, "certificate.export-key", row.subject, after=await records.view(work, row))
-    ending, media_type = _MEDIA_TYPES[wanted.format]
-    plain = "".join(character if character.isalnum() or character in "-._@" else "-" for character in name)
-    return Exported(f"{plain}.{ending}", media_type, content)
-
-
-async def import_(work: Transaction, wanted: CertificateImport) -> CertificateView:
-    """Take in a certificate from elsewhere; one for gateway or panel takes the place of the present one.
-
-    Raises:
-        AlreadyExists: it is here already.
-        Invalid: the file cannot be read, or the certificate's chain, key, names or dates do not fit.
-    """
-    bundle = await asyncio.to_thread(files.read, wanted.content, wanted.passphrase.get_secret_value())
-    leaf, others = bundle.leaf_and_others()
-    key = None if bundle.key is None else issuing.pkcs8(bundle.key)
-    return await take_in(work, wanted.purpose, leaf, others, key, owner=wanted.owner)
-
-
-async def take_in(
-    work: Transaction,
-    purpose: CertificatePurpose,
-    leaf: x509.Certificate,
-    others: Sequence[x509.Certificate],
-    key: bytes | None,
-    *,
-    owner: str = "",
-) -> CertificateView:
-    """Check a certificate from elsewhere and keep it; a root that came with it becomes known here.
-
-    Raises:
-        AlreadyExists: it is here already.
-        Invalid: its chain, key, names or dates do not fit.
-    """
-    if purpose is CertificatePurpose.AUTHORITY:
-        raise Invalid("an authority is imported by coati ca import", field="purpose")
-    if purpose in _OWN and key is None:
-        raise Invalid(f"the {purpose.value} needs the private key as well", field="content")
-    if purpose is CertificatePurpose.GATEWAY and not issuing.key_words(leaf.public_key()).startswith("rsa"):
-        raise Invalid("the gateway needs an RSA key: IKEv1's methods sign with RSA", field="content")
-    authority, between = await records.find_issuer(work, leaf, others, purpose)
-    names = issuing.names_of(leaf)
-    if purpose in _OWN:
-        _check_public_name(work, purpose, leaf)
-    if purpose is CertificatePurpose.USER:
-        owner = _login(owner or issuing.common_name(leaf))
-        names = tuple(dict.fromkeys((owner, *names)))
-    if authority is None:
-        top = between[-1] if between else leaf
-        root = next(one for one in others if issuing.is_self_issued(one) and records.is_issued_by(top, one))
-        authority = await authorities.adopt(work, root)
-    before = await repository.in_use(work.session, purpose) if purpose in _OWN else None
-    view = await records.keep(
-        work,
-        purpose,
-        leaf,
-        key=key,
-        names=names,
-        authority_id=authority.id,
-        owner=owner,
-        chain=between,
-        deed="certificate.import",
-    )
-    if before is not None:
-        before.retired_at = now()
-        await work.session.flush()
-    return view
-
-
-def _check_public_name(work: Transaction, purpose: CertificatePurpose, leaf: x509.Certificate) -> None:
-    wanted = work.installation.settings.public_name
-    wildcard = f"*.{wanted.partition('.')[2]}"
-    if not wanted or matches_name(leaf, wanted):
-        return
-    if purpose is CertificatePurpose.PANEL and wildcard in issuing.names_of(leaf):
-        return
-    raise Invalid(
-        f"the certificate is not for {wanted}, the public name of this gateway, but for "
-        f"{', '.join(issuing.names_of(leaf)) or 'no name at all'}",
-        field="content",
-        remedy="ask the authority for one with that name, or change COATI_PUBLIC_NAME",
-    )
-
-
 async def own_names(work: Transaction, purpose: CertificatePurpose) -> tuple[str, ...]:
     """Give the names that gateway or panel are known by."""
     networks = [network for pool in await pools.all_pools(work.session) for network in pool.networks]
-    return _OWN[purpose](work.installation.settings, networks)
+    return records.OWN[purpose](work.installation.settings, networks)
 
 
 async def _names_of_all(work: Transaction, purpose: CertificatePurpose, present: Sequence[str]) -> tuple[str, ...]:
@@ -481,7 +343,7 @@ async def _issue(
             kind=key,
             days=days,
             # Who checks our own certificates has no TLS yet that it believes.
-            crl_url=authorities.crl_url(work, row) if purpose not in _OWN or in_the_clear else "",
+            crl_url=authorities.crl_url(work, row) if purpose not in records.OWN or in_the_clear else "",
             # quirk: vpnc 0.5.3: the gateway's certificate must be small (``issuing``); clients have its root anyway.
             issuer_url="" if purpose is CertificatePurpose.GATEWAY else authorities.issuer_url(work, row),
         )
@@ -496,10 +358,3 @@ async def _issue(
         authority_id=row.id,
         owner=owner,
     )
-
-
-def _login(text: str) -> str:
-    try:
-        return login_name(text)
-    except ValueError as error:
-        raise Invalid(str(error), field="owner") from None

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData
 
 from appliance.api.attachment import attachment
 from appliance.api.dependencies import Number, installation
-from appliance.certificates import authorities, expiry, requests, service
+from appliance.certificates import authorities, expiry, requests, service, transfers
 from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import (
@@ -139,7 +139,7 @@ async def import_(request: Request, actor: Ruling) -> Response:
     sent = await request.form()
     try:
         async with installation(request).transaction(actor) as work:
-            taken = await service.import_(work, read(await with_file(sent), CertificateImport))
+            taken = await transfers.import_(work, read(await with_file(sent), CertificateImport))
     except Refused as error:
         return _import_form(request, actor, Form.refused(sent, error), code=422)
     return back(f"/certificates/{taken.id}", "The certificate was imported; it is used from now on.")
@@ -161,7 +161,7 @@ async def export(request: Request, actor: Proven, number: Number) -> Response:
     try:
         wanted = read(sent, CertificateExport)
         async with installation(request).transaction(actor) as work:
-            given = await service.export(work, number, wanted)
+            given = await transfers.export(work, number, wanted)
     except Refused as error:
         return await _show(request, actor, number, Form.refused(sent, error), code=422)
     return attachment(given.name, given.media_type, bytes(given.content))

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, pkcs12
 from pydantic import SecretStr, ValidationError
 
-from appliance.certificates import authorities, files, requests, service
+from appliance.certificates import authorities, files, requests, service, transfers
 from appliance.certificates.files import FileFormat
 from appliance.certificates.issuing import KeyKind
 from appliance.certificates.schemas import (
@@ -55,7 +55,7 @@ async def test_openssl_opens_a_users_pkcs12(work: Transaction, tmp_path: Path, f
     await service.ensure(work)
     issued = await service.issue(work, NewCertificate(owner="alice"))
     wanted = CertificateExport(format=form, passphrase=SecretStr(PASSPHRASE))
-    exported = await service.export(work, issued.id, wanted)
+    exported = await transfers.export(work, issued.id, wanted)
     assert exported.name == "alice.p12"
     (tmp_path / "alice.p12").write_bytes(exported.content)
     legacy = ["-legacy"] if form is FileFormat.PKCS12 else []
@@ -72,13 +72,13 @@ async def test_a_private_key_leaves_encrypted_only(work: Transaction) -> None:
     await service.ensure(work)
     for form in (FileFormat.PEM, FileFormat.PKCS12):
         with pytest.raises(Invalid) as refused:
-            await service.export(work, GATEWAY, CertificateExport(format=form))
+            await transfers.export(work, GATEWAY, CertificateExport(format=form))
         assert refused.value.field == "passphrase"
     wanted = CertificateExport(format=FileFormat.PEM, passphrase=SecretStr(PASSPHRASE))
-    exported = await service.export(work, GATEWAY, wanted)
+    exported = await transfers.export(work, GATEWAY, wanted)
     assert b"ENCRYPTED PRIVATE KEY" in exported.content
     assert "ENCRYPTED" not in repr(exported)
-    bare = await service.export(work, GATEWAY, CertificateExport(format=FileFormat.PEM, with_key=False))
+    bare = await transfers.export(work, GATEWAY, CertificateExport(format=FileFormat.PEM, with_key=False))
     assert b"PRIVATE KEY" not in bare.content
     with pytest.raises(ValidationError, match="at least 8 characters"):
         CertificateExport(passphrase=SecretStr("short"))
@@ -104,7 +104,7 @@ async def test_a_gateway_certificate_of_an_outside_authority_takes_its_place(
     await service.ensure(work)
     own = await service.show(work, GATEWAY)
     content = as_pkcs12(between, "vpn.example.net", between, outside)
-    taken = await service.import_(work, importing(content, passphrase=PASSPHRASE))
+    taken = await transfers.import_(work, importing(content, passphrase=PASSPHRASE))
     assert await service.show(work, GATEWAY) == taken
     assert taken.authority == "outside-ca"
     assert (await service.show(work, own.id)).retired_at is not None
@@ -154,7 +154,7 @@ async def test_what_does_not_fit_is_refused_in_words_and_changes_nothing(
         "nothing in it": b"-----BEGIN X-----\n-----END X-----\n",
     }
     with pytest.raises(Invalid, match=words):
-        await service.import_(work, importing(contents[what]))
+        await transfers.import_(work, importing(contents[what]))
     assert await service.show(work, GATEWAY) == before
 
 
@@ -166,16 +166,16 @@ async def test_a_wrong_passphrase_is_said_to_be_one(work: Transaction, outside: 
     )
     for each in (content, encrypted + outside.issue("vpn.example.net").pem()):
         with pytest.raises(Invalid) as refused:
-            await service.import_(work, importing(each, passphrase=passphrase))
+            await transfers.import_(work, importing(each, passphrase=passphrase))
         assert refused.value.field == "passphrase"
 
 
 async def test_the_same_certificate_comes_in_once(work: Transaction, outside: Authority) -> None:
     content = outside.issue("alice", client=True).pem() + outside.pem
-    taken = await service.import_(work, importing(content, USER))
+    taken = await transfers.import_(work, importing(content, USER))
     assert (taken.owner, taken.has_private_key) == ("alice", False)
     with pytest.raises(AlreadyExists):
-        await service.import_(work, importing(content, USER))
+        await transfers.import_(work, importing(content, USER))
 
 
 async def test_an_imported_authority_issues_if_its_key_came_along(work: Transaction, outside: Authority) -> None:
@@ -210,7 +210,7 @@ async def test_an_answer_may_come_as_pkcs7(
     content = base64.b64encode((tmp_path / "all.p7b").read_bytes())
     taken = await requests.answer(work, asked.id, RequestAnswer(content=content))
     assert await service.show(work, GATEWAY) == taken
-    exported = await service.export(work, GATEWAY, CertificateExport(format=FileFormat.PEM, with_key=False))
+    exported = await transfers.export(work, GATEWAY, CertificateExport(format=FileFormat.PEM, with_key=False))
     assert bytes(exported.content).count(b"BEGIN CERTIFICATE") == 3
 
 

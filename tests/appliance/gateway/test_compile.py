@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete, select, update
 
 from appliance import models
-from appliance.certificates import service as certificates
+from appliance.certificates import transfers
 from appliance.certificates.schemas import CertificateImport
 from appliance.gateway.compile import Compiled, compile_rows, read
 from appliance.installation import Actor, Installation
@@ -215,7 +215,7 @@ async def test_intermediates_are_sent_along_and_the_root_is_not(installation: In
     leaf = between.issue("vpn.example.org")
     bundle = leaf.pem(with_key=True) + between.pem + root.pem
     async with installation.transaction(TEST) as work:
-        await certificates.import_(
+        await transfers.import_(
             work, CertificateImport(purpose=CertificatePurpose.GATEWAY, content=base64.b64encode(bundle))
         )
     (profile,) = (await compiled(installation)).policy.profiles
