@@ -151,7 +151,7 @@ def test_the_files_names_tell_which_step_is_the_last() -> None:
 async def test_nobody_waits_for_a_turn_when_there_is_nothing_to_migrate(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(text("DELETE FROM users"))
-        await asyncio.wait_for(database.migrate(), 5)
+        await asyncio.wait_for(database.migrate(), 60)
 
 
 async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ async def test_a_connection_that_is_closed_in_the_middle_lets_others_write(datab
         unread = await given.execute("VALUES (1), (2), (3), (4)")
         await given.close()
         async with database.transaction() as session:
-            await asyncio.wait_for(session.execute(text("DELETE FROM groups")), 5)
+            await asyncio.wait_for(session.execute(text("DELETE FROM groups")), 60)
         del unread
         await opened.invalidate()
 

@@ -33,7 +33,7 @@ def container(network: networks.Network, wheel: Path, tmp_path_factory: pytest.T
 
 def test_it_shows_the_first_password_and_is_healthy(container: Container) -> None:
     assert re.search(r"^  password {7}\w", container.log(), re.MULTILINE)
-    eventually(lambda: container.execute(*health_check()).returncode == 0, within=30, what="it is healthy")
+    eventually(lambda: container.execute(*health_check()).returncode == 0, within=60, what="it is healthy")
     assert "TCP 0.0.0.0:8443: Coati has it, and runs" in container.coati("doctor")
 
 
@@ -62,7 +62,7 @@ def test_a_real_client_comes_in_and_comes_back_to_the_next_container(
         client.connect(within=60)
         network.home_a.run("ping", "-c", "2", "-W", "5", networks.SERVER)
         assert container.stop() == 0
-        eventually(lambda: not client.is_up(), within=30, what="the client has heard the goodbye")
+        eventually(lambda: not client.is_up(), within=60, what="the client has heard the goodbye")
         assert "Operation not permitted" not in container.log()
         container.start_again()
         assert "password  " not in container.log()

@@ -121,7 +121,7 @@ def test_a_real_client_logs_in_by_pam_and_stays(
         assert machine.properties("coati", "NRestarts")["NRestarts"] == "0"
         # Who is told goodbye does not wait for dead peer detection.
         machine.run("systemctl", "restart", "coati")
-        eventually(lambda: not client.is_up(), within=30, what="has heard the goodbye")
+        eventually(lambda: not client.is_up(), within=60, what="has heard the goodbye")
         machine.wait_for_words("coati", "serving ", times=3)
         client.connect(within=60)
 

@@ -65,7 +65,7 @@ def variables(name: str, folder: Path) -> dict[str, str]:
 def remove_cgroups(name: str) -> None:
     """Remove the cgroups of what has ended, once the last of its processes is gone."""
     for top in unified_hierarchies():
-        eventually(lambda: _removed(Path(top) / name), within=20, what=f"nothing runs in {name}")  # noqa: B023  at once
+        eventually(lambda: _removed(Path(top) / name), within=60, what=f"nothing runs in {name}")  # noqa: B023  at once
 
 
 def _removed(cgroup: Path) -> bool:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.interop.lab import network as networks
-from tests.interop.lab import office
 from tests.interop.lab.authority import Authority
 from tests.interop.lab.charon_gateway import CharonGateway
 from tests.interop.lab.coati_client import CoatiClient
@@ -153,13 +152,16 @@ class Clients:
 @pytest.fixture
 def gateway(running_gateway: Gateway) -> Iterator[Gateway]:
     """The gateway: holds nothing for clients before the scenario and nothing after it, and meets no bug meanwhile."""
-    assert not running_gateway.remainder()
+    _holds_nothing(running_gateway)
     before = len(running_gateway.log())
     yield running_gateway
     assert "Traceback" not in running_gateway.log()[before:]
-    # A client that was killed is noticed by its silence only.
-    patience = 2 * office.DPD_TIMEOUT_SECONDS + 5
-    eventually(lambda: not running_gateway.remainder(), within=patience, what="the gateway holds nothing any more")
+    _holds_nothing(running_gateway)
+
+
+def _holds_nothing(gateway: Gateway) -> None:
+    """Wait until it does: who was killed is noticed by its silence only, and all is written down a moment late."""
+    eventually(lambda: not gateway.remainder(), within=60, what="the gateway holds nothing")
 
 
 @pytest.fixture

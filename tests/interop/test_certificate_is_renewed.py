@@ -36,7 +36,7 @@ def test_packets_go_on_and_the_next_login_is_under_the_new_one(
     with proofs.SteadyPing(home) as pings:
         pings.wait_for_replies(10)
         gateway.coati("certificate", "renew", "gateway")
-        eventually(lambda: gateway.log().count("configured") > loaded, within=30, what="the gateway has taken it up")
+        eventually(lambda: gateway.log().count("configured") > loaded, within=60, what="the gateway has taken it up")
         client.rekey_child()
         pings.wait_for_replies(20)
         loss = pings.stop()

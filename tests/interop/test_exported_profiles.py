@@ -103,8 +103,8 @@ def test_vpnc(*, gateway: CoatiGateway, network: Network, tmp_path: Path, profil
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         )
         with client:
-            client.wait_for(lambda: "reason=connect" in _told(tmp_path), within=20, what="runs its connect script")
-            client.wait_for(lambda: _carries(place), within=30, what="the tunnel carries a ping")
+            client.wait_for(lambda: "reason=connect" in _told(tmp_path), within=60, what="runs its connect script")
+            client.wait_for(lambda: _carries(place), within=60, what="the tunnel carries a ping")
 
 
 def _told(directory: Path) -> str:

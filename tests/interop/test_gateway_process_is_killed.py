@@ -48,8 +48,8 @@ def test_a_client_does_not_notice(
     assert [event.kind for event in gateway.events(office.ALICE.name)][:1] == ["login"]
 
     gateway.disconnect(office.ALICE.name)
-    eventually(lambda: not client.is_up(), within=15, what="the client has heard of it")
-    eventually(lambda: not gateway.remainder(), within=30, what="nothing is held any more")
+    eventually(lambda: not client.is_up(), within=60, what="the client has heard of it")
+    eventually(lambda: not gateway.remainder(), within=60, what="nothing is held any more")
     assert client.log().count("CPRQ(X_USER X_PWD)") == 1
 
 
@@ -70,7 +70,7 @@ def test_vpnc_does_not_notice_either(clients: Clients, gateway: CoatiGateway, ne
     gateway.rekey(office.ALICE.name)
     proofs.ping(network.home_a)
     gateway.disconnect(office.ALICE.name)
-    eventually(client.has_ended, within=15, what="vpnc has ended")
+    eventually(client.has_ended, within=60, what="vpnc has ended")
 
 
 def test_an_esp_process_that_dies_comes_back(clients: Clients, gateway: CoatiGateway, network: Network) -> None:

@@ -50,7 +50,7 @@ def test_a_silent_client_that_lives_is_kept(clients: Clients, gateway: Gateway, 
     session = Session(office.ALICE.name, client.virtual_ip)
     expect_sessions(gateway, session)
 
-    client.wait_for_probes(3, within=30)
+    client.wait_for_probes(3, within=60)
 
     assert gateway.sessions() == [session]
     proofs.ping(network.public)

@@ -65,6 +65,6 @@ def test_an_idle_client_is_found_again(clients: Clients, gateway: Gateway, netwo
     def reaches_client() -> bool:
         return network.inner.run("ping", "-c", "1", "-W", "1", client.virtual_ip, check=False).returncode == 0
 
-    eventually(reaches_client, within=30, what="the inner network reaches the client")
+    eventually(reaches_client, within=60, what="the inner network reaches the client")
     time.sleep(office.DPD_TIMEOUT_SECONDS)  # our probes must have found the way, too
     assert gateway.sessions() == [Session(office.ALICE.name, client.virtual_ip)]

@@ -97,7 +97,7 @@ def test_the_password_alone_is_not_enough(
     client = clients.strongswan(network.home_b)
     client.start(Login(ERIN), gateway.authority)
     assert client.try_connect().returncode != 0
-    eventually(lambda: _refused(gateway, ERIN), within=20, what="why is on record")
+    eventually(lambda: _refused(gateway, ERIN), within=60, what="why is on record")
 
 
 def _refused(gateway: CoatiGateway, user: User) -> bool:

@@ -30,7 +30,7 @@ def test_after_a_login_and_a_refusal(clients: Clients, gateway: CoatiGateway, ne
     refused.start(Login(replace(office.ALICE, password=WRONG), "psk", "aggressive"), gateway.authority)
     assert refused.try_connect().returncode != 0
     expect_sessions(gateway, Session(office.ALICE.name, client.virtual_ip))
-    eventually(lambda: "client refused" in gateway.log(), within=20, what="the refusal is logged")
+    eventually(lambda: "client refused" in gateway.log(), within=60, what="the refusal is logged")
 
     secrets = [word.encode() for word in (office.ALICE.password, WRONG, office.GROUP_KEY)]
     files = [file for file in gateway.directory.rglob("*") if file.is_file()]

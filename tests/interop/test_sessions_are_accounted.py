@@ -53,7 +53,7 @@ def test_a_download_is_counted_to_its_last_octet(
         ended = _latest(gateway, "ended")
         return ended["virtual_ip"] == client.virtual_ip and ended["octets_out"] > FILE_OCTETS
 
-    eventually(counted, within=30, what="an ended session with all that it carried")
+    eventually(counted, within=60, what="an ended session with all that it carried")
     ended = _latest(gateway, "ended")
     assert ended["goodbye"] == "client-disconnected"
     assert ended["octets_out"] < 2 * FILE_OCTETS  # TCP may have sent some of it twice

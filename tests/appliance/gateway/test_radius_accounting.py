@@ -77,7 +77,7 @@ async def test_the_login_and_its_accounting_have_one_session_id(
 async def test_what_the_server_missed_it_hears_when_it_is_back_also_after_a_restart_of_ours(
     installation: Installation, freeradius: FreeRadius
 ) -> None:
-    installation = await ask(installation, freeradius, timeout_seconds=2.0, retries=0)
+    installation = await ask(installation, freeradius, timeout_seconds=5.0, retries=0)
     anchor = await authority(installation)
     async with serving(installation) as gateway, Client(gateway, anchor) as client:
         await client.log_in("ruth", "ruth's password")

@@ -134,7 +134,7 @@ def test_the_kernel_s_own_spd_is_read(alone: Callable[[Callable[[], list[SpdEntr
             "src 12.0.0.0/8 dst 13.0.0.0/8 dir out",
             "src 2001:db8::/32 dst 2001:db9::/32 dir out",
         ):
-            subprocess.run(["ip", "xfrm", "policy", "add", *words.split()], check=True, timeout=20)
+            subprocess.run(["ip", "xfrm", "policy", "add", *words.split()], check=True, timeout=60)
         entries = list(spd_entries(netlink.dump(xfrm.all_policies()), {REQID: 7}))
         netlink.close()
         return entries

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def links() -> str:
-    return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True, timeout=20).stdout
+    return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 @pytest.mark.root

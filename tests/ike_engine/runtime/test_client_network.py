@@ -27,7 +27,7 @@ BEFORE: Final = {"default via 192.0.2.1 dev wan", "192.0.2.0/24 dev wan src 192.
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
 

@@ -91,9 +91,10 @@ async def test_who_says_too_much_at_once_is_counted(said: Said) -> None:
     await said.comes_to(100)
     gathering.close()
     told = [each for each in said if each[1] == "again"]
-    (notice,) = [words for level, words, _ in said if level == logging.WARNING]
-    assert len(told) < 400  # it may take a few seconds on a crowded machine
-    assert notice.startswith(f"{1_000 - len(told)} lines are left out")
+    notices = [words for level, words, _ in said if level == logging.WARNING]
+    assert len(told) < 400  # it may take a few seconds on a crowded machine, and each has its own notice
+    assert all("lines are left out" in notice for notice in notices)
+    assert len(told) + sum(int(notice.split()[0]) for notice in notices) == 1_000
 
 
 async def test_a_parent_without_time_does_not_hold_up_its_child(gathering: Gathering) -> None:

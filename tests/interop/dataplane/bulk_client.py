@@ -13,7 +13,7 @@ import sys
 
 def main() -> None:
     verb, octets = sys.argv[1], int(sys.argv[2])
-    with socket.create_connection(("10.77.0.2", 8000), timeout=20) as connection, connection.makefile("rb") as stream:
+    with socket.create_connection(("10.77.0.2", 8000), timeout=60) as connection, connection.makefile("rb") as stream:
         print(stream.readline().decode().strip(), flush=True)
         connection.sendall(f"{verb} {octets}\n".encode())
         print("start", flush=True)

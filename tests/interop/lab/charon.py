@@ -98,7 +98,7 @@ class Charon:
             f"charon {self.name}", *command, log=self.directory / "charon.out", env=self._environment
         )
         # A connect() is refused until charon listens; swanctl would only say "connecting failed".
-        self._daemon.wait_for(self._listens, within=30, what="listens on its vici socket")
+        self._daemon.wait_for(self._listens, within=60, what="listens on its vici socket")
         self.load(swanctl)
 
     def load(self, swanctl: Section) -> None:

@@ -107,13 +107,13 @@ class CoatiGateway:
         if self._prepared is None:
             _configure(self.coati, self._client_authority, self.authority)
         configured = f"profiles=['{office.TINY_GROUP}', '{office.PROFILE}']"
-        self._daemon.wait_for(lambda: configured in self.log(), within=30, what="has read its configuration")
+        self._daemon.wait_for(lambda: configured in self.log(), within=60, what="has read its configuration")
 
     def change_profile(self, *options: str) -> None:
         """Change the office's profile, and wait until that is in force."""
         before = self.log().count("configured ")
         self.coati("profile", "set", office.PROFILE, *options)
-        eventually(lambda: self.log().count("configured ") > before, within=30, what="the profile is in force")
+        eventually(lambda: self.log().count("configured ") > before, within=60, what="the profile is in force")
 
     @contextlib.contextmanager
     def profile_set(self, option: str) -> Iterator[None]:
@@ -191,14 +191,23 @@ class CoatiGateway:
         lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
         return {sample: float(value) for sample, _, value in lines}
 
+    def _written_down(self, user: str) -> SessionView:
+        """The user's one session, which is in the table a moment after the client has it."""
+
+        def look() -> list[SessionView]:
+            return [session for session in self._live() if session.user == user]
+
+        (session,) = eventually(look, within=60, what=f"the session of {user} is written down")
+        return session
+
     def rekey(self, user: str) -> None:
-        (session,) = (session for session in self._live() if session.user == user)
-        self.coati("session", "rekey", str(session.id))
+        self.coati("session", "rekey", str(self._written_down(user).id))
 
     def child_sas_made(self) -> int:
         return len(re.findall(r"Child SA (?:added|renewed)", self.log()))
 
     def disconnect(self, user: str) -> None:
+        self._written_down(user)
         self.coati("session", "disconnect", "--user", user)
 
     @property

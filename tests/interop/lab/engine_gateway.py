@@ -61,7 +61,7 @@ class EngineGateway:
             log=self._directory / "log",
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(_ROOT)},
         )
-        self._daemon.wait_for(lambda: "engine ready" in self.log(), within=20, what="ready")
+        self._daemon.wait_for(lambda: "engine ready" in self.log(), within=60, what="ready")
         return self
 
     def __exit__(self, *_: object) -> None:

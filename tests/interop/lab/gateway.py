@@ -88,7 +88,7 @@ class Gateway(Protocol):
         """What it logged so far."""
 
 
-def expect_sessions(gateway: Gateway, *expected: Session, within: float = 20) -> None:
+def expect_sessions(gateway: Gateway, *expected: Session, within: float = 60) -> None:
     """Wait until just these users are connected: gateways write sessions down a moment after the fact.
 
     Raises:

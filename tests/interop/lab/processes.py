@@ -121,11 +121,12 @@ class Daemon:
 
         def find() -> int:
             for pid in _descendants(self.pid):
-                if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
-                    return pid
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+                    if words in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "):
+                        return pid
             return 0
 
-        return eventually(find, within=20, what=f"a process {words}")
+        return eventually(find, within=60, what=f"a process {words}")
 
     def output(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
@@ -178,6 +179,6 @@ def _descendants(pid: int) -> list[int]:
     """Pids of the children of a process, and of theirs."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
     return [found for child in map(int, children) for found in (child, *_descendants(child))]

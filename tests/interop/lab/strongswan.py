@@ -128,7 +128,7 @@ class StrongSwanClient:
             raise Failed(f"no virtual address:\n{shown}")
         self.virtual_ip = found[1]
 
-    def try_connect(self, *, within: float = 15) -> subprocess.CompletedProcess[str]:
+    def try_connect(self, *, within: float = 60) -> subprocess.CompletedProcess[str]:
         """Log in; give what swanctl said and its exit code."""
         return self._charon.swanctl(
             "--initiate", "--child", "net", "--timeout", str(int(within)), timeout=within + 5, check=False
@@ -166,7 +166,7 @@ class StrongSwanClient:
         # The SA that was rekeyed before may still be there for some seconds.
         newest = max(int(found) for found in re.findall(r"office: #(\d+), ESTABLISHED", self.suite()))
         self._charon.swanctl("--rekey", "--ike-id", str(newest))
-        eventually(lambda: self.log().count("established between") > before, within=30, what="a rekeyed ISAKMP SA")
+        eventually(lambda: self.log().count("established between") > before, within=60, what="a rekeyed ISAKMP SA")
 
     def wait_for_probes(self, count: int, *, within: float) -> None:
         """Wait until it has answered so many more probes of the gateway's dead peer detection.

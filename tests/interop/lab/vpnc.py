@@ -168,7 +168,7 @@ class VpncClient:
     def kill(self) -> None:
         """SIGKILL: the gateway hears nothing any more."""
         self._daemon.kill()
-        eventually(lambda: self.device not in self.place.links(), within=20, what="its TUN device is gone")
+        eventually(lambda: self.device not in self.place.links(), within=60, what="its TUN device is gone")
 
     def log(self) -> str:
         return self._daemon.output() if self._daemon else ""

@@ -35,7 +35,7 @@ class WebServer:
     def __enter__(self) -> Self:
         command = [sys.executable, "-u", file_server.__file__, self._place.address, str(self._files)]
         self._daemon = self._place.daemon("web server", *command, log=self._log)
-        self._daemon.wait_for(lambda: "serving" in self._daemon.output(), within=30, what="serves")
+        self._daemon.wait_for(lambda: "serving" in self._daemon.output(), within=60, what="serves")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,4 +47,4 @@ class WebServer:
         return [line.split()[0] for line in lines if '"GET ' in line]
 
     def was_visited_by(self, address: str) -> bool:
-        return bool(eventually(lambda: address in self.visitors(), within=20, what=f"a request from {address}"))
+        return bool(eventually(lambda: address in self.visitors(), within=60, what=f"a request from {address}"))

@@ -38,7 +38,7 @@ LAN = IPv4Network("10.77.0.0/24")
 
 def run(command: str, namespace: str = "") -> str:
     words = (["ip", "netns", "exec", namespace] if namespace else []) + command.split()
-    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 

@@ -37,7 +37,7 @@ def test_nobody_speaks_for_a_client_in_clear(gateway: Gateway, first: Client) ->
     with leaving("cdl") as packets:
         for destination in ("10.77.0.2", "10.77.0.1"):
             words = f"ip netns exec cdnat ping -c 1 -W 1 -I {first.virtual_ip} {destination}".split()
-            assert subprocess.run(words, capture_output=True, timeout=20, check=False).returncode == 1
+            assert subprocess.run(words, capture_output=True, timeout=60, check=False).returncode == 1
         forwarded = [packet for packet in packets() if socket.inet_ntoa(packet[12:16]) == first.virtual_ip]
     assert forwarded == []
     assert _dropped_by_policy() >= before + 2

@@ -136,7 +136,7 @@ def test_packets_too_large_for_the_tunnel_are_refused_or_cut_and_arrive(gateway:
         ["ip", "netns", "exec", "cdlan", "ping", "-c", "1", "-W", "1", "-M", "do", "-s", "1400", "10.9.0.1"],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert f"Frag needed and DF set (mtu = {DEFAULT_MTU})" in refused.stdout

@@ -169,13 +169,17 @@ async def test_the_oldest_makes_way_on_the_other_gateway_and_is_gone_before_the_
 async def test_many_that_replace_each_other_are_never_more_than_may_be(cluster: Cluster, devices: list[Client]) -> None:
     await cluster.limit(2, WhenTooMany.REPLACE)
     await asyncio.gather(*map(outcome, devices))
-    await cluster.comes_to(2)
-    sessions = await cluster.sessions()
-    for moment in (session.started_at for session in sessions):
+
+    async def never_more_than_two() -> bool:
+        # Each gateway writes for itself, a moment late: one's new session may be there before the other's end is.
+        sessions = await cluster.sessions()
         present = [
-            each for each in sessions if each.started_at <= moment and (each.ended_at is None or each.ended_at > moment)
+            sum(each.started_at <= moment and (each.ended_at is None or each.ended_at > moment) for each in sessions)
+            for moment in (session.started_at for session in sessions)
         ]
-        assert len(present) <= 2, moment
+        return max(present, default=0) <= 2 == sum(session.ended_at is None for session in sessions)
+
+    await eventually(never_more_than_two)
 
 
 async def test_nothing_is_counted_of_who_is_gone(cluster: Cluster) -> None:
