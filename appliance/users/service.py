@@ -129,7 +129,7 @@ async def change(
     audit.record(work, deed, user.name, before=before, after=await _show(work, user))
     if before.enabled and not user.enabled:
         await repository.remove_links_of(work.session, user.name)
-        await sessions.disconnect_user(work, user.name, "the user was disabled")
+        await sessions.disconnect_user(work, user.name, f"user {user.name!r} was disabled")
     return await show(work, user.name)
 
 

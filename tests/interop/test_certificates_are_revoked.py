@@ -50,10 +50,10 @@ def _trusting(gateway: CoatiGateway, *authorities: str, directory: Path) -> Iter
     for name, pems in (("during", authorities), ("before", (before,))):
         (directory / f"{name}.pem").write_text("".join(pems))
     try:
-        gateway.coati("profile", "set", office.PROFILE, "--client-ca", str(directory / "during.pem"))
+        gateway.change_profile("--client-ca", str(directory / "during.pem"))
         yield
     finally:
-        gateway.coati("profile", "set", office.PROFILE, "--client-ca", str(directory / "before.pem"))
+        gateway.change_profile("--client-ca", str(directory / "before.pem"))
 
 
 def _refused_because(gateway: CoatiGateway, words: str) -> int:
@@ -112,6 +112,7 @@ def test_one_of_an_outside_authority_is_refused_when_its_crl_says_so(
     server.wait_for(lambda: "Serving" in server.output(), within=60, what="serves the CRL")
     url = ("--crl-url", "http://127.0.0.1:8099/crl.der", "--check", "hard")
     gateway.coati("ca", "import", "laboratory", str(client_authority.file), *url)
+    gateway.reload()
     try:
         client = clients.strongswan(network.home_a)
         client.start(Login(office.ALICE, "rsa", credential=client_credential), gateway.authority)

@@ -73,6 +73,7 @@ def pam_unix(running_gateway: CoatiGateway) -> Iterator[Known]:
     try:
         subprocess.run(["chpasswd"], input=f"{name}:{UNIX_PASSWORD}\n", text=True, check=True)
         running_gateway.coati("realm", "add", "machine", "pam", "--setting", f"service={service.name}")
+        running_gateway.reload()
         yield Known("machine", User(f"{name}@machine", UNIX_PASSWORD), name)
         running_gateway.coati("realm", "remove", "machine", "--yes")
     finally:
@@ -88,6 +89,7 @@ def pam_matrix(running_gateway: CoatiGateway, tmp_path_factory: pytest.TempPathF
     service = _service(f"auth required {module}\naccount required {module}\n")
     passdb.write_text(f"neo:{MATRIX_PASSWORD}:{service.name}\n")
     running_gateway.coati("realm", "add", "matrix", "pam", "--setting", f"service={service.name}")
+    running_gateway.reload()
     yield Known("matrix", User("neo@matrix", MATRIX_PASSWORD), "neo")
     running_gateway.coati("realm", "remove", "matrix", "--yes")
     service.unlink()
@@ -102,6 +104,7 @@ def radius(network: Network, running_gateway: CoatiGateway) -> Iterator[Known]:
         coati("realm", "add", "campus", "radius")
         ports = ("--auth-port", "1912", "--acct-port", "1913")
         coati("realm", "server", "add", "campus", SERVER, *ports, "--secret-stdin", stdin=SECRET + "\n")
+        running_gateway.reload()
         yield Known("campus", User("ruth@campus", RADIUS_PASSWORD), "ruth")
         coati("realm", "server", "remove", "campus", SERVER, "--yes")
         coati("realm", "remove", "campus", "--yes")
@@ -230,6 +233,7 @@ def test_a_second_prompt_of_a_module_is_asked_of_the_user(
     )
     passdb.write_text(f"{pam_unix.canonical}:{MATRIX_PASSWORD}:{service.name}\n")
     gateway.coati("realm", "add", "twice", "pam", "--setting", f"service={service.name}")
+    gateway.reload()
     try:
         client = clients.vpnc(network.home_a)
         user = User(f"{pam_unix.canonical}@twice", UNIX_PASSWORD)

@@ -55,7 +55,7 @@ def test_a_client_comes_is_probed_and_is_disconnected(
 ) -> None:
     expect.set_options(timeout=_PATIENCE_MILLISECONDS)
     expect(page.get_by_text("Nobody is connected")).to_be_visible()
-    gateway.coati("profile", "set", office.PROFILE, "--dpd-timeout", str(_LONG_SILENCE_SECONDS))
+    gateway.change_profile("--dpd-timeout", str(_LONG_SILENCE_SECONDS))
     try:
         client = clients.strongswan(network.home_a)
         client.start(Login(office.ALICE), gateway.authority)
@@ -90,4 +90,4 @@ def test_a_client_comes_is_probed_and_is_disconnected(
         page.goto("/sessions?which=ended")
         expect(page.get_by_role("row").filter(has_text=office.ALICE.name).first).to_contain_text("administrator")
     finally:
-        gateway.coati("profile", "set", office.PROFILE, "--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS))
+        gateway.change_profile("--dpd-timeout", str(office.DPD_TIMEOUT_SECONDS))

@@ -130,6 +130,7 @@ def test_a_realm_that_the_profile_does_not_take_is_refused_by_name_with_the_reme
     clients: Clients, gateway: CoatiGateway, network: Network
 ) -> None:
     gateway.coati("realm", "set", "local", "--disable")
+    gateway.reload()
     try:
         client = clients.strongswan(network.home_a)
         client.start(Login(office.User(f"{office.ALICE.name}@local", office.ALICE.password)), gateway.authority)
@@ -146,6 +147,7 @@ def test_a_realm_that_the_profile_does_not_take_is_refused_by_name_with_the_reme
         assert found["remedy"] == "to let its users in again: coati realm set local --enable"
     finally:
         gateway.coati("realm", "set", "local", "--enable")
+        gateway.reload()
 
 
 def test_a_user_chooses_its_realm_by_name(clients: Clients, gateway: CoatiGateway, network: Network) -> None:

@@ -93,6 +93,7 @@ def test_vpnc_answers_a_challenge_of_two_rounds(
     clients: Clients, gateway: CoatiGateway, network: Network, radius: FreeRadius
 ) -> None:
     gateway.coati("realm", "server", "set", "corp", lab.SERVER, "--method", "pap")
+    gateway.reload()
     client = clients.vpnc(network.home_b)
     client.start(TARA, gateway.authority, dh="dh14", on_terminal=True)
     client.type("Passcode for VPN", PASSCODES[0])
@@ -111,6 +112,7 @@ def test_vpnc_has_its_user_choose_a_new_pin_in_two_rounds(
     """vpnc 0.5.3 asks its user for NEXT_PIN under the name of a passcode."""
     assert radius
     gateway.coati("realm", "server", "set", "corp", lab.SERVER, "--method", "pap")
+    gateway.reload()
     client = clients.vpnc(network.home_b)
     client.start(NINA, gateway.authority, dh="dh14", on_terminal=True)
     client.type("Passcode for VPN", "4711")
@@ -147,12 +149,14 @@ def test_strongswan_answers_each_round_with_its_password_or_not_at_all(
     """strongSwan 5.9.8 has nobody to ask: it looks into its secrets, where there is no PIN."""
     assert radius
     gateway.coati("realm", "server", "set", "corp", lab.SERVER, "--method", "pap")
+    gateway.reload()
     client = clients.strongswan(network.home_a)
     client.start(Login(DORA), gateway.authority)
     assert client.try_connect().returncode != 0
     assert "no XAuth PIN found for 'dora@corp'" in client.log()
 
     gateway.coati("realm", "set", "corp", "--setting", "prompt=password")
+    gateway.reload()
     try:
         client.connect()
         expect_sessions(gateway, Session("dora", client.virtual_ip))

@@ -136,6 +136,16 @@ async def test_a_page_that_follows_by_itself_is_no_sign_of_anybody(browser: http
     assert "You were signed out" not in (await browser.get("/sign-in")).text
 
 
+async def test_what_is_not_there_any_more_is_said_in_a_part_as_well(browser: httpx2.AsyncClient) -> None:
+    """A page that follows by itself, or a dialog, asks for parts; what it asks for may be gone by then."""
+    await sign_in(browser)
+    for path in ("/users/nobody", "/sessions/4711", "/nowhere/1"):
+        answer = await browser.get(path, headers={"HX-Request": "true", "HX-Request-Type": "partial"})
+        assert answer.status_code == 404, path
+        assert "Not Found" in answer.text
+        assert "<html" not in answer.text
+
+
 async def test_every_live_part_says_that_it_is_one(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     page = (await browser.get("/sessions")).text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from appliance.gateway import radius
 from tests.appliance.gateway.loopback import Client, authority, serving
 from tests.appliance.gateway.radius_office import USERS, Carrying, ask, heard
 from tests.freeradius import FreeRadius
@@ -29,7 +30,10 @@ def statuses(records: list[dict[str, str]]) -> list[str]:
     return [record["Acct-Status-Type"] for record in records]
 
 
-async def test_a_session_is_accounted_with_its_totals(installation: Installation, freeradius: FreeRadius) -> None:
+async def test_a_session_is_accounted_with_its_totals(
+    installation: Installation, freeradius: FreeRadius, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(radius, "_LAST_RECORDS_SECONDS", 60.0)
     installation = await ask(installation, freeradius)
     anchor = await authority(installation)
     plane = Carrying()

@@ -246,7 +246,7 @@ async def test_a_user_who_is_disabled_is_disconnected(appliance: Installation, c
     (left,) = await table.comes_to(table.live, 1)
     assert left.user == "bob"
     ended = next(row for row in await table.rows(models.Session) if row.user == "alice")
-    assert (ended.goodbye, ended.goodbye_reason) == ("administrator", "the user was disabled")
+    assert (ended.goodbye, ended.goodbye_reason) == ("administrator", "user 'alice' was disabled")
 
 
 async def test_a_user_who_vanishes_from_the_table_is_disconnected_too(

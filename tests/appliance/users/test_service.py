@@ -85,7 +85,7 @@ async def test_who_is_disabled_is_disconnected(work: Transaction) -> None:
     shown = await service.change(work, "alice", UserChange(enabled=False))
     assert (shown.enabled, shown.live_sessions) == (False, 1)
     command = (await work.session.scalars(select(Command))).one()
-    assert (command.verb, command.node, command.reason) == (Verb.DISCONNECT, "gw", "the user was disabled")
+    assert (command.verb, command.node, command.reason) == (Verb.DISCONNECT, "gw", "user 'alice' was disabled")
 
 
 async def test_a_namesake_of_another_realm_is_left_alone(work: Transaction) -> None:

@@ -111,9 +111,12 @@ class CoatiGateway:
 
     def change_profile(self, *options: str) -> None:
         """Change the office's profile, and wait until that is in force."""
-        before = self.log().count("configured ")
         self.coati("profile", "set", office.PROFILE, *options)
-        eventually(lambda: self.log().count("configured ") > before, within=60, what="the profile is in force")
+        self.reload()
+
+    def reload(self) -> None:
+        """Have it work by all that was changed: it follows by itself, but a moment late."""
+        self.coati("gateway", "reload", self.node)
 
     @contextlib.contextmanager
     def profile_set(self, option: str) -> Iterator[None]:
