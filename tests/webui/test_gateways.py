@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import pytest
 
 
+PART = {"HX-Request": "true", "HX-Request-Type": "partial"}
+NOTHING = (("/gateways/gw-1", "No association matches"), ("/gateways/gw-1/policies", "No policy matches"))
+
+
 async def put(browser: httpx2.AsyncClient, *rows: models.Base) -> None:
     async with browser.installation.transaction(Actor("a test")) as work:
         work.session.add_all(rows)
@@ -39,14 +43,11 @@ async def test_each_entry_is_shown_with_its_session_and_what_is_odd_is_marked(br
     assert "as the kernel held them" in page
     odd = (await browser.get("/gateways/gw-1?state=orphan")).text
     assert odd.count("<tr>") == 2
-    for path, nothing in (
-        ("/gateways/gw-1", "No association matches"),
-        ("/gateways/gw-1/policies", "No policy matches"),
-    ):
-        for how in ({}, {"HX-Request": "true", "HX-Request-Type": "partial"}):
-            shown = (await browser.get(f"/gateways/{path}?user=zoe", headers=how)).text
+    for path, nothing in NOTHING:
+        for how in ({}, PART):
+            shown = (await browser.get(f"{path}?user=zoe", headers=how)).text
             assert nothing in shown
-            assert f'href="/gateways/{path}"' in shown
+            assert f'href="{path}"' in shown
     policies = (await browser.get("/gateways/gw-1/policies")).text
     assert "<code>10.99.0.2/32</code>" in policies
     assert "protect" in policies

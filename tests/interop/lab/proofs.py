@@ -58,10 +58,10 @@ class Loss:
 
 
 class SteadyPing:
-    """Pings all the while, twenty a second, until asked how many were lost."""
+    """Pings all the while, twenty a second if nothing else is said, until asked how many were lost."""
 
-    def __init__(self, place: Place) -> None:
-        command = place.argv("ping", "-n", "-i", "0.05", "-w", "60", SERVER)
+    def __init__(self, place: Place, *, seconds_apart: float = 0.05) -> None:
+        command = place.argv("ping", "-n", "-i", str(seconds_apart), "-w", "120", SERVER)
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._lines: list[str] = []
         self._reader = threading.Thread(target=lambda: self._lines.extend(self._process.stdout), daemon=True)
@@ -89,16 +89,15 @@ class SteadyPing:
         eventually(lambda: self._replies() >= wanted, within=within, what=f"{count} more replies to pings")
 
     def stop(self) -> Loss:
-        """End it; give what came of it. The last ping, sent a moment ago, is not held against the tunnel."""
+        """End it; give what came of it. What was sent after the last that came back is not held against the tunnel."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(30)
         self._reader.join(30)
         report = "".join(self._lines)
-        found = re.search(r"(\d+) packets transmitted, (\d+) received", report)
-        if found is None:
-            raise Failed(f"ping said nothing of its packets:\n{report}")
-        sent, received = int(found[1]), int(found[2])
-        return Loss(max(sent - 1, received), received, report)
+        came_back = {int(number) for number in re.findall(r"bytes from .* icmp_seq=(\d+)", report)}
+        if not came_back:
+            raise Failed(f"no ping came back:\n{report}")
+        return Loss(max(came_back), len(came_back), report)
 
 
 def download(place: Place, server: WebServer, *, within: float = 60, octets_per_second: int | None = None) -> None:
