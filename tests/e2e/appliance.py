@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx2
 from pydantic import SecretStr
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from appliance import first_start, models
 from appliance.certificates import requests
@@ -127,6 +127,24 @@ class Appliance:
                 return await work(begun)
 
         return _ELSEWHERE.submit(asyncio.run, doing()).result()
+
+    def add(self, *rows: models.Base) -> None:
+        """Write rows, as a gateway would."""
+
+        async def put(work: Transaction) -> None:
+            work.session.add_all(rows)
+
+        self.do(put)
+
+    def told_to_end(self) -> list[tuple[str, int | None]]:
+        """Give which sessions gateways were told to end."""
+
+        async def read(work: Transaction) -> list[tuple[str, int | None]]:
+            about_sessions = select(models.Command).where(models.Command.verb == models.Verb.DISCONNECT)
+            rows = await work.session.scalars(about_sessions.order_by(models.Command.id))
+            return [(row.verb.value, row.session_id) for row in rows]
+
+        return self.do(read)
 
     # ---- what may stand in it ------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ from appliance.models.columns import now
 from tests.e2e import appliance as furniture
 from tests.e2e.appliance import PASSWORD
 from tests.e2e.conftest import ARTEFACTS
-from tests.e2e.test_panel import add
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +190,7 @@ def test_what_follows_by_itself_does_not_end_what_one_waits_for(furnished: Appli
     expect(page.locator("#live-dot")).to_have_text("live")
     page.route(re.compile("/sessions$"), lambda route: followed.append(route))  # noqa: PLW0108  playwright marks what it is given
     page.route(re.compile("/sessions/disconnect"), lambda route: asked.append(route))  # noqa: PLW0108
-    add(furnished, furniture.session(30, user="zoe"))
+    furnished.add(furniture.session(30, user="zoe"))
     while not followed:
         page.wait_for_timeout(50)
     page.get_by_role("row").filter(has_text="bob").get_by_role("link", name="Disconnect").click()
@@ -214,7 +213,7 @@ def test_a_page_that_follows_by_itself_says_nothing(furnished: Appliance, page: 
     held: list[Route] = []
     page.route(re.compile("/sessions$"), lambda route: held.append(route))  # noqa: PLW0108  playwright marks what it is given
     page.evaluate(_WATCH)
-    add(furnished, furniture.session(30, user="zoe"))
+    furnished.add(furniture.session(30, user="zoe"))
     while not held:
         page.wait_for_timeout(50)
     page.wait_for_timeout(2_000)  # several times what a blink is

@@ -12,8 +12,8 @@ from appliance.pools import service as pools
 from appliance.pools.schemas import PoolChange
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
+from tests.webui.live_session import a_session
 from tests.webui.signing_in import sign_in
-from tests.webui.test_panel import a_session
 from tests.webui.test_saving import form_of
 
 if TYPE_CHECKING:

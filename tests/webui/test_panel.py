@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
 
 from appliance import models
 from appliance.installation import Actor
 from appliance.logs.record import Record
 from appliance.models.columns import now
+from tests.webui.live_session import a_session
 from tests.webui.signing_in import sign_in
 from webui import panel
 
@@ -100,84 +99,6 @@ async def test_the_panel_says_what_is_off_and_how_to_connect(browser: httpx2.Asy
     assert "coati serve" in (await browser.get("/")).text
     assert "remote_addrs = vpn.example.net" in (await browser.get("/connect")).text
     assert (await browser.get("/ca.pem")).text.startswith("-----BEGIN CERTIFICATE")
-
-
-async def test_the_life_of_a_user(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    new = {"name": "alice", "full_name": "Alice <A>", "password": "correct horse battery"}
-    assert (await browser.post("/users", data=new)).status_code == 303
-    assert "Alice &lt;A&gt;" in (await browser.get("/users")).text
-    assert (await browser.post("/users/alice", data={"full_name": "Alice B"})).status_code == 303
-    assert "Saved." in (await browser.get("/users/alice")).text
-    assert (await browser.post("/users/alice/password", data={"password": "alice"})).status_code == 422
-    assert (await browser.post("/users/alice/password", data={"password": "battery horse correct"})).status_code == 303
-    assert "Disable alice?" in (await browser.get("/users/alice/disable")).text
-    assert (await browser.post("/users/alice/disable")).status_code == 303
-    assert "disabled" in (await browser.get("/users")).text
-    assert (await browser.post("/users/alice/enable")).status_code == 303
-    assert "Remove alice?" in (await browser.get("/users/alice/remove")).text
-    assert (await browser.post("/users/alice/remove")).status_code == 303
-    assert "alice was removed." in (await browser.get("/users")).text
-    assert "Alice" not in (await browser.get("/users")).text
-
-
-async def a_session(browser: httpx2.AsyncClient, user: str = "alice") -> int:
-    async with browser.installation.transaction(Actor("a test")) as work:
-        live = models.Session(
-            node="here",
-            peer_id=1,
-            user=user,
-            profile="default",
-            authentication="hybrid-rsa",
-            mode="main",
-            peer_address="198.51.100.7",
-            peer_port=4500,
-            virtual_ip="10.99.0.1",
-            client_software="strongSwan <5.9>",
-            liveness="probing",
-            dpd_probe=2,
-            dpd_probes=5,
-            last_heard_at=now() - timedelta(minutes=2, seconds=5),
-        )
-        work.session.add(live)
-        await work.session.flush()
-        return live.id
-
-
-async def test_a_session_shows_its_liveness_and_is_ended_by_its_button(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    number = await a_session(browser)
-    page = (await browser.get("/sessions")).text
-    for shown in ("probing 2 of 5", "2 min ago", "198.51.100.7:4500", "10.99.0.1", "strongSwan &lt;5.9&gt;"):
-        assert shown in page
-    assert "Disconnect alice?" in (await browser.get(f"/sessions/disconnect?ids={number}")).text
-    assert (await browser.post("/sessions/disconnect", data={"ids": number})).status_code == 303
-    assert "1 of 1 told to disconnect." in (await browser.get("/sessions")).text
-    async with browser.installation.snapshot() as work:
-        order = (await work.session.scalars(select(models.Command))).one()
-    assert (order.session_id, order.verb, order.created_by) == (number, models.Verb.DISCONNECT, "administrator admin")
-    missing = await browser.get("/sessions/4711")
-    assert missing.status_code == 404
-    assert "there is no session 4711" in missing.text
-
-
-async def test_all_that_match_are_disconnected_and_blocked_when_their_number_was_typed(
-    browser: httpx2.AsyncClient,
-) -> None:
-    await sign_in(browser)
-    await browser.post("/users", data={"name": "alice", "password": "correct horse battery"})
-    ids = [await a_session(browser), await a_session(browser), await a_session(browser, "bob")]
-    asked = (await browser.get("/sessions/disconnect?every=true&text=alice")).text
-    assert "Disconnect 2 sessions?" in asked
-    assert "Type <code>2</code>" in asked
-    chosen = {"ids": ids[:2], "block": "true"}
-    refused = await browser.post("/sessions/disconnect", data={**chosen, "typed": "two"})
-    assert (refused.status_code, "Type 2 if you mean it." in refused.text) == (422, True)
-    await browser.post("/sessions/disconnect", data={**chosen, "typed": "2"})
-    assert "2 of 2 told to disconnect and blocked." in (await browser.get("/sessions")).text
-    async with browser.installation.snapshot() as work:
-        assert set(await work.session.scalars(select(models.Command.session_id))) == set(ids[:2])
-        assert (await work.session.scalars(select(models.User.enabled))).all() == [False]
 
 
 async def test_a_part_of_the_page_is_given_to_a_script(browser: httpx2.AsyncClient) -> None:
@@ -276,61 +197,6 @@ async def test_signing_in_leads_to_where_one_wanted_to_go(browser: httpx2.AsyncC
         assert (await browser.post("/sign-in", data={**who, "next": wanted})).headers["location"] == given
 
 
-async def test_the_life_of_a_pool(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    new = {"name": "office", "networks": "10.7.0.0/29\n10.7.1.0/29", "reachable": "10.0.0.0/8", "dns": "10.0.0.53"}
-    wrong = await browser.post("/pools", data={**new, "networks": "10.7.0.1/29"})
-    assert wrong.status_code == 422
-    assert "did you mean 10.7.0.0/29?" in wrong.text
-    assert (await browser.post("/pools", data=new)).status_code == 303
-    assert "10.7.0.0/29, 10.7.1.0/29" in (await browser.get("/pools/office")).text
-    form = (await browser.get("/pools/office/change")).text
-    assert "10.7.0.0/29\n10.7.1.0/29</textarea>" in form
-    assert (await browser.post("/pools/office/change", data={**new, "masquerade": "true"})).status_code == 303
-    assert (await browser.post("/pools/office/remove", data={"typed": "offic"})).status_code == 422
-    assert (await browser.post("/pools/office/remove", data={"typed": "office"})).status_code == 303
-    assert (await browser.get("/pools/office")).status_code == 404
-
-
-async def test_the_life_of_a_profile(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    form = {
-        "name": "phones",
-        "enabled": "true",
-        "authentication": "xauth-psk",
-        "modes": ["main", "aggressive"],
-        "preset": "modern",
-        "position": "50",
-        "dpd_interval_seconds": "10",
-    }
-    wrong = await browser.post("/profiles", data=form)
-    assert wrong.status_code == 422
-    assert "xauth-psk needs a group key" in wrong.text
-    assert 'value="xauth-psk" checked' in wrong.text
-    assert (await browser.post("/profiles", data={**form, "pre_shared_key": "of eight and more"})).status_code == 303
-    page = (await browser.get("/profiles/phones")).text
-    assert "a group key is known to every client" in page
-    assert "<dt>Group key</dt><dd>set</dd>" in page
-    changed = {**form, "group_names": "staff\nguests", "preset": "legacy"}
-    assert (await browser.post("/profiles/phones/change", data=changed)).status_code == 303
-    page = (await browser.get("/profiles/phones")).text
-    assert "<dt>Group key</dt><dd>set</dd>" in page
-    assert "staff, guests" in page
-    assert (await browser.post("/profiles/phones/remove")).status_code == 303
-    assert "phones" not in (await browser.get("/profiles")).text.replace("Profile phones was removed.", "")
-
-
-async def test_a_token_is_shown_once_and_revoked(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    made = (await browser.post("/tokens", data={"name": "ci", "scopes": "read", "days": ""})).text
-    token = re.search(r"coati_[0-9a-f]{12}_[0-9a-f]{72}", made)[0]
-    assert token not in (await browser.get("/tokens")).text
-    call = {"headers": {"Authorization": f"Bearer {token}"}}
-    assert (await browser.get("/api/v1/users", **call)).status_code == 200
-    assert (await browser.post("/tokens/ci/revoke")).status_code == 303
-    assert (await browser.get("/api/v1/users", **call)).status_code == 401
-
-
 async def test_search_finds_pages_people_and_things(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     await browser.post("/users", data={"name": "proud", "password": "correct horse battery"})
@@ -356,107 +222,6 @@ async def test_what_is_linked_to_by_its_sum_is_kept_for_ever(browser: httpx2.Asy
     assert (await browser.get("/static/panel.css")).headers["cache-control"] == "no-cache"
 
 
-async def test_a_refusal_says_what_was_offered_and_what_would_help(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    async with browser.installation.transaction(Actor("a test")) as work:
-        work.session.add(
-            models.Refusal(
-                node="here",
-                peer_address="198.51.100.7",
-                peer_port=500,
-                stage="phase 1 proposal",
-                reason="no proposal is acceptable",
-                remedy="allow 3des-sha1-modp1024 in the profile",
-                identity="<script>alert(1)</script>",
-                offered=("3des-sha1-modp1024",),
-                accepted=("aes256-sha256-modp2048",),
-            )
-        )
-    assert "no proposal is acceptable" in (await browser.get("/")).text
-    page = (await browser.get("/refusals/1")).text
-    for shown in ("3des-sha1-modp1024", "aes256-sha256-modp2048", "allow 3des", "&lt;script&gt;"):
-        assert shown in page
-
-
-SAID = {
-    "began": "2026-11-26T12:00:00+00:00",
-    "lines": [
-        [0.0, "message", False, "main mode", 1, False, ["SA", "8 VID"], 244, 1, "offers <8> transforms"],
-        [0.001, "message", True, "main mode", 2, False, ["SA"], 1184, 3],
-        [0.5, "message", True, "Xauth", 1, True, ["HASH", "ATTR"], 92],
-        [2.0, "repeated", True, "", 0, False, [], 0, 1, "", 2],
-        [3.5, "dropped", False, "", 0, False, [], 0, 1, "HASH does not verify", 3],
-        [30.0, "probes", True, "dead peer detection", 0, True, ["HASH", "N"], 0, 1, "we probed 1 time", 2, 4.0],
-    ],
-}
-PEER = {"node": "here", "profile": "default", "peer_address": "192.0.2.1", "peer_port": 4500}
-PERSON = {"user": "alice", "authentication": "hybrid-rsa", "mode": "main"}
-DETAILS = {
-    "isakmp_sas": [3],
-    "isakmp_sa": {
-        "initiator_spi": "11" * 8,
-        "responder_spi": "22" * 8,
-        "suite": "aes256-sha256-modp2048",
-        "mode": "main",
-        "lifetime_seconds": 86_400,
-        "established_at": now().isoformat(),
-    },
-    "child_sas": [
-        {
-            "inbound_spi": "c0ffee01",
-            "outbound_spi": "c0ffee02",
-            "suite": "aes256gcm16",
-            "local_networks": ["0.0.0.0/0"],
-            "remote_networks": ["10.9.0.1/32"],
-            "lifetime_seconds": 28_800,
-            "established_at": now().isoformat(),
-        }
-    ],
-}
-
-
-async def test_a_session_shows_its_transcript_when_it_has_ended_and_asks_for_it_before(
-    browser: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("appliance.sessions.told._PATIENCE_SECONDS", 0.2)
-    await sign_in(browser)
-    async with browser.installation.transaction(Actor("a test")) as work:
-        ended = models.Session(**PEER, **PERSON, peer_id=7, ended_at=now(), transcript=SAID, details=DETAILS)
-        live = models.Session(**PEER, **PERSON, peer_id=8, details=DETAILS)
-        login = models.Event(**PEER, kind=models.EventKind.LOGIN, user="alice", peer_id=8)
-        work.session.add_all((ended, live, login))
-    page = (await browser.get("/sessions/1")).text
-    for shown in ("offers &lt;8&gt; transforms", "HDR*, HASH, ATTR", "in 3 fragments", "HASH does not verify, 3 times"):
-        assert shown in page
-    page = (await browser.get("/sessions/2")).text
-    assert 'href="/sessions/2/transcript"' in page
-    assert 'href="/logs?session=2"' in page
-    assert "2222222222222222" in page
-    for part in ("transcript", "policy", "security-associations", "dead-peer-detection"):
-        assert f'href="/sessions/2/{part}"' in page
-        assert "gateway here does not answer" in (await browser.get(f"/sessions/2/{part}")).text
-    assert "associations are gone" in (await browser.get("/sessions/1/security-associations")).text
-    assert "what counted for it is not kept" in (await browser.get("/sessions/1/policy")).text
-    assert 'href="/sessions/2"' in (await browser.get("/history")).text
-
-
-async def test_a_refusal_shows_its_transcript_and_leads_to_its_log(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    node = browser.installation.settings.node_name
-    async with browser.installation.transaction(Actor("a test")) as work:
-        work.session.add(
-            models.Refusal(
-                **PEER | {"node": node}, stage="Xauth", reason="wrong password", transcript=SAID, isakmp_sa=3
-            )
-        )
-    record = Record(browser.installation.settings.data_dir)
-    record.append({"event": "client refused", "level": "warning", "timestamp": now().isoformat(), "isakmp_sa": 3})
-    page = (await browser.get("/refusals/1")).text
-    assert "offers &lt;8&gt; transforms" in page
-    assert 'href="/logs?refusal=1"' in page
-    assert "client refused" in (await browser.get("/logs/lines?refusal=1")).text
-
-
 async def test_the_log_is_filtered_held_and_downloaded(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     record = Record(browser.installation.settings.data_dir)
@@ -479,33 +244,6 @@ async def test_the_log_is_filtered_held_and_downloaded(browser: httpx2.AsyncClie
     assert [line.partition(": ")[2] for line in text if ": " in line] == ["line <1> user=alice", "line <2> user=alice"]
     assert text[-1] == "Traceback"
     assert (await browser.get("/logs?format=xml")).status_code == 422
-
-
-async def test_a_change_shows_before_and_after(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    await browser.post("/users", data={"name": "alice", "password": "correct horse battery"})
-    await browser.post("/users/alice/disable")
-    page = (await browser.get("/audit")).text
-    assert '<td data-label="Before"><del>yes</del></td><td data-label="After"><ins>no</ins></td>' in page
-    assert "Before and after: enabled" in page
-    assert "correct horse" not in page
-
-
-async def test_a_name_that_cannot_be_one_is_marked_in_words(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    answer = await browser.post("/users", data={"name": "a b", "password": "correct horse battery"})
-    assert answer.status_code == 422
-    assert "a login name must not contain" in answer.text
-    assert 'aria-describedby="wrong-name help-name"' in answer.text
-    assert 'value="a b"' in answer.text
-
-
-async def test_a_weak_password_is_refused_and_the_rest_of_the_form_stays(browser: httpx2.AsyncClient) -> None:
-    await sign_in(browser)
-    answer = await browser.post("/users", data={"name": "alice", "full_name": "Alice A", "password": "alice"})
-    assert answer.status_code == 422
-    assert 'aria-invalid="true"' in answer.text
-    assert 'value="Alice A"' in answer.text
 
 
 @pytest.mark.parametrize(

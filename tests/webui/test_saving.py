@@ -30,8 +30,8 @@ from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange
+from tests.webui.live_session import a_session
 from tests.webui.signing_in import sign_in
-from tests.webui.test_panel import a_session
 
 if TYPE_CHECKING:
     import httpx2
