@@ -64,6 +64,8 @@ def first_few(names: Sequence[str], number: int) -> str:
         names: Those, or all of them.
         number: How many there are.
     """
+    if not names:
+        return f"all {number}"
     return ", ".join(names[:FEW]) + (f" and {number - FEW} more" if number > FEW else "")
 
 

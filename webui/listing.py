@@ -15,11 +15,14 @@ from fastapi.responses import Response
 from appliance.api.attachment import attachment
 from appliance.errors import Invalid
 from appliance.schema import LARGEST_PAGE, Filter, Page, Paging
+from appliance.wording import text
 from webui.rendering import pretty
 
 F = TypeVar("F", bound=Filter)
 
 PAGE_ITEMS: Final = 50
+AT_ONCE: Final = 500
+"""Of a deed to many, so many are done in one transaction: whoever else writes gets its turn between."""
 _LARGEST_EXPORT: Final = 100_000
 _HIGHEST_PAGE: Final = 1_000_000
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
@@ -63,8 +66,8 @@ class Listing(Generic[F]):
             items += [item.model_dump(mode="json") for item in page.items]
             if not page.items or len(items) >= page.total:
                 break
-        text, kind = (_csv(items), "text/csv") if self.format == "csv" else (pretty(items), "application/json")
-        return attachment(f"{name}.{self.format}", kind, text)
+        content, kind = (_csv(items), "text/csv") if self.format == "csv" else (pretty(items), "application/json")
+        return attachment(f"{name}.{self.format}", kind, content)
 
 
 def listing(schema: type[F]) -> Callable[[Request], Listing[F]]:
@@ -84,14 +87,32 @@ def listing(schema: type[F]) -> Callable[[Request], Listing[F]]:
     return read
 
 
-def _moment(name: str, text: str) -> str:
-    if name not in ("since", "until") or not _DAY.fullmatch(text):
-        return text
+def _moment(name: str, typed: str) -> str:
+    if name not in ("since", "until") or not _DAY.fullmatch(typed):
+        return typed
     try:
-        day = date.fromisoformat(text) + timedelta(days=name == "until")
+        day = date.fromisoformat(typed) + timedelta(days=name == "until")
     except (ValueError, OverflowError):
-        return text  # the schema says what is wrong with it
+        return typed  # the schema says what is wrong with it
     return f"{day}T00:00:00Z"
+
+
+def in_words(wanted: Filter) -> str:
+    """Say what a filter lets through: ``group “staff”, text “ali”``; empty: everything."""
+    said = wanted.model_dump(exclude_defaults=True, exclude={"sort", "which"})
+    return ", ".join(f"{name.replace('_', ' ')} “{text(value)}”" for name, value in said.items())
+
+
+def of_all(whole: str, total: int, wanted: Filter) -> str:
+    """Say that a deed is for all that a filter lets through, and what that says.
+
+    Args:
+        whole: What there is, in the plural.
+        total: How many it lets through.
+        wanted: The filter.
+    """
+    said = in_words(wanted)
+    return f"All {total} {whole}{f' with {said}' if said else ''}"
 
 
 class Everything(Filter):

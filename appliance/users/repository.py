@@ -20,12 +20,20 @@ async def find(session: AsyncSession, name: str) -> User | None:
 
 async def page(session: AsyncSession, wanted: UserFilter, paging: Paging) -> tuple[Sequence[User], int]:
     """Give users, and how many there are."""
-    matches = [
+    return await listing.page(session, User, _matches(wanted), wanted.sort, paging)
+
+
+async def names(session: AsyncSession, wanted: UserFilter) -> Sequence[str]:
+    """Give the names of all users that match."""
+    return (await session.scalars(select(User.name).where(*_matches(wanted)).order_by(User.name))).all()
+
+
+def _matches(wanted: UserFilter) -> list[listing.Condition]:
+    return [
         *listing.containing(wanted.text, User.name, User.full_name),
         *listing.equal(User.enabled, wanted.enabled),
         *([User.group_id.in_(select(Group.id).where(Group.name == wanted.group.lower()))] if wanted.group else []),
     ]
-    return await listing.page(session, User, matches, wanted.sort, paging)
 
 
 async def poor_passwords(session: AsyncSession, least_strength: int, set_before: datetime) -> Sequence[User]:

@@ -1,6 +1,6 @@
 """The rules of local users."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,11 @@ async def page(work: Transaction, wanted: UserFilter = UserFilter(), paging: Pag
     live = await sessions_repository.count_live_by_user(work.session, [row.name for row in rows])
     names = await groups_repository.names(work.session)
     return Page(items=[_view(row, names, live.get(row.name, 0)) for row in rows], total=total)
+
+
+async def names(work: Transaction, wanted: UserFilter) -> Sequence[str]:
+    """Name all users that match."""
+    return await repository.names(work.session, wanted)
 
 
 async def show(work: Transaction, name: str) -> UserView:

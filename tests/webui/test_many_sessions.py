@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -23,29 +24,33 @@ MANY = 10_000
 MOST_SECONDS = 0.5
 
 
-async def test_the_list_of_ten_thousand(
-    browser: httpx2.AsyncClient, record_property: Callable[[str, object], None]
-) -> None:
-    await sign_in(browser)
+async def _put(browser: httpx2.AsyncClient, number: int) -> None:
     at = now()
     rows = [
         {
             "node": "gw-1",
-            "peer_id": number,
-            "user": f"user{number % 3000}",
+            "peer_id": each,
+            "user": f"user{each % 3000}",
             "profile": "default",
             "authentication": "hybrid-rsa",
             "mode": "main",
-            "peer_address": f"198.51.{number // 250}.{number % 250}",
+            "peer_address": f"198.51.{each // 250}.{each % 250}",
             "peer_port": 4500,
-            "virtual_ip": f"10.{number // 60_000}.{number // 250}.{number % 250}",
-            "started_at": at - timedelta(seconds=number),
-            "octets_in": number * 7919 % 1_000_003,
+            "virtual_ip": f"10.{each // 60_000}.{each // 250}.{each % 250}",
+            "started_at": at - timedelta(seconds=each),
+            "octets_in": each * 7919 % 1_000_003,
         }
-        for number in range(MANY)
+        for each in range(number)
     ]
     async with browser.installation.transaction(Actor("a test")) as work:
         await work.session.execute(insert(models.Session), rows)
+
+
+async def test_the_list_of_ten_thousand(
+    browser: httpx2.AsyncClient, record_property: Callable[[str, object], None]
+) -> None:
+    await sign_in(browser)
+    await _put(browser, MANY)
     statements: list[str] = []
     engine = browser.installation.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", lambda *asked: statements.append(asked[2]))
@@ -64,3 +69,17 @@ async def test_the_list_of_ten_thousand(
         assert len(statements) <= 7, statements
         assert took < MOST_SECONDS, name
     assert "10,000 sessions" in (await browser.get("/sessions")).text
+
+
+async def test_all_that_match_are_disconnected_however_many(
+    browser: httpx2.AsyncClient, record_property: Callable[[str, object], None]
+) -> None:
+    """More than a form may have fields."""
+    await sign_in(browser)
+    await _put(browser, 1_200)
+    asked = (await browser.get("/sessions/disconnect?every=true")).text
+    sent = {name: re.search(f'name="{name}" value="([^"]*)"', asked)[1] for name in ("chosen", "every")}
+    began = time.process_time()
+    await browser.post("/sessions/disconnect", data={**sent, "typed": "1200"})
+    record_property("1,200 disconnected", f"{time.process_time() - began:.1f} s of CPU")
+    assert "1200 of 1200 told to disconnect." in (await browser.get("/sessions")).text

@@ -61,7 +61,7 @@ async def test_a_session_shows_its_liveness_and_is_ended_by_its_button(browser: 
     for shown in ("probing 2 of 5", "2 min ago", "198.51.100.7:4500", "10.99.0.1", "strongSwan &lt;5.9&gt;"):
         assert shown in page
     assert "Disconnect alice?" in (await browser.get(f"/sessions/disconnect?ids={number}")).text
-    assert (await browser.post("/sessions/disconnect", data={"ids": number})).status_code == 303
+    assert (await browser.post("/sessions/disconnect", data={"chosen": number})).status_code == 303
     assert "1 of 1 told to disconnect." in (await browser.get("/sessions")).text
     async with browser.installation.snapshot() as work:
         order = (await work.session.scalars(select(models.Command))).one()
@@ -80,9 +80,11 @@ async def test_all_that_match_are_disconnected_and_blocked_when_their_number_was
     asked = (await browser.get("/sessions/disconnect?every=true&text=alice")).text
     assert "Disconnect 2 sessions?" in asked
     assert "Type <code>2</code>" in asked
-    chosen = {"ids": ids[:2], "block": "true"}
+    assert "All 2 sessions with text “alice”: alice, alice. The client" in asked
+    chosen = {"chosen": f"{ids[0]} {ids[1]}", "block": "true", "every": "All 2 sessions with text “alice”"}
     refused = await browser.post("/sessions/disconnect", data={**chosen, "typed": "two"})
     assert (refused.status_code, "Type 2 if you mean it." in refused.text) == (422, True)
+    assert "alice, alice. The client" in refused.text
     await browser.post("/sessions/disconnect", data={**chosen, "typed": "2"})
     assert "2 of 2 told to disconnect and blocked." in (await browser.get("/sessions")).text
     async with browser.installation.snapshot() as work:

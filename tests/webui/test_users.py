@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import insert
 
 from appliance import models
 from appliance.installation import Actor
 from appliance.models.columns import now
 from appliance.users import service as users
-from appliance.users.schemas import NewUser, UserChange
+from appliance.users.schemas import NewUser, UserChange, UserFilter
 from tests.e2e import appliance as furniture
 from tests.webui.signing_in import sign_in
 
@@ -129,18 +130,45 @@ async def test_what_is_off_leads_to_where_it_is_put_right(furnished: httpx2.Asyn
 async def test_the_same_is_done_to_many_and_what_is_refused_is_told(furnished: httpx2.AsyncClient) -> None:
     asked = (await furnished.get("/users/together?deed=disable&names=alice&names=bob")).text
     assert "Disable 2 users?" in asked
-    assert "alice, bob: they cannot log in any more" in asked
-    await furnished.post("/users/together", data={"deed": "disable", "names": ["alice", "bob", "nobody"]})
+    assert "alice, bob. They cannot log in any more" in asked
+    await furnished.post("/users/together", data={"deed": "disable", "chosen": "alice bob nobody"})
     page = (await furnished.get("/users")).text
     assert "2 of 3 were disabled; nobody: there is no user nobody." in page
     assert page.count(">disabled</span>") == 2
     await furnished.post("/groups", data={"name": "staff"})
     assert '<option value="staff">' in (await furnished.get("/users/together?deed=group&names=alice")).text
-    await furnished.post("/users/together", data={"deed": "group", "names": ["alice", "bob"], "group": "staff"})
+    await furnished.post("/users/together", data={"deed": "group", "chosen": "alice bob", "group": "staff"})
     assert "2 users" in (await furnished.get("/users?group=staff")).text
-    unsure = await furnished.post("/users/together", data={"deed": "remove", "names": ["alice", "bob"], "typed": "two"})
+    unsure = await furnished.post("/users/together", data={"deed": "remove", "chosen": "alice bob", "typed": "two"})
     assert (unsure.status_code, "Type 2 if you mean it." in unsure.text) == (422, True)
-    await furnished.post("/users/together", data={"deed": "remove", "names": ["alice", "bob"], "typed": "2"})
+    await furnished.post("/users/together", data={"deed": "remove", "chosen": "alice bob", "typed": "2"})
     assert "1 user\n" in (await furnished.get("/users")).text.replace("</caption>", "\n")
     nobody = await furnished.get("/users/together?deed=remove")
     assert (nobody.status_code, "check the boxes" in nobody.text) == (422, True)
+
+
+async def test_all_that_match_are_meant_and_not_who_came_since(furnished: httpx2.AsyncClient) -> None:
+    many = [{"name": f"temp{number}", "password_hash": "x"} for number in range(120)]
+
+    async def enabled() -> list[str]:
+        async with furnished.installation.snapshot() as work:
+            return list(await users.names(work, UserFilter(text="temp", enabled=True)))
+
+    async with furnished.installation.transaction(Actor("a test")) as work:
+        await work.session.execute(insert(models.User), many)
+    page = (await furnished.get("/users?text=temp")).text
+    assert "all 120 users that match, not only this page" in page
+    assert '<input type="hidden" name="text" value="temp" form="bulk">' in page
+    assert "not only this page" not in (await furnished.get("/users?text=temp11")).text
+    asked = (await furnished.get("/users/together?deed=disable&every=true&text=temp&names=alice")).text
+    for shown in ("Disable 120 users?", "All 120 users with text “temp”: temp0, temp1", "Type <code>120</code>"):
+        assert shown in asked
+    sent = {name: re.search(f'name="{name}" value="([^"]*)"', asked)[1] for name in ("deed", "chosen", "every")}
+    async with furnished.installation.transaction(Actor("a test")) as work:
+        await users.add(work, NewUser(name="temp-late", password=SecretStr(PASSWORD)))
+    unsure = await furnished.post("/users/together", data=sent)
+    assert (unsure.status_code, "Type 120 if you mean it." in unsure.text) == (422, True)
+    assert len(await enabled()) == 121
+    await furnished.post("/users/together", data={**sent, "typed": "120"})
+    assert "120 of 120 were disabled." in (await furnished.get("/users")).text
+    assert await enabled() == ["temp-late"]

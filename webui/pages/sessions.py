@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -13,10 +12,10 @@ from appliance.errors import NotFound, OutOfReach
 from appliance.installation import Actor, Transaction
 from appliance.sessions import expulsion
 from appliance.sessions import service as sessions
-from appliance.sessions.schemas import Disconnections, IsakmpSaView, SessionFilter
+from appliance.sessions.schemas import Disconnections, IsakmpSaView, SessionFilter, Which
 from appliance.sessions.told import associations, dead_peer_detection, policy, probes_of, transcript
 from appliance.wording import FEW, first_few, with_remedy
-from webui.listing import Listing, listing
+from webui.listing import AT_ONCE, Listing, listing, of_all
 from webui.rendering import back, confirmation, is_part, page
 from webui.security import Operating, SignedIn
 
@@ -42,7 +41,6 @@ async def list_sessions(
         wanted=wanted,
         part=listed.part,
         more=more,
-        every=urlencode(wanted.model_dump(mode="json", exclude_defaults=True) | {"every": "true"}),
         api=f"/sessions{listed.query}",
     )
 
@@ -56,32 +54,43 @@ async def ask_to_disconnect(
     *,
     every: bool = False,
 ) -> HTMLResponse:
-    """Ask before sessions are ended: those that were chosen, or all that a search finds."""
+    """Ask before sessions are ended: those that were chosen, or all live ones that a search finds."""
+    wanted = listed.wanted.model_copy(update={"which": Which.LIVE})
     async with installation(request).snapshot(actor) as work:
         if every:
-            ids = tuple(await sessions.numbers(work, listed.wanted))
-        named = [(await sessions.show(work, number)).user for number in ids[:FEW]]
-    if not ids:
-        return page(request, "sessions/none_chosen.html", actor)
-    return _confirm(request, actor, ids, named, typed=str(len(ids)) if every and len(ids) > 1 else "")
+            ids = tuple(await sessions.numbers(work, wanted))
+        if not ids:
+            return page(request, "sessions/none_chosen.html", actor)
+        return await _confirm(request, actor, work, ids, of_all("sessions", len(ids), wanted) if every else "")
 
 
 @router.post("/disconnect")
 async def disconnect(
     request: Request,
     actor: Operating,
-    ids: Annotated[tuple[int, ...], Form()],
-    typed: Annotated[str | None, Form()] = None,
+    chosen: Annotated[str, Form()],
+    typed: Annotated[str, Form()] = "",
+    every: Annotated[str, Form()] = "",
     *,
     block: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Order the gateways to end sessions, and keep their users from coming back if that is wanted."""
-    if typed is not None and typed.strip() != str(len(ids)):
-        return _confirm(request, actor, ids, (), typed=str(len(ids)), wrong=f"Type {len(ids)} if you mean it.")
-    async with installation(request).transaction(actor) as work:
-        ended = await expulsion.disconnect_many(work, Disconnections(ids=ids, block=block))
-    words = [f"{ended.done} of {len(ids)} told to disconnect{' and blocked' if block else ''}"]
-    words += [each.problem.detail for each in ended.outcomes if each.problem][:FEW]
+    """Order the gateways to end sessions, and keep their users from coming back if that is wanted.
+
+    Those and no others are ended whose numbers the question went out with, whoever came since.
+    """
+    ids = tuple(int(word) for word in chosen.split() if word.isdecimal())
+    if every and len(ids) > 1 and typed.strip() != str(len(ids)):
+        async with installation(request).snapshot(actor) as work:
+            wrong = f"Type {len(ids)} if you mean it."
+            return await _confirm(request, actor, work, ids, every, wrong=wrong)
+    done, problems = 0, list[str]()
+    for first in range(0, len(ids), AT_ONCE):
+        async with installation(request).transaction(actor) as work:
+            some = Disconnections(ids=ids[first : first + AT_ONCE], block=block)
+            ended = await expulsion.disconnect_many(work, some)
+        done += ended.done
+        problems += [each.problem.detail for each in ended.outcomes if each.problem]
+    words = [f"{done} of {len(ids)} told to disconnect{' and blocked' if block else ''}", *problems[:FEW]]
     return back("/sessions", "; ".join(words) + ".")
 
 
@@ -163,20 +172,22 @@ async def rekey(request: Request, actor: Operating, session_id: Number) -> Respo
     return back(f"/sessions/{session_id}", "The gateway was told to rekey.")
 
 
-def _confirm(
-    request: Request, actor: Actor, ids: Sequence[int], named: Sequence[str], *, typed: str = "", wrong: str = ""
+async def _confirm(
+    request: Request, actor: Actor, work: Transaction, ids: Sequence[int], every: str, *, wrong: str = ""
 ) -> HTMLResponse:
+    named = [(await sessions.show(work, number)).user for number in ids[:FEW]]
     who = first_few(named, len(ids))
     count = "" if len(ids) == 1 else f" {len(ids)} sessions"
     return confirmation(
         request,
         actor,
         title=f"Disconnect{count or f' {who}'}?",
-        text=f"{who or 'For each'}: the client is told and its address becomes free. It may log in again at once.",
+        text=f"{f'{every}: ' if every else ''}{who}. The client is told and its address becomes free. "
+        "It may log in again at once.",
         button=f"Disconnect{count}",
         back_to="/sessions",
-        typed=typed,
+        typed=str(len(ids)) if every and count else "",
         choices=[("block", "Disable the user as well, so that it cannot log in again")],
-        hidden=[("ids", str(number)) for number in ids],
+        hidden=[("chosen", " ".join(map(str, ids))), ("every", every)],
         wrong=wrong,
     )

@@ -79,10 +79,11 @@ for (const link of all(".refused a")) {
 // ---- selecting ----
 
 function showBulk() {
-  const chosen = all("[form=bulk]:checked").length;
   const bar = find(".bulk");
   if (!bar) return;
-  bar.classList.toggle("some", chosen > 0);
+  const every = find("[data-every]:checked", bar);
+  const chosen = every ? Number(every.dataset.every).toLocaleString("en") : all("td [form=bulk]:checked").length;
+  bar.classList.toggle("some", Boolean(chosen));
   for (const each of all("[data-words]", bar)) each.textContent = each.dataset.words.replace("#", chosen || "");
 }
 
