@@ -21,7 +21,7 @@ from appliance.installation import Actor
 from appliance.models import Scope
 from appliance.models.columns import now
 from appliance.wording import octets, text
-from webui import navigation, remedies
+from webui import access_policy, navigation, remedies
 from webui.forms import Form
 
 HERE: Final = Path(__file__).parent
@@ -103,6 +103,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     made.filters["place"] = remedies.place
+    made.filters.update(in_units=access_policy.in_units, attribute=access_policy.label, said_of=access_policy.value)
     made.filters.update(past=lambda at: at <= now(), narrows=narrows)
     made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
     made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)

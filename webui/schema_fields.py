@@ -20,8 +20,9 @@ class Described:
     """One field.
 
     Attributes:
-        kind: ``text``, ``number``, ``secret``, ``lines``, ``box`` or ``choice``.
+        kind: ``text``, ``number``, ``secret``, ``lines``, ``box``, ``choice``, or the unit that a number is typed in.
         choices: Value and words of each, for ``choice``.
+        unsaid: What counts when the field is left open.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Described:
     help: str
     required: bool
     choices: tuple[tuple[str, str], ...] = ()
+    unsaid: str = ""
 
 
 Part = tuple[str, list[Described]]

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from appliance.audit import service as audit
 from appliance.errors import Invalid, NotFound
 from appliance.installation import Transaction
-from appliance.models import BasePolicy
+from appliance.models import BasePolicy, User
 from appliance.policy import levels, repository
 from appliance.policy.attributes import AccessPolicy
 from appliance.policy.effective import Effective
@@ -52,18 +52,45 @@ async def effective(work: Transaction, name: str, question: PolicyQuestion = Pol
     Raises:
         NotFound: there is no such user or profile.
     """
+    return await _resolved(work, await _user(work, name), question.profile)
+
+
+async def beneath_user(work: Transaction, name: str) -> EffectiveView:
+    """Say what counts for a local user where nothing is said for it alone.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    user = await _user(work, name)
+    return await _resolved(work, User(name=user.name, group_id=user.group_id, policy={}))
+
+
+async def beneath_groups(work: Transaction) -> EffectiveView:
+    """Say what counts for the users of a group where nothing is said for it."""
+    return await _resolved(work, User(name="", policy={}))
+
+
+async def beneath_everybody(work: Transaction) -> EffectiveView:
+    """Say what counts where nothing is said for everybody."""
+    return await _resolved(work, User(name="", policy={}), based=False)
+
+
+async def _user(work: Transaction, name: str) -> User:
     user = await repository.user(work.session, name.strip().lower())
     if user is None:
         raise NotFound(f"there is no user {name}")
+    return user
+
+
+async def _resolved(work: Transaction, user: User, profile: str = "", *, based: bool = True) -> EffectiveView:
     profiles = await repository.profiles(work.session)
-    serving = next((each.name for each in profiles if question.profile in ("", each.name)), "")
-    if question.profile and not serving:
-        raise NotFound(f"there is no profile {question.profile}", field="profile")
+    serving = next((each.name for each in profiles if profile in ("", each.name)), "")
+    if profile and not serving:
+        raise NotFound(f"there is no profile {profile}", field="profile")
     groups = await repository.groups(work.session)
     group = next((each.name for each in groups if each.id == user.group_id), "")
-    policies = levels.policies(
-        await repository.base(work.session), groups, await repository.pools(work.session), profiles
-    )
+    base = await repository.base(work.session) if based else None
+    policies = levels.policies(base, groups, await repository.pools(work.session), profiles)
     counts = policies.resolve(serving, group=group, user=AccessPolicy.model_validate(user.policy))
     return EffectiveView(user=user.name, profile=serving, group=group or None, values=values(counts))
 

@@ -128,6 +128,47 @@ def test_many_users_are_chosen_and_disabled(furnished: Appliance, page: Page) ->
     expect(page.locator("#note")).to_have_text("4 of 4 were disabled.")
 
 
+def test_all_that_match_are_chosen_and_not_only_the_page(furnished: Appliance, page: Page) -> None:
+    _put_users(furnished, 70)
+    page.goto("/users?text=temp")
+    page.get_by_role("checkbox", name="Select all on this page").check()
+    expect(page.get_by_text("50 selected:")).to_be_visible()
+    page.get_by_label("all 70 users that match, not only this page").check()
+    expect(page.get_by_text("70 selected:")).to_be_visible()
+    page.get_by_role("button", name="Disable").click()
+    dialog = page.get_by_role("dialog", name="Confirm")
+    expect(dialog).to_contain_text("All 70 users with text “temp”")
+    dialog.get_by_label("Type 70 to confirm").fill("70")
+    dialog.get_by_role("button", name="Disable 70 users").click()
+    expect(page.locator("#note")).to_have_text("70 of 70 were disabled.")
+
+
+def test_heads_stay_in_sight_and_what_is_too_wide_can_be_scrolled(furnished: Appliance, page: Page) -> None:
+    _put_users(furnished, 70)
+    page.goto("/users")
+    table = page.locator(".scroll")
+    expect(table).to_have_class(re.compile("fits"))
+    page.get_by_role("link", name="temp49").scroll_into_view_if_needed()
+    head = page.get_by_role("columnheader", name="Login")
+    expect(head).to_be_in_viewport(ratio=1)
+    page.evaluate("document.querySelector('td').append('w'.repeat(400))")
+    page.set_viewport_size({"width": 900, "height": 700})
+    page.evaluate("document.querySelector('td').style.whiteSpace = 'nowrap'")
+    page.evaluate("document.querySelector('td').style.maxWidth = 'none'")
+    expect(table).not_to_have_class(re.compile("fits"))
+    expect(table).to_have_attribute("tabindex", "0")
+    assert page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowX") == "auto"
+
+
+def _put_users(appliance: Appliance, number: int) -> None:
+    many = [{"name": f"temp{each:02}", "password_hash": "x"} for each in range(number)]
+
+    async def put(work: Transaction) -> None:
+        await work.session.execute(insert(models.User), many)
+
+    appliance.do(put)
+
+
 def test_colours_change_at_once_and_stay(page: Page) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)

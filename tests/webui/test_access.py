@@ -7,13 +7,17 @@ import re
 from typing import TYPE_CHECKING
 
 import pyotp
+import pytest
+from starlette.datastructures import FormData
 
 from appliance import models
+from appliance.groups import service as groups
 from appliance.installation import Actor
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import ProfileChange
 from appliance.realms import service as realms
 from tests.webui.signing_in import sign_in
+from webui import access_policy
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,7 +36,7 @@ async def test_what_the_form_does_not_show_stays(browser: httpx2.AsyncClient) ->
 
 async def test_policy_is_said_at_three_levels_and_shown_with_where_it_comes_from(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
-    everybody = {"idle_limit_seconds": "600", "dns": "10.0.0.53\n10.0.0.54", "save_password": "false"}
+    everybody = {"idle_limit_seconds": "10 min", "dns": "10.0.0.53\n10.0.0.54", "save_password": "false"}
     assert (await browser.post("/policy", data=everybody)).status_code == 303
     assert "10.0.0.53, 10.0.0.54" in (await browser.get("/groups")).text
     staff = {"name": "staff", "description": "Who works here", "simultaneous_sessions": "2", "split_dns": "none"}
@@ -44,16 +48,63 @@ async def test_policy_is_said_at_three_levels_and_shown_with_where_it_comes_from
     assert (await browser.post("/users/alice/policy", data={"idle_limit_seconds": "60"})).status_code == 303
     page = (await browser.get("/users/alice")).text
     for attribute, value, source in (
-        ("idle limit seconds", "60", '<a href="/users/alice/policy">this user</a>'),
-        ("simultaneous sessions", "2", '<a href="/groups/staff">group staff</a>'),
-        ("dns", "10.0.0.53, 10.0.0.54", '<a href="/policy">everybody</a>'),
-        ("quota octets", "0", '<span class="quiet">profile and pool</span>'),
+        ("Longest silence", "1 min", '<a href="/users/alice/policy">this user</a>'),
+        ("Sessions at the same time", "2", '<a href="/groups/staff">group staff</a>'),
+        ("DNS servers", "10.0.0.53, 10.0.0.54", '<a href="/policy">everybody</a>'),
+        ("Traffic quota", "no limit", '<span class="quiet">profile and pool</span>'),
     ):
         row = f'>{attribute}</td><td data-label="Value">{value}</td><td data-label="From">{source}'
         assert row in page, attribute
     assert (await browser.post("/groups/staff/remove")).status_code == 409
     assert (await browser.post("/users/alice", data={"group": ""})).status_code == 303
     assert (await browser.post("/groups/staff/remove")).status_code == 303
+
+
+async def test_the_policy_form_takes_units_and_shows_what_counts_where_it_is_left_open(
+    browser: httpx2.AsyncClient,
+) -> None:
+    await sign_in(browser)
+    staff = {"name": "staff", "session_limit_seconds": "8 h", "quota_octets": "1.5", "second_factor": "required"}
+    refused = await browser.post("/groups", data=staff)
+    assert (refused.status_code, "write it like this: 20 GB" in refused.text) == (422, True)
+    assert 'value="8 h"' in refused.text
+    assert (await browser.post("/groups", data={**staff, "quota_octets": "20GB"})).status_code == 303
+    await browser.post("/policy", data={"idle_limit_seconds": "1 h 30 min"})
+    await browser.post("/users", data={"name": "alice", "password": "correct horse battery", "group": "staff"})
+    async with browser.installation.snapshot() as work:
+        said = (await groups.show(work, "staff")).policy
+    assert (said.session_limit_seconds, said.quota_octets) == (28_800, 20_000_000_000)
+    group = (await browser.get("/groups/staff")).text
+    for shown in ('value="8 h"', 'value="20 GB"', 'placeholder="for everybody: 1 h 30 min"'):
+        assert shown in group
+    alice = (await browser.get("/users/alice/policy")).text
+    for shown in (
+        'placeholder="by group staff: 8 h"',
+        'placeholder="by group staff: 20 GB"',
+        'placeholder="by profile default: no limit"',
+        ">by group staff: from everybody</option>",
+        "Longest session",
+    ):
+        assert shown in alice
+    assert "by group staff" not in group
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "words"),
+    [
+        ("28800", "span", "8 h"),
+        ("5400", "span", "1 h 30 min"),
+        ("90061", "span", "1 d 1 h 1 min 1 s"),
+        ("0", "span", "0"),
+        ("20000000000", "octets", "20 GB"),
+        ("1500", "octets", "1500 B"),
+        ("never", "span", "never"),
+    ],
+)
+def test_numbers_are_shown_in_units_exactly_and_read_back(number: str, unit: str, words: str) -> None:
+    field = {"span": "session_limit_seconds", "octets": "quota_octets"}[unit]
+    assert access_policy.in_units(number, unit) == words
+    assert access_policy.in_numbers(FormData([(field, words)]))[field] == number
 
 
 async def test_the_life_of_a_realm(browser: httpx2.AsyncClient) -> None:

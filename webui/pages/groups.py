@@ -12,7 +12,7 @@ from appliance.groups import service as groups
 from appliance.groups.schemas import GroupChange, GroupFilter, NewGroup
 from appliance.installation import Actor, Transaction
 from appliance.policy import service as policy
-from webui.access_policy import parts_of, read_policy, said
+from webui.access_policy import in_numbers, parts_of, read_policy, said
 from webui.forms import Form, Refused, read
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
@@ -55,7 +55,7 @@ async def add_form(request: Request, actor: SignedIn) -> HTMLResponse:
 @router.post("/groups")
 async def add(request: Request, actor: Operating) -> Response:
     """Add a group."""
-    sent = await request.form()
+    sent = in_numbers(await request.form())
     try:
         async with installation(request).transaction(actor) as work:
             new = NewGroup(name=_text(sent, "name"), description=_text(sent, "description"), policy=read_policy(sent))
@@ -78,7 +78,7 @@ async def show(request: Request, actor: SignedIn, name: str) -> HTMLResponse:
 @router.post("/groups/{name}")
 async def change(request: Request, actor: Operating, name: str) -> Response:
     """Change a group."""
-    sent = await sent_form(request)
+    sent = in_numbers(await sent_form(request))
 
     async def change_it(work: Transaction) -> object:
         described = read(sent, GroupChange, "description").model_dump(exclude_unset=True)
@@ -124,7 +124,7 @@ async def show_base(request: Request, actor: SignedIn) -> HTMLResponse:
 @router.post("/policy")
 async def change_base(request: Request, actor: Operating) -> Response:
     """Change what is said for everybody."""
-    sent = await sent_form(request)
+    sent = in_numbers(await sent_form(request))
     try:
         await save(request, actor, sent, _EVERYBODY, lambda work: policy.change_base(work, read_policy(sent)))
     except NotSaved as refused:
@@ -134,7 +134,7 @@ async def change_base(request: Request, actor: Operating) -> Response:
 
 async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        parts = await parts_of(work, unsaid="as for everybody", leave_out=("address",))
+        parts = await parts_of(work, beneath=await policy.beneath_groups(work), leave_out=("address",))
         users = (await groups.show(work, name)).users if name else 0
     return page(
         request,
@@ -151,7 +151,7 @@ async def _form(request: Request, actor: Actor, name: str, form: Form, *, code: 
 
 async def _base_form(request: Request, actor: Actor, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        parts = await parts_of(work, unsaid="as the profile and its pool have it", leave_out=("address",))
+        parts = await parts_of(work, beneath=await policy.beneath_everybody(work), leave_out=("address",))
     return page(request, "groups/everybody.html", actor, code=code, form=form, parts=parts, api="/policy")
 
 

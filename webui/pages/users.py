@@ -27,7 +27,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange, UserFilter
-from webui.access_policy import parts_of, read_policy, said
+from webui.access_policy import in_numbers, parts_of, read_policy, said
 from webui.forms import Form, Refused, read
 from webui.listing import Listing, listing
 from webui.rendering import back, confirmation, page
@@ -211,7 +211,7 @@ async def policy_form(request: Request, actor: SignedIn, name: str) -> HTMLRespo
 @router.post("/{name}/policy")
 async def change_policy(request: Request, actor: Operating, name: str) -> Response:
     """Change what is said for a user."""
-    sent = await sent_form(request)
+    sent = in_numbers(await sent_form(request))
     try:
         await save(
             request,
@@ -227,7 +227,7 @@ async def change_policy(request: Request, actor: Operating, name: str) -> Respon
 
 async def _policy_form(request: Request, actor: Actor, name: str, form: Form, *, code: int = 200) -> HTMLResponse:
     async with installation(request).snapshot(actor) as work:
-        parts = await parts_of(work, unsaid="as for the group")
+        parts = await parts_of(work, beneath=await policy.beneath_user(work, name))
     return page(request, "users/policy.html", actor, code=code, name=name, form=form, parts=parts)
 
 

@@ -93,6 +93,16 @@ document.addEventListener("change", (event) => {
   showBulk();
 });
 
+// ---- tables: what fits the window is no stop for the keyboard, and its heads may hold to the window ----
+
+function fit(box) {
+  box.classList.remove("fits");
+  const fits = box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight;
+  box.classList.toggle("fits", fits);
+  box.tabIndex = fits ? -1 : 0;
+}
+
+const sizes = new ResizeObserver((entries) => entries.forEach((entry) => fit(entry.target.closest(".scroll"))));
 // ---- colours: the server keeps the choice, the page changes at once ----
 
 document.addEventListener("submit", (event) => {
@@ -240,9 +250,12 @@ document.addEventListener("htmx:after:request", (event) => {
     setTimeout(() => say((find("#live caption") ?? find("#live .empty strong"))?.textContent ?? ""), 300);
 });
 
-document.addEventListener("htmx:after:swap", () => {
+function dress() {
   localise();
   showBulk();
-});
-localise();
-showBulk();
+  all(".scroll").forEach(fit);
+  for (const box of all(".scroll, .scroll > table")) sizes.observe(box);
+}
+
+document.addEventListener("htmx:after:swap", dress);
+dress();
