@@ -16,6 +16,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from appliance.errors import ApplianceError
 from appliance.wording import mistake, text, with_remedy
+from webui import zone
 
 Refused: Final = (ApplianceError, ValidationError)
 
@@ -25,6 +26,7 @@ NO_ITEMS: Final = "none"
 
 _PRIVATE: Final = "PRIVATE KEY-----"
 _NO_ZONE: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?")
+_MOMENT: Final = re.compile(rf"{_NO_ZONE.pattern}(Z|[+-]\d\d:\d\d)")
 _WHOLE_MINUTE: Final = re.compile(r"(T\d\d:\d\d):00(\.0+)?")
 _LINES: Final = re.compile(r"[\n,]+")
 _WORDS: Final = re.compile(r"[\s,]+")
@@ -109,8 +111,18 @@ class Form:
 
 
 def _same(text: str) -> str:
-    moment = text.replace("\r\n", "\n").strip().removesuffix("Z").removesuffix("+00:00")
-    return _WHOLE_MINUTE.sub(r"\1", moment).replace("false", "")
+    same = text.replace("\r\n", "\n").strip()
+    if _MOMENT.fullmatch(same):
+        same = f"{zone.local(datetime.fromisoformat(same)):%Y-%m-%dT%H:%M:%S}"
+    return _WHOLE_MINUTE.sub(r"\1", same).replace("false", "")
+
+
+def _meant(typed: str) -> str:
+    """What browsers send knows no zone: it is the reader's."""
+    try:
+        return zone.meant(typed)
+    except (ValueError, OverflowError):
+        return typed  # the schema says what is wrong with it
 
 
 def wrong(error: Exception) -> dict[str, str]:
@@ -188,7 +200,7 @@ def _value(sent: list[str], kind: object, optional: bool) -> object:
     if kind is bool and not optional:
         return bool(sent) and sent[-1] not in ("", "false")
     if kind in (datetime, AwareDatetime) and sent and _NO_ZONE.fullmatch(sent[0]):
-        return f"{sent[0]}Z"  # what browsers send knows no zone; the label says that it is UTC
+        return _meant(sent[0])
     if sent and sent[0].strip():
         return sent[0].replace("\r\n", "\n")
     return None if optional else ""

@@ -16,6 +16,7 @@ from appliance.api.attachment import attachment
 from appliance.errors import Invalid
 from appliance.schema import LARGEST_PAGE, Filter, Page, Paging
 from appliance.wording import text
+from webui import zone
 from webui.rendering import pretty
 
 F = TypeVar("F", bound=Filter)
@@ -73,7 +74,8 @@ class Listing(Generic[F]):
 def listing(schema: type[F]) -> Callable[[Request], Listing[F]]:
     """Give the dependency that reads a listing from the address; what it does not know there it leaves alone.
 
-    Days stand for moments: ``since`` is from the beginning of one on, ``until`` to the end of one, in UTC.
+    Days stand for moments: ``since`` is from the beginning of one on, ``until`` to the end of one, in the reader's
+    time zone.
     """
 
     def read(request: Request) -> Listing[F]:
@@ -92,9 +94,9 @@ def _moment(name: str, typed: str) -> str:
         return typed
     try:
         day = date.fromisoformat(typed) + timedelta(days=name == "until")
+        return zone.meant(f"{day}T00:00:00")
     except (ValueError, OverflowError):
         return typed  # the schema says what is wrong with it
-    return f"{day}T00:00:00Z"
 
 
 def in_words(wanted: Filter) -> str:

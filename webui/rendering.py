@@ -21,7 +21,7 @@ from appliance.installation import Actor
 from appliance.models import Scope
 from appliance.models.columns import now
 from appliance.wording import octets, text
-from webui import access_policy, navigation, remedies
+from webui import access_policy, navigation, remedies, zone
 from webui.forms import Form
 
 HERE: Final = Path(__file__).parent
@@ -40,15 +40,26 @@ def since(moment: datetime | None) -> Markup:
         return Markup("-")
     ago = (now() - moment).total_seconds()
     words = f"in {duration(-ago)}" if ago < -1 else f"{duration(ago)} ago"
-    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(moment.isoformat(), text(moment), words)
+    return Markup('<time datetime="{}" title="{} {}">{}</time>').format(
+        moment.isoformat(), _on_the_clock(moment), zone.name(), words
+    )
 
 
 def moment(at: datetime | None, *, brief: bool = False) -> Markup:
-    """Give a point in time; a script turns it into the reader's zone."""
+    """Give a point in time in the reader's zone, which is hovered for."""
     if at is None:
         return Markup("-")
-    form = "brief" if brief else "whole"
-    return Markup('<time datetime="{}" data-local="{}">{} UTC</time>').format(at.isoformat(), form, text(at))
+    words = f"{zone.local(at):%-d %b %H:%M}" if brief else _on_the_clock(at)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(at.isoformat(), zone.name(), words)
+
+
+def value(shown: object) -> str:
+    """Give a value as people read it; a point in time in the reader's zone."""
+    return _on_the_clock(shown) if isinstance(shown, datetime) else text(shown)
+
+
+def _on_the_clock(at: datetime) -> str:
+    return f"{zone.local(at):%Y-%m-%d %H:%M:%S}"
 
 
 def duration(seconds: float) -> str:
@@ -105,8 +116,8 @@ def _environment() -> Environment:
     made.filters["place"] = remedies.place
     made.filters.update(in_units=access_policy.in_units, attribute=access_policy.label, said_of=access_policy.value)
     made.filters.update(past=lambda at: at <= now(), narrows=narrows)
-    made.filters.update(text=text, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
-    made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS)
+    made.filters.update(text=value, octets=octets, since=since, moment=moment, duration=duration, rate=rate)
+    made.globals.update(version=__version__, static=static, sections=navigation.SECTIONS, zone=zone.name)
     # Global, so that a block can be rendered without the page around it.
     made.globals["ui"] = made.get_template("macros.html").module
     return made

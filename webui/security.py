@@ -24,6 +24,7 @@ from appliance.errors import Forbidden
 from appliance.installation import Actor
 from appliance.models.columns import now
 from ike_engine.secret import Secret
+from webui import zone
 
 COOKIE: Final = "__Host-coati"
 LIVE: Final = "coati-live"
@@ -70,6 +71,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        zone.enter(request.cookies.get(zone.COOKIE, ""))
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -166,6 +168,8 @@ class Admission:
         admitted = await signing_in.signed_in(here, cookie, used=not follows(request)) if cookie else None
         if admitted is None:
             raise SignInNeeded
+        if admitted.time_zone:
+            zone.enter(admitted.time_zone)
         request.state.actor = Actor(f"administrator {admitted.name}", source(request), admitted.scope)
         if not admitted.scope.includes(self.needed):
             raise Forbidden(

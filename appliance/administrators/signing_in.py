@@ -46,12 +46,14 @@ class Admitted:
         scope: What the role allows.
         sign_in: Key of this browser's sign-in.
         proven_until: Until when it is known who sits there; afterwards that has to be shown anew (``proof``).
+        time_zone: In which the panel shows times; empty: in the browser's.
     """
 
     name: str
     scope: Scope
     sign_in: int
     proven_until: datetime
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ async def signed_in(installation: Installation, cookie: str, *, used: bool = Tru
         async with installation.transaction(Actor(f"administrator {administrator.name}")) as work:
             (await work.session.get_one(SignIn, row.id)).seen_at = now()
     until = row.proven_at + settings.panel_proof
-    return Admitted(administrator.name, administrator.role.scope, row.id, until)
+    return Admitted(administrator.name, administrator.role.scope, row.id, until, settings.panel_time_zone)
 
 
 async def sign_out(work: Transaction, cookie: str) -> None:

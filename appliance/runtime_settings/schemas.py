@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -29,6 +30,14 @@ def _strong(passphrase: SecretStr | None) -> SecretStr | None:
     return passphrase
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name or "UTC")
+    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(f"{name!r} is not a time zone; write it like this: Europe/Berlin") from None
+    return name
+
+
 _Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
@@ -51,6 +60,14 @@ class RuntimeSettings(Schema):
     ] = 15
     panel_notice: Annotated[
         str, Field(max_length=1_000, description="Text above the sign-in form, for example who may sign in.")
+    ] = ""
+    panel_time_zone: Annotated[
+        str,
+        AfterValidator(_zone),
+        Field(
+            max_length=100,
+            description="Zone of the panel's times, for example Europe/Berlin; empty: that of each browser.",
+        ),
     ] = ""
     session_days: Annotated[_Days, Field(description="Ended sessions are kept for so long.")] = 365
     refusal_days: Annotated[_Days, Field(description="Refusals are kept for so long, and never more than 20,000.")] = 90

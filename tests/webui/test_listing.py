@@ -109,7 +109,7 @@ async def test_groups_pools_and_profiles_are_exported_and_groups_searched(furnis
 async def test_the_audit_log_tells_moments_and_leads_to_the_thing(furnished: httpx2.AsyncClient) -> None:
     await furnished.post("/users/bob/remove")
     page = (await furnished.get("/audit?deed=user.")).text
-    assert 'data-local="whole"' in page
+    assert re.search(r'<time datetime="[^"]+" title="UTC">\d{4}-\d\d-\d\d \d\d:\d\d:\d\d</time>', page)
     assert '<a href="/users/alice">alice</a>' in page
     removed = page[page.index("user.remove") :].partition("</tr>")[0]
     assert "/users/bob" not in removed

@@ -27,6 +27,7 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.users import service as users
 from appliance.users.schemas import NewUser, UserChange, UserFilter
+from webui import zone
 from webui.access_policy import in_numbers, parts_of, read_policy, said
 from webui.forms import Form, Refused, read
 from webui.listing import Listing, listing
@@ -247,7 +248,7 @@ async def _show(
     shown = {
         "full_name": user.full_name,
         "group": user.group or "",
-        "expires_at": f"{user.expires_at:%Y-%m-%dT%H:%M:%S}" if user.expires_at else "",
+        "expires_at": f"{zone.local(user.expires_at):%Y-%m-%dT%H:%M:%S}" if user.expires_at else "",
         "must_change_password": user.must_change_password,
         "seen": seen,
     }

@@ -1,5 +1,5 @@
 // What only a script can do, on pages that work without: dialogs, hot keys, the palette, copying, selecting all,
-// colours without a reload, times in the reader's zone, and the dot that says how fresh the page is.
+// colours without a reload, heads that stay in sight, and the dot that says how fresh the page is.
 
 const root = document.documentElement;
 root.classList.add("scripted");
@@ -172,20 +172,6 @@ window.addEventListener("beforeunload", (event) => {
   if (unsaved) event.preventDefault();
 });
 
-// ---- times in the reader's zone ----
-
-const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const brief = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-
-function localise() {
-  for (const time of all("time[datetime]")) {
-    const words = local.format(new Date(time.dateTime));
-    if (time.dataset.local === "brief") time.textContent = brief.format(new Date(time.dateTime));
-    else if (time.dataset.local) time.textContent = words;
-    else time.title = words;
-  }
-}
-
 // What follows by itself asks for the page that is there when its turn comes: while it waited somebody may have typed
 // into the filter.
 document.addEventListener("htmx:before:request", (event) => {
@@ -251,7 +237,6 @@ document.addEventListener("htmx:after:request", (event) => {
 });
 
 function dress() {
-  localise();
   showBulk();
   all(".scroll").forEach(fit);
   for (const box of all(".scroll, .scroll > table")) sizes.observe(box);
