@@ -43,6 +43,7 @@ def describe(
     leave_out: Iterable[str] = (),
     choices: Mapping[str, Iterable[str]] = types.MappingProxyType({}),
     unsaid: str = "",
+    labels: Mapping[str, str] = types.MappingProxyType({}),
 ) -> list[Described]:
     """Describe the fields of a schema in the order in which it has them.
 
@@ -51,10 +52,11 @@ def describe(
         leave_out: Names of fields that the form has otherwise.
         choices: What may be chosen for fields that name other things.
         unsaid: The words for a choice that is left open.
+        labels: What fields are called whose names tell too little.
     """
     left_out = set(leave_out)
     return [
-        _describe(name, field, choices.get(name), unsaid)
+        _describe(name, field, choices.get(name), unsaid, labels.get(name, _label(name)))
         for name, field in schema.model_fields.items()
         if name not in left_out
     ]
@@ -75,7 +77,7 @@ def parted(fields: Iterable[Described], parts: Iterable[tuple[str, Callable[[str
     return [(legend, shown) for legend, shown in [*found, ("Other", left)] if shown]
 
 
-def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: str) -> Described:
+def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: str, label: str) -> Described:
     kind, optional = kind_of(field.annotation)
     help_text = (field.description or "").replace("null:", "empty:").replace("null for", "empty for")
     open_choice = (("", unsaid),) if optional else ()
@@ -97,7 +99,7 @@ def _describe(name: str, field: FieldInfo, named: Iterable[str] | None, unsaid: 
         shown = "number"
     elif kind is SecretStr:
         shown = "secret"
-    return Described(name, _label(name), shown, help_text, field.is_required(), chosen)
+    return Described(name, label, shown, help_text, field.is_required(), chosen)
 
 
 def _label(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -148,7 +148,7 @@ def test_heads_stay_in_sight_and_what_is_too_wide_can_be_scrolled(furnished: App
     page.goto("/users")
     table = page.locator(".scroll")
     expect(table).to_have_class(re.compile("fits"))
-    page.get_by_role("link", name="temp49").scroll_into_view_if_needed()
+    page.get_by_role("link", name="temp40").scroll_into_view_if_needed()
     head = page.get_by_role("columnheader", name="Login")
     expect(head).to_be_in_viewport(ratio=1)
     page.evaluate("document.querySelector('td').append('w'.repeat(400))")
@@ -158,6 +158,29 @@ def test_heads_stay_in_sight_and_what_is_too_wide_can_be_scrolled(furnished: App
     expect(table).not_to_have_class(re.compile("fits"))
     expect(table).to_have_attribute("tabindex", "0")
     assert page.evaluate("getComputedStyle(document.querySelector('.scroll')).overflowX") == "auto"
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
+def test_times_are_those_of_the_readers_clock(
+    furnished: Appliance,
+    open_page: Callable[..., Page],
+    script: bool,
+) -> None:
+    """A browser in Berlin; where it runs no script, the setting tells the zone."""
+    at = datetime(2026, 7, 1, 23, 30, tzinfo=UTC)
+    seen = {"node": "gw-1", "peer_address": "198.51.100.7", "peer_port": 4500, "profile": "default"}
+    furnished.add(models.Event(kind="login", user="late", realm="local", at=at, **seen))
+    page = open_page("/settings", timezone_id="Europe/Berlin", java_script_enabled=script)
+    if not script:
+        page.get_by_label("Time zone").fill("Europe/Berlin")
+        page.get_by_role("button", name="Save").click()
+    page.goto("/history?since=2026-07-02&until=2026-07-02")
+    expect(page.get_by_role("row").filter(has_text="late")).to_contain_text("2026-07-02 01:30:00")
+    expect(page.locator("footer")).to_contain_text("times in Europe/Berlin")
+    if not script:
+        page.goto("/settings")
+        page.get_by_label("Time zone").fill("")
+        page.get_by_role("button", name="Save").click()
 
 
 def _put_users(appliance: Appliance, number: int) -> None:
@@ -211,8 +234,9 @@ def test_the_first_view_is_light_and_quick(
     octets: list[int] = []
     network.on("Network.loadingFinished", lambda event: octets.append(event["encodedDataLength"]))
     page.goto("/")
-    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
-    painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    # Waiting in the page would evaluate a text there, which the policy forbids.
+    while (painted := page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")) is None:
+        page.wait_for_timeout(50)
     record_property("first view", f"{sum(octets)} octets in {len(octets)} files, painted after {painted:.0f} ms")
     assert sum(octets) < 60_000
     assert painted < MOST_PAINT_MILLISECONDS
@@ -247,7 +271,8 @@ def test_ten_thousand_sessions_are_usable(
 
     took = {
         "shown": waited(
-            lambda: page.goto("/sessions"), lambda: expect(page.get_by_text("10,000 sessions")).to_be_visible()
+            lambda: page.goto("/sessions"),
+            lambda: expect(page.get_by_text("10,000 sessions", exact=True)).to_be_visible(),
         ),
         "searched": waited(
             lambda: page.get_by_role("searchbox", name="User, profile").fill("user2999"),

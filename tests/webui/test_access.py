@@ -16,8 +16,10 @@ from appliance.installation import Actor
 from appliance.profiles import service as profiles
 from appliance.profiles.schemas import ProfileChange
 from appliance.realms import service as realms
+from appliance.runtime_settings.schemas import RuntimeSettings
 from tests.webui.signing_in import sign_in
 from webui import access_policy
+from webui.pages import settings
 
 if TYPE_CHECKING:
     import httpx2
@@ -207,6 +209,10 @@ async def test_roles_decide_what_is_shown_and_what_is_done(browser: httpx2.Async
         assert (await browser.post("/users", data=new)).status_code == (303 if may_add else 403)
         assert (await browser.post("/tokens", data={"name": "ci", "scopes": "read"})).status_code == 403
         assert (await browser.post("/settings", data={"panel_notice": "x"})).status_code == 403
+
+
+def test_every_setting_has_an_administrators_words() -> None:
+    assert set(settings.LABELS) == set(RuntimeSettings.model_fields)
 
 
 async def test_settings_are_changed_while_it_runs(browser: httpx2.AsyncClient) -> None:

@@ -25,7 +25,34 @@ _PARTS: Final = (
     ("What is kept for how long", "_days"),
     ("Requests to the API", "api_"),
     ("Backups that are made by themselves", "backup_"),
+    ("The log", "log_"),
 )
+LABELS: Final = {
+    "panel_idle_minutes": "Sign out after so many minutes without a click",
+    "panel_session_hours": "Sign out after so many hours in any case",
+    "panel_proof_minutes": "Minutes until it is asked anew who is there",
+    "panel_notice": "Notice above the sign-in form",
+    "panel_time_zone": "Time zone",
+    "session_days": "Ended sessions (days)",
+    "refusal_days": "Refused clients (days)",
+    "audit_days": "Audit log (days)",
+    "log_level": "Least serious line",
+    "api_requests_per_minute": "Requests a minute with one token",
+    "api_source_requests_per_minute": "Requests a minute from one address",
+    "portal": "There is a page for VPN users",
+    "portal_realms": "Realms that judge them",
+    "backup_every_hours": "Hours from one to the next",
+    "backup_hour": "Counted from this hour on (UTC)",
+    "backup_directory": "Directory",
+    "backup_keep": "How many are kept",
+    "backup_passphrase": "Passphrase",
+    "oidc_issuer": "Issuer",
+    "oidc_client_id": "Client ID",
+    "oidc_client_secret": "Client secret",
+    "oidc_scope": "Scope",
+    "oidc_groups_claim": "Claim that names groups",
+    "oidc_roles": "Role of each group",
+}
 
 
 async def _shown(work: Transaction) -> list[SettingView]:
@@ -34,7 +61,7 @@ async def _shown(work: Transaction) -> list[SettingView]:
 
 def _parts() -> list[Part]:
     """Give the fields by what they are about."""
-    fields = describe(RuntimeSettings, unsaid="as it was started")
+    fields = describe(RuntimeSettings, unsaid="as it was started", labels=LABELS)
     return parted(fields, [(legend, partial(_belongs, words)) for legend, words in _PARTS])
 
 

@@ -102,7 +102,9 @@ function fit(box) {
   box.tabIndex = fits ? -1 : 0;
 }
 
-const sizes = new ResizeObserver((entries) => entries.forEach((entry) => fit(entry.target.closest(".scroll"))));
+const sizes = new ResizeObserver((entries) => {
+  for (const { target } of entries) if (target.isConnected) fit(target.closest(".scroll"));
+});
 // ---- colours: the server keeps the choice, the page changes at once ----
 
 document.addEventListener("submit", (event) => {
