@@ -149,7 +149,7 @@ def test_heads_stay_in_sight_and_what_is_too_wide_can_be_scrolled(furnished: App
     table = page.locator(".scroll")
     expect(table).to_have_class(re.compile("fits"))
     page.get_by_role("link", name="temp40").scroll_into_view_if_needed()
-    head = page.get_by_role("columnheader", name="Login")
+    head = page.get_by_role("columnheader", name="Login ▲")
     expect(head).to_be_in_viewport(ratio=1)
     page.evaluate("document.querySelector('td').append('w'.repeat(400))")
     page.set_viewport_size({"width": 900, "height": 700})

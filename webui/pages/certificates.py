@@ -142,7 +142,8 @@ async def import_(request: Request, actor: Ruling) -> Response:
             taken = await transfers.import_(work, read(await with_file(sent), CertificateImport))
     except Refused as error:
         return _import_form(request, actor, Form.refused(sent, error), code=422)
-    return back(f"/certificates/{taken.id}", "The certificate was imported; it is used from now on.")
+    words = f" of {taken.owner} was imported." if taken.owner else " was imported; it is used from now on."
+    return back(f"/certificates/{taken.id}", f"The certificate{words}")
 
 
 # ---- one -----------------------------------------------------------------------------------------------

@@ -103,7 +103,10 @@ function fit(box) {
 }
 
 const sizes = new ResizeObserver((entries) => {
-  for (const { target } of entries) if (target.isConnected) fit(target.closest(".scroll"));
+  for (const { target } of entries) {
+    const box = target.closest(".scroll"); // none, once a part without the table came in its place
+    if (box) fit(box);
+  }
 });
 // ---- colours: the server keeps the choice, the page changes at once ----
 

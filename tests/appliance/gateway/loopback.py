@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -20,7 +20,7 @@ from ike_engine.dataplane.none import NoDataPlane
 from ike_engine.endpoint import Endpoint
 from ike_engine.events import Event, PeerConnected
 from ike_engine.path import Address, Path
-from ike_engine.policy import EspProposal, IkeProposal, Phase1Mode, Policy, Profile
+from ike_engine.policy import Authentication, EspProposal, IkeProposal, LocalIdentity, Phase1Mode, Policy, Profile
 from ike_engine.runtime.shard import Shard
 from ike_engine.runtime.udp import UdpSocket, bind
 from ike_engine.secret import Secret
@@ -82,11 +82,16 @@ async def authority(installation: Installation) -> bytes:
 
 @dataclass
 class Client:
-    """Clients of one address: each ``connect`` is a device of its own."""
+    """Clients of one address: each ``connect`` is a device of its own.
+
+    Attributes:
+        identity: Proves them by a certificate; otherwise only the gateway proves itself.
+    """
 
     gateway: Served
     anchor: bytes
     ip: str = "127.0.0.2"
+    identity: LocalIdentity | None = None
     events: list[Event] = field(default_factory=list)
     shard: Shard = field(init=False)
     plain: UdpSocket = field(init=False)
@@ -119,6 +124,9 @@ class Client:
             esp_proposals=(EspProposal.from_text("aes128gcm16"),),
             trust_anchors=(self.anchor,),
         )
+        if self.identity is not None:
+            proven = frozenset({Authentication.XAUTH_RSA})
+            profile = replace(profile, identity=self.identity, authentication=proven)
         local, remote = self.plain.local, self.gateway.plain
         self.shard.command(
             Connect(
