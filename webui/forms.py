@@ -91,6 +91,8 @@ class Form:
             return ""
         if isinstance(value, bool):
             return "true" if value else ""
+        if isinstance(value, float):
+            return f"{value:g}"
         if isinstance(value, Mapping):
             return "\n".join(f"{key} = {text(each)}" for key, each in value.items())
         if isinstance(value, tuple | list):

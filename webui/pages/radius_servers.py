@@ -1,5 +1,6 @@
 """The servers of RADIUS realms."""
 
+from typing import Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -16,6 +17,22 @@ from webui.schema_fields import describe
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/realms/{realm}/servers")
+
+
+LABELS: Final = {
+    "authentication_port": "Port for logins",
+    "accounting_port": "Port for accounting",
+    "secret": "Shared secret",
+    "timeout_seconds": "Seconds to wait for an answer",
+    "retries": "Times to ask again",
+    "dead_seconds": "Seconds to leave it out once it is silent",
+    "position": "Order",
+    "message_authenticator": "Message-Authenticator in its replies",
+    "method": "How passwords travel",
+    "accounting": "It is told of sessions (accounting)",
+    "dynamic_authorization": "It may disconnect clients and change their terms",
+    "enabled": "It is asked",
+}
 
 
 @router.get("/add")
@@ -94,7 +111,7 @@ def _form(request: Request, actor: Actor, realm: str, name: str, form: Form, *, 
         realm=realm,
         name=name,
         form=form,
-        fields=describe(schema, leave_out=("name",)),
+        fields=describe(schema, leave_out=("name",), labels=LABELS),
         api=f"/realms/{realm}/servers" if not name else f"/realms/{realm}/servers/{name}",
     )
 

@@ -1,6 +1,6 @@
 """Realms: the sources of users, in the order in which they are asked."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -27,6 +27,17 @@ from webui.schema_fields import describe
 from webui.security import Ruling, SignedIn
 
 router = APIRouter(prefix="/realms")
+
+
+LABELS: Final = {
+    "service": "PAM service",
+    "timeout_seconds": "Seconds that a login may take",
+    "nas_identifier": "What we call ourselves (NAS-Identifier)",
+    "nas_address": "Our address (NAS-IP-Address)",
+    "whole_name": "Names are sent with their realm, as they were typed",
+    "prompt": "What a challenge asks for",
+    "deadline_seconds": "Seconds that a login may take in all",
+}
 
 
 @router.get("")
@@ -172,7 +183,7 @@ async def _show(
         code=code,
         realm=realm,
         servers=asked,
-        fields=describe(SETTINGS[realm.kind]) if realm.kind in SETTINGS else [],
+        fields=describe(SETTINGS[realm.kind], labels=LABELS) if realm.kind in SETTINGS else [],
         form=form or Form(_shown(realm) | {"seen": seen}),
         trial=trial or Form(),
         tried=tried,
@@ -181,7 +192,7 @@ async def _show(
 
 
 def _form(request: Request, actor: Actor, kind: RealmKind, form: Form, *, code: int = 200) -> HTMLResponse:
-    fields = describe(SETTINGS[kind])
+    fields = describe(SETTINGS[kind], labels=LABELS)
     return page(request, "realms/add.html", actor, code=code, kind=kind, fields=fields, form=form)
 
 

@@ -86,12 +86,14 @@ class Client:
 
     Attributes:
         identity: Proves them by a certificate; otherwise only the gateway proves itself.
+        gateway_name: What the gateway's certificate has to be for.
     """
 
     gateway: Served
     anchor: bytes
     ip: str = "127.0.0.2"
     identity: LocalIdentity | None = None
+    gateway_name: str = "vpn.example.org"
     events: list[Event] = field(default_factory=list)
     shard: Shard = field(init=False)
     plain: UdpSocket = field(init=False)
@@ -134,7 +136,7 @@ class Client:
                 credentials=Credentials(username=user, password=Secret(password.encode())),
                 path=Path(local, remote, nat_t=False),
                 nat_t_path=Path(self.nat_t.local, self.gateway.nat_t, nat_t=True),
-                gateway_name="vpn.example.org",
+                gateway_name=self.gateway_name,
                 hostname="laptop",
             )
         )
