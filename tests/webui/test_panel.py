@@ -112,16 +112,6 @@ async def test_a_part_of_the_page_is_given_to_a_script(browser: httpx2.AsyncClie
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
 
 
-async def test_what_a_live_page_shows_may_be_gone(browser: httpx2.AsyncClient) -> None:
-    """Somebody looks at a thing that somebody else removes: its page asks for its live part once more."""
-    await sign_in(browser)
-    part = {"HX-Request": "true", "HX-Request-Type": "partial"}
-    gone = await browser.get("/pools/gone", headers=part)
-    assert (gone.status_code, "there is no pool gone" in gone.text) == (404, True)
-    assert "Back to pools" in gone.text
-    assert "<html" not in gone.text
-
-
 async def test_a_part_brings_the_note_and_the_call_of_what_is_shown_now(browser: httpx2.AsyncClient) -> None:
     await sign_in(browser)
     await a_session(browser, "bob")
