@@ -208,7 +208,7 @@ def test_whom_neither_realm_lets_in_is_on_record_with_what_both_said(
     refused.start(Login(User("nobody", WRONG)), gateway.authority)
     assert refused.try_connect().returncode != 0
     refusal = eventually(
-        lambda: next((each for each in gateway.refusals() if each.user == "nobody"), None),
+        lambda: next((each for each in gateway.refusals() if each.user == "nobody" and "RADIUS" in each.reason), None),
         within=60,
         what="the refusal is on record",
     )

@@ -138,7 +138,7 @@ def test_a_realm_that_the_profile_does_not_take_is_refused_by_name_with_the_reme
 
         def refusal() -> dict[str, str] | None:
             listed: list[dict[str, str]] = json.loads(gateway.coati("refusal", "list", "--json"))
-            return next((each for each in listed if "disabled" in each["reason"]), None)
+            return next((each for each in listed if "which is disabled" in each["reason"]), None)
 
         eventually(lambda: refusal() is not None, within=60, what="the refusal is on record")
         found = refusal()

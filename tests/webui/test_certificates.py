@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -151,8 +151,8 @@ def _certify(asked: x509.CertificateSigningRequest, root: issuing.Issued) -> byt
         .issuer_name(root.certificate.subject)
         .public_key(asked.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(moment.replace(year=moment.year - 1))
-        .not_valid_after(moment.replace(year=moment.year + 1))
+        .not_valid_before(moment - timedelta(days=365))
+        .not_valid_after(moment + timedelta(days=365))
     )
     for extension in asked.extensions:
         builder = builder.add_extension(extension.value, extension.critical)
