@@ -117,16 +117,18 @@ def test_gateway_rekeys_the_child_sa_of_vpnc(
     session = Session(office.ALICE.name, client.virtual_ip)
     expect_sessions(gateway, session)
 
-    with proofs.SteadyPing(home) as pings:
-        pings.wait_for_replies(10)
+    # vpnc sends under the new SA as soon as it has answered, and the gateway has it once it has read that answer: what
+    # is lost of each rekeying is a matter of how busy the machine is.
+    with proofs.SteadyPing(home, seconds_apart=0.2) as pings:
+        pings.wait_for_replies(3)
         for _ in range(3):
             before = gateway.child_sas_made()
             gateway.rekey(office.ALICE.name)
             eventually(partial(_more_than, before, gateway), within=60, what="a new Child SA")
-            pings.wait_for_replies(20)
+            pings.wait_for_replies(3)
         loss = pings.stop()
 
-    assert loss.lost <= 1, loss.report
+    assert loss.lost <= 3, loss.report
     expect_sessions(gateway, session)
     proofs.download(home, web_server)
 

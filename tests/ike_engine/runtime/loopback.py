@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 from dataclasses import replace
@@ -96,6 +97,13 @@ class Gateway:
     def of(self, kind: type) -> list[Any]:
         """Give the events of a kind."""
         return [event for event in self.events if isinstance(event, kind)]
+
+    async def hears(self, kind: type) -> list[Any]:
+        """Wait for an event of a kind: what a client sends last it does not wait for; give all that there are."""
+        async with asyncio.timeout(60):
+            while not (found := self.of(kind)):  # noqa: ASYNC110  a list has no event
+                await asyncio.sleep(0.01)
+        return found
 
     def order(self, **changed: object) -> ClientOrder:
         """A login that is good, or what the test makes of it."""

@@ -99,14 +99,14 @@ async def test_what_the_gateway_gave_is_said_without_what_could_do_harm(gateway:
         assert (connected.mode, connected.ike_suite) == ("main", SUITE)
         stay.tell(Leave())
         assert (await stay.hear(Ended)).ending is Ending.DISCONNECTED
-    assert [gone.goodbye for gone in gateway.of(PeerGone)] == [Goodbye.PEER_DELETED]
+    assert [gone.goodbye for gone in await gateway.hears(PeerGone)] == [Goodbye.PEER_DELETED]
 
 
 async def test_a_client_whose_keeper_died_says_goodbye(gateway: Gateway) -> None:
     async with staying(gateway.order()) as stay:
         await stay.hear(Connected)
         stay.hang_up()
-    assert gateway.of(PeerGone)
+    assert await gateway.hears(PeerGone)
 
 
 async def test_a_further_round_is_asked_of_the_user(gateway: Gateway) -> None:
@@ -118,7 +118,7 @@ async def test_a_further_round_is_asked_of_the_user(gateway: Gateway) -> None:
         await stay.hear(Connected)
         stay.tell(Leave())
         await stay.hear(Ended)
-    assert [connected.user for connected in gateway.of(PeerConnected)] == ["grace"]
+    assert [connected.user for connected in await gateway.hears(PeerConnected)] == ["grace"]
 
 
 async def test_a_wrong_answer_in_a_further_round_is_a_refusal(gateway: Gateway) -> None:
@@ -152,7 +152,7 @@ async def test_a_gateway_of_another_authority_is_not_believed(gateway: Gateway, 
 async def test_a_gateway_that_ends_the_stay_has_been_lost(gateway: Gateway) -> None:
     async with staying(gateway.order()) as stay:
         await stay.hear(Connected)
-        gateway.command(Disconnect(gateway.of(PeerConnected)[0].peer_id))
+        gateway.command(Disconnect((await gateway.hears(PeerConnected))[0].peer_id))
         assert (await stay.hear(Ended)).ending is Ending.LOST
 
 
@@ -168,7 +168,7 @@ async def test_a_dead_data_plane_ends_the_stay_and_the_gateway_knows(gateway: Ga
         await stay.hear(Connected)
         stay.client.data_plane_lost()
         assert await stay.hear(Ended) == Ended(Ending.LOST, "the data plane is gone")
-    assert gateway.of(PeerGone)
+    assert await gateway.hears(PeerGone)
 
 
 async def test_keepalives_keep_the_nats_mapping(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

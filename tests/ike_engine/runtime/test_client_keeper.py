@@ -82,8 +82,8 @@ async def test_a_check_proves_the_login_and_leaves(gateway: Gateway) -> None:
     assert ended.ending is Ending.DISCONNECTED
     ((connected, interface),) = terminal.seen
     assert (str(connected.address), interface) == ("10.77.0.2", "")
-    assert gateway.of(PeerConnected)
-    assert gateway.of(PeerGone)
+    assert await gateway.hears(PeerConnected)
+    assert await gateway.hears(PeerGone)
 
 
 async def test_a_bundle_of_authorities_may_be_larger_than_any_datagram(gateway: Gateway) -> None:
