@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import structlog
 from pydantic import SecretStr
+from pydantic_core import from_json
 from sqlalchemy import Connection, CursorResult, Engine, Result, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
@@ -82,11 +83,16 @@ class Database:
         """Open (lazily) the database that ``Settings.effective_database_url`` names."""
         parsed = make_url(url.get_secret_value())
         if parsed.get_backend_name() != "sqlite":
-            engine = create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+            engine = create_async_engine(parsed, pool_pre_ping=True, hide_parameters=True, json_deserializer=from_json)
             event.listen(engine.sync_engine, "begin", _begin_postgresql)
             return cls(engine)
         engine = create_async_engine(
-            parsed, pool_size=8, max_overflow=8, hide_parameters=True, connect_args={"factory": _LettingGo}
+            parsed,
+            pool_size=8,
+            max_overflow=8,
+            hide_parameters=True,
+            json_deserializer=from_json,  # half of what a page of sessions took to read was json.loads
+            connect_args={"factory": _LettingGo},
         )
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -27,9 +27,10 @@ async def page(
         sort: Names of columns that ``SortableBy`` let through; the key decides between equals.
         paging: Which part is wanted.
     """
-    rows = await session.scalars(
-        select(model).where(*matches).order_by(*_order(model, sort)).limit(paging.limit).offset(paging.offset)
-    )
+    (key,), order = inspect(model).primary_key, _order(model, sort)
+    # SQLite sorts what it selects: whole rows of thousands take four times as long as their keys.
+    wanted = select(key).where(*matches).order_by(*order).limit(paging.limit).offset(paging.offset)
+    rows = await session.scalars(select(model).where(key.in_(wanted)).order_by(*order))
     return rows.all(), await session.scalar(select(func.count()).select_from(model).where(*matches)) or 0
 
 

@@ -84,7 +84,8 @@ def told(model: type[M], node: str, what: Mapping[str, Any]) -> M:
 
 
 def _written(moment: object) -> object:
-    if isinstance(moment, str) and not _DATE.match(moment):  # seconds since 1970 are easily mistaken for something else
+    # Seconds since 1970 are easily mistaken for something else.
+    if isinstance(moment, int | float) or (isinstance(moment, str) and not _DATE.match(moment)):
         raise ValueError("write a moment like this: 2026-01-31T08:00:00Z")
     return moment
 

@@ -13,6 +13,17 @@ _MISTAKES: Final = {
     "extra_forbidden": "there is no such field",
     "missing": "this is needed",
     "json_invalid": "this is not JSON",
+    **dict.fromkeys(("string_type", "string_unicode"), "write a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "write true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "write a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "write a number"),
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+        "write a moment like this: 2026-01-31T08:00:00Z",
+    ),
+    "timezone_aware": "say the time zone as well, for example 2026-01-31T08:00:00Z",
+    "ip_v4_address": "write an address, for example 192.0.2.1",
+    "ip_v4_network": "write a network, for example 192.0.2.0/24",
     **dict.fromkeys(("tuple_type", "list_type", "set_type"), "write a list: [...]"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "write an object: {...}"),
 }
@@ -29,6 +40,10 @@ def mistake(error: ErrorDetails) -> str:
     match error["type"]:
         case "union_tag_invalid":
             return f"{about['discriminator'].strip(chr(39))} is one of {about['expected_tags']}"
+        case "greater_than_equal":
+            return f"at least {about['ge']}"
+        case "less_than_equal":
+            return f"at most {about['le']}"
         case "too_short":
             return f"at least {about['min_length']} must be given"
         case "too_long":

@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from appliance import __version__
 from appliance.accounting import endpoints as accounting
@@ -80,9 +81,14 @@ ROUTERS: Final = (
 _MOST_BODY_OCTETS: Final = 1_000_000
 
 
+class _Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        return failures.TooLarge(super().build_middleware_stack())
+
+
 def create(installation: Installation) -> FastAPI:
     """Make the application; its OpenAPI document is at ``/api/openapi.json``."""
-    app = FastAPI(
+    app = _Application(
         title="Coati",
         version=__version__,
         summary="A remote-access VPN concentrator for IKEv1 clients.",

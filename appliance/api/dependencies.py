@@ -7,14 +7,17 @@ walks all routes.
 import http
 import json
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
+from urllib.parse import unquote_to_bytes
 
 from fastapi import APIRouter, Depends, Path, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
 from appliance.api import failures
 from appliance.errors import Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated
@@ -55,6 +58,8 @@ _IF_NONE_MATCH: Final = {
 }
 VERSIONED: Final[dict[str, Any]] = {"parameters": [_IF_MATCH]}
 """For the ``openapi_extra`` of a ``POST`` that asks whether the thing still is as it was seen."""
+
+_NUL: Final = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 T = TypeVar("T")
 
@@ -295,8 +300,15 @@ class NounRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            _expect_text(request.scope.get("raw_path", b"") + b"?" + request.scope["query_string"])
+            if self.body_field is not None:
+                _expect_text_in(await request.body())
             try:
                 answer = await handle(request)
+            except HTTPException as error:
+                if isinstance(error.__cause__, RecursionError):
+                    raise Invalid("the body is nested too deeply") from None
+                raise
             except NotFound as error:
                 # What is named in the path is not there: 404. What is named in the body or query: a wrong input.
                 if error.field.partition(".")[0] in self._named:
@@ -309,6 +321,30 @@ class NounRoute(APIRoute):
             return answer
 
         return handler
+
+
+def _expect_text(address: bytes) -> None:
+    """Have an address be text that a database can hold.
+
+    Raises:
+        Invalid: it is not.
+    """
+    try:
+        text = unquote_to_bytes(address).decode()
+    except UnicodeDecodeError:
+        raise Invalid("the address is not UTF-8", remedy="write é as %C3%A9") from None
+    if "\0" in text:
+        raise Invalid("the address has the character NUL (%00), which nothing here has")
+
+
+def _expect_text_in(body: bytes) -> None:
+    """The same of a JSON body; that it is JSON is judged later."""
+    try:
+        text = body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the body is not UTF-8 at octet {error.start}", remedy="send JSON in UTF-8") from None
+    if _NUL.search(text):
+        raise Invalid(r"the body has the character NUL (\u0000), which nothing here has")
 
 
 def _names(params: Iterable[Any]) -> Iterator[str]:

@@ -11,12 +11,14 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from appliance import errors
 from appliance.errors import ApplianceError, TooManyAttempts
 from appliance.problems import ProblemDocument, described, document
 
 MEDIA_TYPE: Final = "application/problem+json"
+_TOO_LARGE: Final = 413
 _ELSEWHERE: Final = {
     404: "/api/openapi.json names all paths; those of this API begin with /api/v1/",
     405: "/api/openapi.json says what can be done there",
@@ -104,6 +106,36 @@ def _database(request: Request, error: Exception) -> JSONResponse:
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     logger.error("a request failed", method=request.method, path=request.url.path, exc_info=error)
     return problem(500, "unexpected", "this is a fault of Coati", remedy="the log of the web process says more")
+
+
+class TooLarge:
+    """Answers a body that is too large with a problem: the framework's limit does so in one plain line.
+
+    Args:
+        app: All of the application, that limit included.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and look at what is answered."""
+        refused = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] == _TOO_LARGE:
+                refused = True
+            if not refused:
+                await send(message)
+
+        if scope["type"] != "http" or not scope["path"].startswith("/api/"):
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, receive, send_problem)
+        if refused:
+            remedy = "send less at once, for example users in several requests"
+            await problem(_TOO_LARGE, "http", "the body is too large", remedy=remedy)(scope, receive, send)
 
 
 KINDS: Final[Mapping[str, tuple[int, str]]] = {

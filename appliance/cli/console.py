@@ -55,6 +55,9 @@ class _Told:
 
 _machines: Final[list[_Told]] = []
 
+# Secrets that were made up for the operation to come, by name.
+_made: Final[dict[str, str]] = {}
+
 FAILED: Final = 1
 WRONG_USE: Final = 2
 
@@ -103,7 +106,13 @@ def call(endpoint: Callable[..., Awaitable[T]], *path: object, dry_run: bool = F
     if dry_run:
         _show_trial(operation, *path, **given)
         raise typer.Exit
-    return tell(cast("T", _carry_out(operation, *path, **given)))
+    answer = cast("T", _carry_out(operation, *path, **given))
+    while _made:
+        name, secret = _made.popitem()
+        say(f"{name.replace('_', ' ')}: {secret}")
+        if _machines:
+            _machines[-1].secrets[name] = secret
+    return tell(answer)
 
 
 def whole(endpoint: Callable[..., Awaitable[Part]], *path: object, **filters: Any) -> Part:  # noqa: ANN401
@@ -266,6 +275,7 @@ def guarded(command: Callable[..., Any]) -> int:
         complain(f"{file}: {error.strerror}" if isinstance(error, OSError) and file else str(error))
         return FAILED
     finally:
+        _made.clear()
         while _gateways:
             _gateways.pop().close()
     return outcome if isinstance(outcome, int) else 0
@@ -290,10 +300,8 @@ def say(text: str = "") -> None:
 
 
 def reveal(name: str, secret: str) -> None:
-    """Show a secret that was made just now, this once."""
-    say(f"{name.replace('_', ' ')}: {secret}")
-    if _machines:
-        _machines[-1].secrets[name] = secret
+    """Show a secret that was made just now, this once, when the operation to come has made it count."""
+    _made[name] = secret
 
 
 def show_json(value: object) -> None:

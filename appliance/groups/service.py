@@ -9,6 +9,7 @@ from appliance.models import Group
 from appliance.policy import levels
 from appliance.policy import service as policy
 from appliance.schema import EVERYTHING, Page, Paging
+from appliance.wording import counted
 
 
 async def page(work: Transaction, wanted: GroupFilter = GroupFilter(), paging: Paging = EVERYTHING) -> Page[GroupView]:
@@ -99,7 +100,7 @@ async def remove(work: Transaction, name: str) -> None:
     view = await _show(work, group)
     work.expect(view)
     if view.users:
-        raise InUse(f"{view.users} users are in group {name}", remedy="put them in another one first")
+        raise InUse(f"group {name} has {counted(view.users, 'user')}", remedy="put them in another one first")
     await work.session.delete(group)
     audit.record(work, "group.remove", group.name, before=view)
 

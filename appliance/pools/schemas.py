@@ -1,7 +1,7 @@
 """Pools as they go in and out."""
 
 from datetime import datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -25,6 +25,8 @@ def _network(value: object) -> object:
         raise ValueError("write a network as text, for example 192.0.2.0/24")  # noqa: TRY004  pydantic's to report
     try:
         return IPv4Network(value)
+    except (AddressValueError, NetmaskValueError):
+        raise ValueError(f"{value!r} is no network; write one like 192.0.2.0/24") from None
     except ValueError:
         meant = IPv4Network(value, strict=False)
         raise ValueError(f"{value} is an address within a network; did you mean {meant}?") from None

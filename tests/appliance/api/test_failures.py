@@ -66,7 +66,10 @@ async def reader(data_dir: Path) -> AsyncIterator[httpx2.AsyncClient]:
         ("/api/v1/sessions?offset=99999999999999999999", 422),
         ("/api/v1/users?limit=1001", 422),
         ("/api/v1/users?colour=red", 422),
-        ("/api/v1/users/%00", 404),
+        ("/api/v1/users/%00", 422),
+        ("/api/v1/users/%FF", 422),
+        ("/api/v1/users?text=%00", 422),
+        ("/api/v1/users?text=%FF", 422),
         ("/api/v1/pools/none", 404),
         ("/api/v1/profiles/none", 404),
         ("/api/v1/leases/192.0.2.1", 404),
@@ -92,6 +95,11 @@ JSON = {"Content-Type": "application/json"}
         ("users", b'{"name": "alice", "fullname": ""}', JSON, ("password", "fullname: there is no such field")),
         ("pools", b'{"name": "x", "networks": "10.0.0.0/8"}', JSON, ("networks", "write a list")),
         ("pools", b'{"name": "x", "networks": []}', JSON, ("networks", "at least 1 must be given")),
+        ("groups", b'{"name": 5}', JSON, ("name", "write a text")),
+        ("groups", rb'{"name": "\ud800"}', JSON, ("name", "write a text")),
+        ("users", b'{"name": "a", "password": 5}', JSON, ("password", "write a text")),
+        ("users", b'{"name": "a", "enabled": "perhaps"}', JSON, ("enabled", "enabled: write true or false")),
+        ("users", b'{"name": "a", "expires_at": 5}', JSON, ("expires_at", "expires_at: write a moment like this")),
         ("users/bulk", b'{"operations": [{"do": "paint"}]}', JSON, ("operations.0", "do is one of 'define', 'change'")),
     ],
 )
@@ -112,7 +120,37 @@ async def test_a_path_that_is_none_says_where_all_are(reader: httpx2.AsyncClient
 
 async def test_a_body_that_is_too_large_is_refused(reader: httpx2.AsyncClient) -> None:
     answer = await reader.post("/api/v1/users", json={"name": "alice", "password": "x" * 1_100_000})
-    assert answer.status_code == 413
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:coati:problem:http")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_only_looks_like_nul_is_text(reader: httpx2.AsyncClient) -> None:
+    answer = await reader.post("/api/v1/groups", content=rb'{"name": "x", "description": "\\u0000"}', headers=JSON)
+    assert answer.json()["description"] == r"\u0000"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"name": "\xff"}', "the body is not UTF-8 at octet 10"),
+        (rb'{"name": "x", "description": "\u0000"}', "the character NUL"),
+        (b'{"name": ' + b"[" * 100_000, "nested too deeply"),
+    ],
+)
+async def test_a_body_that_no_database_could_keep_is_said_in_words(
+    reader: httpx2.AsyncClient, body: bytes, words: str
+) -> None:
+    answer = await reader.post("/api/v1/groups", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:coati:problem:invalid")
+    assert words in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [("0", "at least 1"), ("1001", "at most 1000"), ("ten", "write a whole number")]
+)
+async def test_a_wrong_number_is_said_in_words(reader: httpx2.AsyncClient, limit: str, words: str) -> None:
+    answer = await reader.get("/api/v1/users", params={"limit": limit})
+    assert (answer.status_code, answer.json()["detail"]) == (422, f"limit: {words}")
 
 
 async def test_the_document_tells_how_to_sign_in_and_what_failures_look_like(reader: httpx2.AsyncClient) -> None:

@@ -59,6 +59,16 @@ def test_secrets_that_were_made_are_in_it_this_once(coati: Coati) -> None:
     assert (phones["name"], len(phones["group_key"]) > 15) == ("phones", True)
 
 
+def test_a_secret_is_shown_once_it_counts(coati: Coati) -> None:
+    coati("user", "add", "alice", "--password-stdin", stdin=f"{PASSWORD}\n")
+    coati("profile", "add", "phones", "--method", "xauth-psk", "--psk-generate")
+    again = coati("user", "add", "alice", "--generate")
+    assert (again.status, again.out) == (1, "")
+    assert "group key" not in coati("profile", "set", "phones", "--psk-generate", "--dry-run").out
+    shown = coati("user", "password", "alice", "--generate").out.splitlines()
+    assert [line.partition(":")[0] for line in shown] == ["password", "user alice has a new password"]
+
+
 def test_a_dry_run_tells_what_it_found(coati: Coati) -> None:
     coati("pool", "add", "office", "--network", "10.99.0.0/24")
     tried = told(coati, "pool", "set", "office", "--dns", "10.0.0.53", "--dry-run")

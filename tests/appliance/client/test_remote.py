@@ -213,7 +213,7 @@ def test_a_number_that_none_can_be_is_wrong_use(
     assert coati("session", "show", "9" * 30) == (
         2,
         "",
-        "coati: session-id: Input should be less than or equal to 9223372036854775807\n",
+        "coati: session-id: at most 9223372036854775807\n",
     )
 
 

@@ -45,7 +45,7 @@ async def test_a_group_with_users_and_a_pool_that_policy_names_stay(work: Transa
     await users.add(work, NewUser(name="alice", password=PASSWORD, group="staff"))
     assert (await service.show(work, "staff")).users == 1
     assert [user.name for user in (await users.page(work, UserFilter(group="staff"))).items] == ["alice"]
-    with pytest.raises(InUse, match="1 users are in group staff"):
+    with pytest.raises(InUse, match="group staff has 1 user"):
         await service.remove(work, "staff")
     with pytest.raises(InUse, match="the policy of group staff names pool office"):
         await pools.remove(work, "office")
