@@ -34,6 +34,7 @@ _PATTERNS: Final[tuple[tuple[str, str, str], ...]] = (
     (r"Give the profile a (gateway )?certificate", "/certificates", "Look at the certificates"),
     (r"set the profile to push it", "/profiles/{profile}/change#f-configuration_push", "Push it in {profile}"),
     (r"Let the pool or profile reach", "/pools", "Choose the pool"),
+    (r"let it vouch for clients", "/certificates/authorities", "Look at the authorities"),
     (r"Check the? ?CA certificate", "/connect", "What clients need to know"),
     # ---- commands ----
     (r"coati user add NAME", "/users/add", "Add a user"),

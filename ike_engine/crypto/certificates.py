@@ -89,7 +89,9 @@ def validate(
     intermediates = [certificate for der in chain[1:] if (certificate := _load_or_none(der)) is not None]
     store = [_load(der) for der in anchors]
     if not store:
-        raise InvalidCertificate(f"no authority is trusted that could vouch for {_subject(leaf)}")
+        raise InvalidCertificate(
+            f"no authority is trusted that could vouch for {_subject(leaf)}", remedy=_UNKNOWN_AUTHORITY[purpose]
+        )
     verifier = (
         PolicyBuilder()
         .store(Store(store))
@@ -100,7 +102,9 @@ def validate(
     try:
         verified = verifier.verify(leaf, intermediates)
     except (VerificationError, *_UNREADABLE) as error:
-        raise InvalidCertificate(_why(leaf, intermediates, at, error)) from error
+        outlived = _outlived(leaf, intermediates, at)
+        reason, remedy = (outlived, "") if outlived else (_why(leaf, intermediates, error), _UNKNOWN_AUTHORITY[purpose])
+        raise InvalidCertificate(reason, remedy=remedy) from error
     try:
         _check_key(leaf)
         _check_use(leaf, purpose)
@@ -153,16 +157,25 @@ _AUTHORITY: Final = (
 )
 
 
+_UNKNOWN_AUTHORITY: Final = {
+    Purpose.CLIENT: "Import the authority that issued it, and let it vouch for clients.",
+    Purpose.GATEWAY: "",
+}
 _NOBODY_ABOVE: Final = "with no interior errors"
 """How the library ends when it simply found no issuer."""
 
 
-def _why(leaf: x509.Certificate, others: Iterable[x509.Certificate], at: datetime, error: Exception) -> str:
+def _outlived(leaf: x509.Certificate, others: Iterable[x509.Certificate], at: datetime) -> str:
+    """Say which certificate is not valid now; empty: none of them."""
     for certificate in (leaf, *others):
         if at < certificate.not_valid_before_utc:
             return f"the certificate of {_subject(certificate)} is valid from {certificate.not_valid_before_utc} only"
         if at > certificate.not_valid_after_utc:
             return f"the certificate of {_subject(certificate)} has expired at {certificate.not_valid_after_utc}"
+    return ""
+
+
+def _why(leaf: x509.Certificate, others: Iterable[x509.Certificate], error: Exception) -> str:
     reason = str(error).removeprefix("validation failed: ").partition(" (encountered processing")[0]
     if reason.endswith(_NOBODY_ABOVE):
         with contextlib.suppress(*_UNREADABLE):

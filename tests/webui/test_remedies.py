@@ -74,6 +74,10 @@ OF_THE_ENGINE = {
         {"method": PSK, "client": {"pre_shared_key": Secret(b"another key")}},
         "/profiles/staff/change#f-pre_shared_key",
     ),
+    "a certificate of an authority that is not here": (
+        {"method": Authentication.XAUTH_RSA, "gateway": {"trust_anchors": ()}},
+        "/certificates/authorities",
+    ),
     "no ESP suite in common": (
         {
             "client": {"esp_proposals": (EspProposal.from_text("aes256-sha512"),)},
