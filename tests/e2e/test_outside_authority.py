@@ -12,6 +12,7 @@ import contextlib
 import subprocess
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import pytest
@@ -269,8 +270,9 @@ class Elsewhere:
 
 @pytest.fixture
 def told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have gateways here keep no answer of an authority: otherwise they believe it for a minute at least."""
-    monkeypatch.setattr(outside, "_LONGEST", outside._LONGEST * 0)
+    """Have gateways here keep no answer of an authority, nor its silence: otherwise they believe it for a minute."""
+    for kept in ("_LONGEST", "_SILENCE"):
+        monkeypatch.setattr(outside, kept, timedelta())
 
 
 @pytest.fixture

@@ -49,6 +49,8 @@ PAGES = {
     "user": "/users/alice",
     "user-of-no-realm-of-ours": "/users/mallory",
     "users-together": "/users/together?deed=group&names=alice&names=bob",
+    "users-all-that-match": "/users/together?deed=disable&every=true&text=a",
+    "sessions-all-that-match": "/sessions/disconnect?every=true&text=a",
     "user-add": "/users/add",
     "user-import": "/users/import",
     "session-policy": "/sessions/{session}/policy",
