@@ -43,7 +43,7 @@ def test_every_form(bare: Appliance, open_page: Callable[..., Page], script: boo
     _a_profiles_life(page)
     _a_tokens_life(page)
     page.goto("/certificates")
-    page.get_by_role("link", name="Renew ours").click()
+    page.get_by_role("link", name="Renew those of gateway and panel").click()
     page.get_by_role("button", name="Renew").click()
     expect(page.locator("#note")).to_have_text("New certificates were issued.")
     page.goto("/audit?text=user.")
