@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-import typer
 
 from appliance import first_start
 from appliance.api import application
-from appliance.cli import console, program
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
 from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
+from tests import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.command_line import Said
 
 PASSPHRASE = "correct horse battery"
 V1 = "/api/v1/backups"
@@ -89,23 +87,12 @@ async def test_the_life_of_a_backup_in_the_api(tmp_path: Path) -> None:
             assert (await client.post(V1, headers=only_writes, json={"passphrase": PASSPHRASE})).status_code == 403
 
 
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def coati(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def coati(tmp_path: Path) -> Callable[..., Said]:
     """Run a command on the data directory ``where``; the passphrase is piped in."""
-    for name in [name for name in os.environ if name.startswith("COATI_")]:
-        monkeypatch.delenv(name)
 
     def run(where: str, *arguments: str, stdin: str = f"{PASSPHRASE}\n") -> Said:
-        monkeypatch.setenv("COATI_DATA_DIR", str(tmp_path / where))
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = console.guarded(lambda **options: typer.main.get_command(program.app)(list(arguments), **options))
-        return Said(status, *capsys.readouterr())
+        return command_line.coati(*arguments, environment={"COATI_DATA_DIR": str(tmp_path / where)}, stdin=stdin)
 
     return run
 

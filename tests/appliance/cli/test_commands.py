@@ -1,44 +1,30 @@
 """The command line on a real database: what people and scripts see, and that no secret is an argument."""
 
-import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
 
-from appliance.cli import console, program
+from appliance.cli import program
+from tests import command_line
+from tests.command_line import Said
 
 PASSWORD = "correct horse battery"
-
-
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
 
 
 Coati = Callable[..., Said]
 
 
 @pytest.fixture
-def coati(data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Coati:
+def coati(data_dir: Path) -> Coati:
     """Run a command; ``stdin`` is piped in."""
-    for name in [name for name in os.environ if name.startswith("COATI_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("COATI_DATA_DIR", str(data_dir))
-
-    def run(*arguments: str, stdin: str = "") -> Said:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = console.guarded(lambda **options: typer.main.get_command(program.app)(list(arguments), **options))
-        return Said(status, *capsys.readouterr())
-
-    return run
+    return partial(command_line.coati, environment={"COATI_DATA_DIR": str(data_dir)})
 
 
 def test_the_life_of_a_user(coati: Coati) -> None:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-import typer
 
 from appliance import first_start
 from appliance.api import application
-from appliance.cli import console, program
 from appliance.configuration.nouns import NOUNS
 from appliance.installation import Actor, Installation
 from appliance.models import Scope
 from appliance.settings import Settings
 from appliance.tokens import service as tokens
 from appliance.tokens.schemas import NewToken
+from tests import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.command_line import Said
 
 V1 = "/api/v1"
 OFFICE = {"networks": ["10.231.0.0/29"]}
@@ -96,25 +95,10 @@ def test_a_thing_is_put_back_by_whom_it_is_changed_by() -> None:
         assert changing["x-coati-scope"] == kind.needed, noun
 
 
-class Said(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def coati(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def coati(tmp_path: Path) -> Callable[..., Said]:
     """Run a command."""
-    for name in [name for name in os.environ if name.startswith("COATI_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("COATI_DATA_DIR", str(tmp_path / "data"))
-
-    def run(*arguments: str) -> Said:
-        monkeypatch.setattr(sys, "stdin", io.StringIO())
-        status = console.guarded(lambda **options: typer.main.get_command(program.app)(list(arguments), **options))
-        return Said(status, *capsys.readouterr())
-
-    return run
+    return partial(command_line.coati, environment={"COATI_DATA_DIR": str(tmp_path / "data")})
 
 
 def test_a_slip_is_found_and_undone_on_the_command_line(coati: Callable[..., Said]) -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -24,12 +25,13 @@ from appliance.sessions import service as sessions
 from appliance.sessions.schemas import SessionFilter, Which
 from appliance.settings import Settings
 from appliance.system import service as system
+from tests import command_line
 from tests.interop.lab import network, office
 from tests.interop.lab.gateway import Refusal, Remainder, Session
-from tests.interop.lab.processes import eventually, run
+from tests.interop.lab.processes import Failed, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from appliance.history.schemas import EventView
     from appliance.installation import Transaction
@@ -38,7 +40,11 @@ if TYPE_CHECKING:
     from tests.interop.lab.network import Place
     from tests.interop.lab.processes import Daemon
 
-_ROOT = Path(__file__).resolve().parents[3]
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
+}
 
 Found = TypeVar("Found")
 
@@ -46,8 +52,9 @@ Found = TypeVar("Found")
 class CoatiGateway:
     """The appliance in the gateway's place.
 
-    It is configured as an administrator would, by ``coati`` commands. What is asked again and again while a scenario
-    waits is asked of the same services in this process: a command takes a second to start.
+    It is configured as an administrator would, by ``coati`` commands; those that furnish the office are carried out in
+    this process. What is asked again and again while a scenario waits is asked of the same services in this process,
+    too: a command takes a second to start.
     """
 
     def __init__(
@@ -75,7 +82,7 @@ class CoatiGateway:
         self.authority = self.directory / "ca.pem"
         self._client_authority = authority.file
         self._prepared = prepared
-        self._environment = _environment(self.directory) | {
+        self._settings = _settings(self.directory) | {
             "COATI_DATA_PLANE": data_plane,
             "COATI_USER": user,
             "COATI_LISTEN": "127.0.0.1:8443",
@@ -101,11 +108,11 @@ class CoatiGateway:
             "coati serve",
             *(sys.executable, "-m", "appliance.cli", "serve"),
             log=self.directory / "log",
-            env=self._environment,
+            env=_ENVIRONMENT | self._settings,
         )
         self._daemon.wait_for(lambda: "serving" in self.log(), within=300, what="serves")
         if self._prepared is None:
-            _configure(self.coati, self._client_authority, self.authority)
+            _configure(self._settings, self._client_authority, self.authority)
         configured = f"profiles=['{office.TINY_GROUP}', '{office.PROFILE}']"
         self._daemon.wait_for(lambda: configured in self.log(), within=60, what="has read its configuration")
 
@@ -137,7 +144,8 @@ class CoatiGateway:
         Raises:
             Failed: it failed, with what it said.
         """
-        return self.place.run(*_command(words), stdin=stdin, timeout=300, env=self._environment).stdout
+        command = (sys.executable, "-m", "appliance.cli", *words)
+        return self.place.run(*command, stdin=stdin, timeout=300, env=_ENVIRONMENT | self._settings).stdout
 
     def _ask(self, work: Callable[[Transaction], Awaitable[Found]]) -> Found:
         async def ask() -> Found:
@@ -249,21 +257,24 @@ class CoatiGateway:
 def prepare(directory: Path, authority: Authority) -> None:
     """Configure a gateway that does not run: a slow machine need only start it (``CoatiGateway(prepared=...)``)."""
     directory.mkdir()
-    environment = _environment(directory)
 
     async def first_started() -> None:
         settings = Settings(data_dir=directory / "data", public_name=office.GATEWAY_NAME)
         async with Installation.open(settings) as installation:
             await first_start.ensure(installation)
 
-    def coati(*words: str, stdin: str = "") -> str:
-        return run(_command(words), stdin=stdin, timeout=300, env=environment).stdout
-
     asyncio.run(first_started())
-    _configure(coati, authority.file, directory / "ca.pem")
+    _configure(_settings(directory), authority.file, directory / "ca.pem")
 
 
-def _configure(coati: Callable[..., str], client_authority: Path, exported: Path) -> None:
+def _configure(settings: Mapping[str, str], client_authority: Path, exported: Path) -> None:
+    def coati(*words: str, stdin: str = "") -> None:
+        # In a thread of its own: in this one a browser may have its loop.
+        with ThreadPoolExecutor(1) as elsewhere:
+            said = elsewhere.submit(command_line.coati, *words, environment=settings, stdin=stdin).result()
+        if said.status != 0:
+            raise Failed(f"coati {' '.join(words)}: exit code {said.status}\n{said.out}{said.err}")
+
     for user in (*office.USERS, *office.DISABLED_USERS):
         coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
     for user in office.DISABLED_USERS:
@@ -291,15 +302,5 @@ def _add_profile(coati: Callable[..., str], name: str, position: int, *more: str
     coati("profile", "add", name, *options, stdin=office.GROUP_KEY + "\n")
 
 
-def _environment(directory: Path) -> dict[str, str]:
-    return {
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": str(_ROOT),
-        "COATI_DATA_DIR": str(directory / "data"),
-        "COATI_PUBLIC_NAME": office.GATEWAY_NAME,
-    }
-
-
-def _command(words: tuple[str, ...]) -> list[str]:
-    return [sys.executable, "-m", "appliance.cli", *words]
+def _settings(directory: Path) -> dict[str, str]:
+    return {"COATI_DATA_DIR": str(directory / "data"), "COATI_PUBLIC_NAME": office.GATEWAY_NAME}
