@@ -7,6 +7,7 @@ It inherits the listening socket ``panel`` by ``children.DESCRIPTORS_VARIABLE`` 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -143,6 +144,9 @@ async def serve(settings: Settings) -> None:
         config = _config(app)
         config.load()
         config.ssl = served.context
+        # All that there is now lives as long as the process: to look through it for garbage held up pages for 0.2 s.
+        gc.collect()
+        gc.freeze()
         with listening("panel", settings.listen) as bound:
             logger.info("panel", listen=str(settings.listen))
             meanwhile = background(

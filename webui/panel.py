@@ -3,6 +3,7 @@
 Where the API answers with a problem document, people get a page.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -25,8 +26,15 @@ from webui.security import Guard, ProofNeeded, SignInNeeded, to_proof, to_sign_i
 
 def create(installation: Installation) -> FastAPI:
     """Make the application that serves API and panel."""
-    app = application.create(installation)
+    app = application.over(installation, _assembled())
     app.state.signals = Signals(installation.database, installation.settings.data_dir)
+    return app
+
+
+@functools.cache
+def _assembled() -> FastAPI:
+    """API and panel without an installation, as in ``application``: once a process."""
+    app = application.assemble()
     app.include_router(pages.router)
     app.include_router(portal.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")

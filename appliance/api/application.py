@@ -1,9 +1,12 @@
 """``/api/v1``: the routes of all nouns, put together."""
 
+import copy
+import functools
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.datastructures import State
 from starlette.types import ASGIApp
 
 from appliance import __version__
@@ -88,6 +91,24 @@ class _Application(FastAPI):
 
 def create(installation: Installation) -> FastAPI:
     """Make the application; its OpenAPI document is at ``/api/openapi.json``."""
+    return over(installation, _assembled())
+
+
+def over(installation: Installation, assembled: FastAPI) -> FastAPI:
+    """Give an application of its own for an installation, with the routes and handlers that another was made of."""
+    app = copy.copy(assembled)
+    app.state = State({"installation": installation, "pace": Pace(installation)})
+    return app
+
+
+@functools.cache
+def _assembled() -> FastAPI:
+    """The routes are the same whatever they serve: to look at each takes most of a second, once a process."""
+    return assemble()
+
+
+def assemble() -> FastAPI:
+    """Put the routes of all nouns together; an installation to serve is what they lack (``over``)."""
     app = _Application(
         title="Coati",
         version=__version__,
@@ -100,8 +121,6 @@ def create(installation: Installation) -> FastAPI:
         generate_unique_id_function=_operation_id,
         max_body_size=_MOST_BODY_OCTETS,
     )
-    app.state.installation = installation
-    app.state.pace = Pace(installation)
     failures.install(app)
     app.add_exception_handler(Rehearsed, rehearsal.answer)
     v1 = APIRouter(prefix=PREFIX)
