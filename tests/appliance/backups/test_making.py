@@ -110,8 +110,13 @@ async def test_a_failure_says_why_leaves_nothing_and_is_audited(scheduled: Insta
     assert "No such file or directory" in problem.what
 
 
-async def test_what_failed_is_tried_again_soon_and_then_less_often(scheduled: Installation, tmp_path: Path) -> None:
+async def test_what_failed_is_tried_again_soon_and_then_less_often(
+    scheduled: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at, folder = now(), tmp_path / "elsewhere"
+    clock = [at]
+    # What one of three has begun is begun at this time for the others, too: else they would take it for cut short.
+    monkeypatch.setattr(making, "now", lambda: clock[-1])
     await have(scheduled, backup_hour=at.hour)  # the next one is due in more than 23 hours
     folder.rmdir()
     made = await making.once(scheduled, at)
@@ -125,6 +130,7 @@ async def test_what_failed_is_tried_again_soon_and_then_less_often(scheduled: In
         assert await making.once(scheduled, made.finished_at) is None, "not yet"
         if attempt == 8:
             folder.mkdir()
+        clock.append(again)
         tried = await asyncio.gather(*(making.once(scheduled, again) for _ in range(3)))
         (made,) = [each for each in tried if each is not None]
     assert (made.attempts, made.succeeded, made.message, made.remedy) == (9, True, "", "")
