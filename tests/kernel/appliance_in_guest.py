@@ -68,7 +68,7 @@ def homes() -> tuple[Place, Place, Place]:
 def gateway(homes: tuple[Place, Place, Place], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoatiGateway]:
     directory = tmp_path_factory.mktemp("lab")
     authority = Authority("The laboratory", directory / "authority")
-    options = {"data_plane": "xfrm", "prepared": Path(os.environ["PREPARED"])}
+    options = {"data_plane": "xfrm", "prepared": Path(os.environ["PREPARED"]), "starts_commands": False}
     # The guest's root file system is read-only: no account can be made in it.
     with CoatiGateway(homes[0], directory, authority, user="nobody", **options) as running:
         yield running

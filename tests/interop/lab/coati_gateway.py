@@ -66,6 +66,7 @@ class CoatiGateway:
         data_plane: str = "userspace",
         user: str = "coati",
         prepared: Path | None = None,
+        starts_commands: bool = True,
     ) -> None:
         """Make one that does not run yet.
 
@@ -76,12 +77,15 @@ class CoatiGateway:
             data_plane: Where ESP is done.
             user: Account of the unprivileged processes.
             prepared: What ``prepare`` made: it need not be configured while it runs.
+            starts_commands: Each command is a process of its own; otherwise it is carried out in this one, which spares
+                a guest ten seconds.
         """
         self.place = place
         self.directory = directory / "coati"
         self.authority = self.directory / "ca.pem"
         self._client_authority = authority.file
         self._prepared = prepared
+        self._starts_commands = starts_commands
         self._settings = _settings(self.directory) | {
             "COATI_DATA_PLANE": data_plane,
             "COATI_USER": user,
@@ -144,6 +148,8 @@ class CoatiGateway:
         Raises:
             Failed: it failed, with what it said.
         """
+        if not self._starts_commands:
+            return _carry_out(self._settings, words, stdin)
         command = (sys.executable, "-m", "appliance.cli", *words)
         return self.place.run(*command, stdin=stdin, timeout=300, env=_ENVIRONMENT | self._settings).stdout
 
@@ -268,12 +274,8 @@ def prepare(directory: Path, authority: Authority) -> None:
 
 
 def _configure(settings: Mapping[str, str], client_authority: Path, exported: Path) -> None:
-    def coati(*words: str, stdin: str = "") -> None:
-        # In a thread of its own: in this one a browser may have its loop.
-        with ThreadPoolExecutor(1) as elsewhere:
-            said = elsewhere.submit(command_line.coati, *words, environment=settings, stdin=stdin).result()
-        if said.status != 0:
-            raise Failed(f"coati {' '.join(words)}: exit code {said.status}\n{said.out}{said.err}")
+    def coati(*words: str, stdin: str = "") -> str:
+        return _carry_out(settings, words, stdin)
 
     for user in (*office.USERS, *office.DISABLED_USERS):
         coati("user", "add", user.name, "--password-stdin", stdin=user.password + "\n")
@@ -304,3 +306,12 @@ def _add_profile(coati: Callable[..., str], name: str, position: int, *more: str
 
 def _settings(directory: Path) -> dict[str, str]:
     return {"COATI_DATA_DIR": str(directory / "data"), "COATI_PUBLIC_NAME": office.GATEWAY_NAME}
+
+
+def _carry_out(settings: Mapping[str, str], words: tuple[str, ...], stdin: str) -> str:
+    """Give what a command prints; in a thread of its own, for in this one a browser may have its loop."""
+    with ThreadPoolExecutor(1) as elsewhere:
+        said = elsewhere.submit(command_line.coati, *words, environment=settings, stdin=stdin).result()
+    if said.status != 0:
+        raise Failed(f"coati {' '.join(words)}: exit code {said.status}\n{said.out}{said.err}")
+    return said.out
