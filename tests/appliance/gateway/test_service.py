@@ -316,6 +316,7 @@ async def test_a_gateway_that_is_stopped_says_goodbye_to_everybody(appliance: In
             return [row.serving for row in await table.rows(models.Node)] == [True]
 
         await eventually(serves)
+        await table.comes_to(table.live, 2)  # the client is connected before the gateway has heard its last message
         surroundings.stop.set()
         for _ in range(2):
             await client.next(PeerGone)
