@@ -1,19 +1,30 @@
 """``coati user``: local users."""
 
+import csv
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
+from pydantic import ValidationError
 
+from appliance import problems
+from appliance.bulk import Outcome, Outcomes
 from appliance.cli import console, options, second_factors
 from appliance.cli.console import Generate, PasswordStdin, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.cli.policies import Attributes, read, show_effective, show_said
 from appliance.policy import endpoints as policies
 from appliance.users import endpoints
+from appliance.users.schemas import DefineUser, UserOperations
+from appliance.wording import counted, with_remedy
 
 app = typer.Typer(help="Local users.", no_args_is_help=True)
 app.add_typer(second_factors.app, name="second-factor")
+
+_USERS_AT_ONCE: Final = 50  # a password takes a tenth of a second, and another gateway is given half a minute
 
 Name = Annotated[str, typer.Argument(help="Login name.")]
 
@@ -56,6 +67,50 @@ def add(name: Name, fields: Fields, password_stdin: PasswordStdin = False, gener
     password = console.new_password(f"Password for {name}", stdin=password_stdin, generate=generate)
     user = console.call(endpoints.add_user, name=name, password=password, **fields)
     console.say(f"added user {user.name}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV in UTF-8.", exists=True, dir_okay=False, readable=True)],
+) -> None:
+    """Have the users of a CSV file so, whether they are there or not, each by itself.
+
+    Its first line names the fields: name, password, full_name, group, enabled, expires_at, must_change_password.
+    What has no column or an empty cell takes its default; but passwords stay.
+    """
+    wanted = list(_rows(file))
+    outcomes: list[Outcome] = []
+    for begin in range(0, len(wanted), _USERS_AT_ONCE):
+        part = wanted[begin : begin + _USERS_AT_ONCE]
+        outcomes += console.call(endpoints.change_users, wanted=UserOperations(operations=[*part])).outcomes
+    told = console.tell(Outcomes.of(outcomes))
+    for each in told.outcomes:
+        if each.problem is not None:
+            console.complain(f"{each.item}: {with_remedy(each.problem.detail, each.problem.remedy)}")
+    new = sum(each.status == HTTPStatus.CREATED for each in told.outcomes)
+    changed = sum(each.changed for each in told.outcomes) - new
+    console.say(f"{counted(new, 'user')} added, {changed} changed, {told.done - new - changed} as they were")
+    if told.refused:
+        raise typer.Exit(console.FAILED)
+
+
+def _rows(file: Path) -> Iterator[DefineUser]:
+    """Read all lines before anything is done.
+
+    Raises:
+        ValueError: one cannot be.
+    """
+    with file.open(encoding="utf-8-sig", newline="") as opened:
+        lines = csv.DictReader(opened, restkey="")
+        for line in lines:
+            if "" in line:
+                raise ValueError(f"{file}, line {lines.line_num}: it has more cells than the first line")
+            given: dict[str, Any] = {name.strip(): cell for name, cell in line.items() if cell}
+            try:
+                yield DefineUser(do="define", **given)
+            except ValidationError as error:
+                problem = problems.described(error)
+                raise ValueError(f"{file}, line {lines.line_num}: {problem.detail}") from None
 
 
 @app.command("set")

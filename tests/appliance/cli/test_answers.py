@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 
-from appliance.cli import console, program
+from appliance.cli import console, program, users
 from tests.appliance.cli.test_commands import PASSWORD, coati
 from tests.appliance.client.test_every_verb import verbs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.appliance.cli.test_commands import Coati
 
 __all__ = ["coati"]
 
+NAMES = ("alice", "bob", "carol")
 # They serve, or give a file.
 WITHOUT = {("serve",), ("connect",), ("ca", "export"), ("ca", "crl"), ("certificate", "export"), ("backup", "fetch")}
 
@@ -81,6 +84,35 @@ def test_who_is_asked_first_is_asked_beside_it(coati: Coati) -> None:
     said = coati("group", "remove", "staff", "--json", stdin="y\n")
     assert (said.status, json.loads(said.out)) == (0, None)
     assert "Remove group staff?" in said.err
+
+
+def test_users_come_from_a_file_as_often_as_one_likes(
+    coati: Coati, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "_USERS_AT_ONCE", 2)
+    coati("group", "add", "staff")
+    file = tmp_path / "users.csv"
+    lines = ["name,password,full_name,group", *(f"{name},{PASSWORD},{name.title()} É,staff" for name in NAMES)]
+    file.write_text("\r\n".join(lines), encoding="utf-8-sig")
+    assert coati("user", "import", str(file)).out == "3 users added, 0 changed, 0 as they were\n"
+    assert coati("user", "import", str(file)).out == "0 users added, 0 changed, 3 as they were\n"
+    assert [user["full_name"] for user in told(coati, "user", "list")] == ["Alice É", "Bob É", "Carol É"]
+
+    file.write_text("\n".join([*lines[:2], f"dave,{PASSWORD},,nobody", "erin,short,,"]), encoding="utf-8")
+    refused = coati("user", "import", str(file))
+    assert (refused.status, refused.out) == (1, "0 users added, 0 changed, 1 as they were\n")
+    assert [line.split(": ")[1] for line in refused.err.splitlines()] == ["dave", "erin"]
+    assert told(coati, "user", "import", str(file), status=1)["refused"] == 2
+
+    for wrong, words in (
+        ("name,colour\ndave,red\n", "line 2: colour: there is no such field"),
+        ("name\ndave\n-dave\n", "line 3: name: a login name begins with"),
+        ("name\ndave,red\n", "line 2: it has more cells"),
+    ):
+        file.write_text(wrong)
+        said = coati("user", "import", str(file))
+        assert (said.status, words in said.err) == (1, True), said
+    assert len(told(coati, "user", "list")) == 3
 
 
 def test_a_list_of_many_pages_is_shown_whole(coati: Coati, monkeypatch: pytest.MonkeyPatch) -> None:

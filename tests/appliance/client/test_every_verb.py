@@ -48,6 +48,7 @@ TABLE: Final = (
     Row("user add alice --password-stdin", f"{PASSWORD}\n"),
     Row("user set alice --group staff"),
     Row("user list"),
+    Row("user import {folder}/users.csv"),
     Row("user show alice"),
     Row("user policy alice"),
     Row("user report"),
@@ -200,6 +201,7 @@ def test_every_verb_works_from_afar_or_says_that_it_is_for_this_machine(
     outside = Authority("Outside CA")
     (tmp_path / "outside.pem").write_bytes(outside.pem)
     (tmp_path / "leaf.pem").write_bytes(outside.issue("server.example.net").pem())
+    (tmp_path / "users.csv").write_text(f"name,password\ncarol,{PASSWORD}\n")
     wrong = {}
     for row in TABLE:
         typed = row.typed.format(folder=tmp_path)
