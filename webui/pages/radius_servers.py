@@ -28,10 +28,9 @@ LABELS: Final = {
     "dead_seconds": "Seconds to leave it out once it is silent",
     "position": "Order",
     "message_authenticator": "Message-Authenticator in its replies",
-    "method": "How passwords travel",
+    "method": "Password method",
     "accounting": "It is told of sessions (accounting)",
     "dynamic_authorization": "It may disconnect clients and change their terms",
-    "enabled": "It is asked",
 }
 
 
