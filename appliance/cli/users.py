@@ -1,6 +1,5 @@
 """``coati user``: local users."""
 
-import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,13 +16,14 @@ from appliance.cli.console import Generate, PasswordStdin, Yes
 from appliance.cli.options import DryRun, Fields
 from appliance.cli.policies import Attributes, read, show_effective, show_said
 from appliance.policy import endpoints as policies
-from appliance.users import endpoints
+from appliance.users import endpoints, table
 from appliance.users.schemas import DefineUser, UserOperations
 from appliance.wording import counted, with_remedy
 
 app = typer.Typer(help="Local users.", no_args_is_help=True)
 app.add_typer(second_factors.app, name="second-factor")
 
+_COLUMNS: Final = ("name", "password", "full_name", "group", "enabled", "expires_at", "must_change_password")
 _USERS_AT_ONCE: Final = 50  # a password takes a tenth of a second, and another gateway is given half a minute
 
 Name = Annotated[str, typer.Argument(help="Login name.")]
@@ -98,19 +98,15 @@ def _rows(file: Path) -> Iterator[DefineUser]:
     """Read all lines before anything is done.
 
     Raises:
-        ValueError: one cannot be.
+        Invalid: it is no table of users.
+        ValueError: a line cannot be.
     """
-    with file.open(encoding="utf-8-sig", newline="") as opened:
-        lines = csv.DictReader(opened, restkey="")
-        for line in lines:
-            if "" in line:
-                raise ValueError(f"{file}, line {lines.line_num}: it has more cells than the first line")
-            given: dict[str, Any] = {name.strip(): cell for name, cell in line.items() if cell}
-            try:
-                yield DefineUser(do="define", **given)
-            except ValidationError as error:
-                problem = problems.described(error)
-                raise ValueError(f"{file}, line {lines.line_num}: {problem.detail}") from None
+    for number, row in enumerate(table.read(file.read_text("utf-8-sig"), _COLUMNS), 2):
+        given: dict[str, Any] = {name: cell for name, cell in row.items() if cell}
+        try:
+            yield DefineUser(do="define", **given)
+        except ValidationError as error:
+            raise ValueError(f"{file}, line {number}: {problems.described(error).detail}") from None
 
 
 @app.command("set")

@@ -16,6 +16,7 @@ from appliance.errors import Invalid, NotFound
 from appliance.installation import Actor, Transaction
 from appliance.users import service as users
 from appliance.users.schemas import DefineUser, UserOperations
+from appliance.users.table import read
 from webui.forms import Form, Refused, wrong
 from webui.rendering import page
 from webui.security import Operating
@@ -54,7 +55,7 @@ async def take_in(request: Request, actor: Operating) -> Response:
     """Add or change a user for each line."""
     sent = await request.form()
     try:
-        rows = _rows(await _table(sent))
+        rows = read(await _table(sent), _COLUMNS, most_lines=_MOST_LINES)
     except Refused as error:
         return _page(request, actor, Form.refused(sent, error), code=422)
     must_change = "must_change_password" in sent
@@ -105,31 +106,6 @@ async def _table(sent: FormData) -> str:
         else:
             text = text or value
     return text
-
-
-def _rows(text: str) -> list[dict[str, str]]:
-    """Read lines by the names in the first one, whichever of the usual signs stands between.
-
-    Raises:
-        Invalid: the first line does not name the columns, or there are too many lines.
-    """
-    head = text.lstrip().partition("\n")[0]
-    sign = max(",;\t", key=head.count)
-    reader = csv.DictReader(io.StringIO(text.strip()), delimiter=sign, restval="", restkey="too much")
-    columns = [name.strip().lower().replace(" ", "_") for name in reader.fieldnames or ()]
-    unknown = [name for name in columns if name not in _COLUMNS]
-    if "name" not in columns or unknown:
-        words = f"there is no column {unknown[0]!r}" if unknown else "there is no column name"
-        remedy = f"take some of {', '.join(_COLUMNS)}"
-        raise Invalid(f"the first line names the columns, and {words}", field="table", remedy=remedy)
-    reader.fieldnames = columns
-    rows = [{name: (row.get(name) or "").strip() for name in columns} for row in reader]
-    if len(rows) > _MOST_LINES:
-        raise Invalid(f"{len(rows)} lines are too many at once; {_MOST_LINES} is the most", field="table")
-    names = [row["name"].lower() for row in rows]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise Invalid(f"{twice} stands in the table twice", field="table")
-    return rows
 
 
 def _written(rows: list[dict[str, str]]) -> str:

@@ -105,9 +105,10 @@ def test_users_come_from_a_file_as_often_as_one_likes(
     assert told(coati, "user", "import", str(file), status=1)["refused"] == 2
 
     for wrong, words in (
-        ("name,colour\ndave,red\n", "line 2: colour: there is no such field"),
+        ("name,colour\ndave,red\n", "there is no column 'colour'; take some of name, password,"),
+        ("name;enabled\ndave;perhaps\n", "line 2: enabled: write true or false"),
         ("name\ndave\n-dave\n", "line 3: name: a login name begins with"),
-        ("name\ndave,red\n", "line 2: it has more cells"),
+        ("name\ndave\nDave\n", "dave stands in the table twice"),
     ):
         file.write_text(wrong)
         said = coati("user", "import", str(file))
