@@ -90,8 +90,8 @@ def test_strongswan_by_mschapv2_with_an_address_of_its_own_and_accounted(
     assert stop["Framed-IP-Address"] == "10.88.0.77"
     assert stop["Class"] == "0x" + b"OU=staff;".hex()
     assert stop["Acct-Terminate-Cause"] == "User-Request"
-    assert int(stop["Acct-Input-Packets"]) == int(stop["Acct-Output-Packets"]) > 0
-    assert int(stop["Acct-Input-Octets"]) == int(stop["Acct-Output-Octets"]) > 0
+    assert int(stop["Acct-Input-Packets"]) >= int(stop["Acct-Output-Packets"]) > 0  # the first may not be answered
+    assert int(stop["Acct-Input-Octets"]) >= int(stop["Acct-Output-Octets"]) > 0
     assert start["Calling-Station-Id"] == lab.NAT
 
 
