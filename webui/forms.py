@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin
 from pydantic import AwareDatetime, BaseModel, SecretStr, ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from appliance.errors import ApplianceError
+from appliance.errors import ApplianceError, Invalid
 from appliance.wording import mistake, text, with_remedy
 from webui import zone
 
@@ -150,12 +150,15 @@ def read(form: FormData, schema: type[S], *fields: str) -> S:
 
     Raises:
         ValidationError: it does not fit.
+        Invalid: a field has a character that no database keeps.
     """
     shown = {*form, *form.getlist("shown")} - {*form.getlist("theirs")}
     values: dict[str, Any] = {}
     for name, described in schema.model_fields.items():
         if (not fields or name in fields) and name in shown:
             sent = [value for value in form.getlist(name) if isinstance(value, str)]
+            if any("\0" in value for value in sent):  # SQLite would keep it, and PostgreSQL refuse it
+                raise Invalid("has the character NUL, which nothing here has", field=name, remedy="type it anew")
             values[name] = _value(sent, *kind_of(described.annotation))
     return schema.model_validate(values)
 

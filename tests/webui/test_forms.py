@@ -66,6 +66,12 @@ def test_a_refused_form_is_as_it_was_but_marked() -> None:
     assert not form.has("modes", "aggress")
 
 
+def test_what_no_database_keeps_is_refused_at_its_field() -> None:
+    with pytest.raises(Invalid) as refusal:
+        read(FormData([("name", "a\0b"), ("note", "fine")]), Thing)
+    assert wrong(refusal.value) == {"name": "has the character NUL, which nothing here has; type it anew"}
+
+
 def test_secrets_are_not_sent_back() -> None:
     assert Form({"key": SecretStr("secret")}).text("key") == ""
 
