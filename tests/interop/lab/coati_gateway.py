@@ -48,6 +48,9 @@ _ENVIRONMENT = {
 
 Found = TypeVar("Found")
 
+# The thread of a scenario that plays with a browser has a loop of the browser's own.
+_ELSEWHERE = ThreadPoolExecutor(1, "database")
+
 
 class CoatiGateway:
     """The appliance in the gateway's place.
@@ -139,7 +142,7 @@ class CoatiGateway:
             self.coati("profile", "set", office.PROFILE, option.replace("--no-", "--"))
 
     def __exit__(self, *_: object) -> None:
-        self._runner.close()
+        _ELSEWHERE.submit(self._runner.close).result()
         self._daemon.stop(grace=15)
 
     def coati(self, *words: str, stdin: str = "") -> str:
@@ -159,7 +162,7 @@ class CoatiGateway:
             async with Installation.open(settings, migrate=False) as installation, installation.snapshot() as snapshot:
                 return await work(snapshot)
 
-        return self._runner.run(ask())
+        return _ELSEWHERE.submit(self._runner.run, ask()).result()
 
     def pids(self) -> list[int]:
         """Pids of the keeper, the gateway, the esp process and the panel."""
@@ -309,9 +312,8 @@ def _settings(directory: Path) -> dict[str, str]:
 
 
 def _carry_out(settings: Mapping[str, str], words: tuple[str, ...], stdin: str) -> str:
-    """Give what a command prints; in a thread of its own, for in this one a browser may have its loop."""
-    with ThreadPoolExecutor(1) as elsewhere:
-        said = elsewhere.submit(command_line.coati, *words, environment=settings, stdin=stdin).result()
+    """Give what a command prints."""
+    said = _ELSEWHERE.submit(command_line.coati, *words, environment=settings, stdin=stdin).result()
     if said.status != 0:
         raise Failed(f"coati {' '.join(words)}: exit code {said.status}\n{said.out}{said.err}")
     return said.out
