@@ -204,9 +204,17 @@ def test_colours_change_at_once_and_stay(page: Page) -> None:
 
 
 def test_copying_says_so(furnished: Appliance, open_page: Callable[..., Page]) -> None:  # noqa: ARG001
-    page = open_page("/connect", permissions=["clipboard-read", "clipboard-write"])
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    begun = now()
+    page.clock.install(time=begun)
+    page.clock.pause_at(begun + timedelta(seconds=1))
+    page.goto("/connect")
     page.get_by_role("button", name="Copy vpn.example.net").click()
     expect(page.locator("#spoken")).to_have_text("Copied.")
+    page.clock.run_for(1_000)  # by now the page has looked for a note to be read aloud
+    expect(page.locator("#spoken")).to_have_text("Copied.")
+    page.clock.run_for(5_000)
+    expect(page.locator("#spoken")).to_have_text("")
     assert page.evaluate("navigator.clipboard.readText()") == "vpn.example.net"
 
 

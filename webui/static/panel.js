@@ -18,8 +18,11 @@ function say(words) {
   forgetting = setTimeout(() => (spoken.textContent = ""), 5000);
 }
 
-// A region that has its words when the page comes is silent.
-setTimeout(() => say(find("#note")?.textContent ?? ""), 300);
+// A region that has its words when the page comes is silent. What was said meanwhile stays.
+setTimeout(() => {
+  const note = find("#note");
+  if (note && !spoken?.textContent) say(note.textContent);
+}, 300);
 
 // ---- dialogs: a confirmation page, asked for as a part ----
 
