@@ -22,8 +22,9 @@ Coati = Callable[..., Said]
 
 
 @pytest.fixture
-def coati(data_dir: Path) -> Coati:
-    """Run a command; ``stdin`` is piped in."""
+def coati(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Coati:
+    """Run a command; ``stdin`` is piped in. What the test does by itself is done to the same data."""
+    monkeypatch.setenv("COATI_DATA_DIR", str(data_dir))
     return partial(command_line.coati, environment={"COATI_DATA_DIR": str(data_dir)})
 
 
