@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import structlog
 from pydantic import SecretStr
@@ -47,6 +48,8 @@ _TO_READ, _TO_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 # Any numbers will do, as long as nobody else locks them in the same database.
 _MIGRATION_LOCK: Final = 7_305_805_437_236
 _COPIES_KEPT: Final = 3
+# Alembic knows one migration a process (``alembic.context``), also when two databases are restored at once.
+_REWORKING: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]] = WeakKeyDictionary()
 _TAKE_TURN: Final = "SELECT pg_advisory_xact_lock(7305805437237)"
 
 
@@ -140,9 +143,10 @@ class Database:
             return ""
 
     async def rework(self, work: Callable[[Connection], T]) -> T:
-        """Have ``work`` change the tables themselves, all or nothing; one process at a time."""
+        """Have ``work`` change the tables themselves, all or nothing; one process at a time, and one in this one."""
         writer = self.engine.execution_options(**{_BEGIN: _TO_WRITE})
-        async with self._sole_migrator(), writer.connect() as connection:
+        turn = _REWORKING.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with turn, self._sole_migrator(), writer.connect() as connection:
             done = await connection.run_sync(work)
             await connection.commit()
             return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -209,6 +210,12 @@ async def test_a_trial_tells_what_is_in_it_and_leaves_nothing(full: Installation
     content = await service.verify(file, PASSPHRASE)
     assert (content.rows["users"], content.rows["pools"], content.rows["leases"]) == (1, 1, 6)
     assert _files(tmp_path) == before
+
+
+async def test_several_are_verified_at_once(full: Installation) -> None:
+    file = await made(full)
+    verified = await asyncio.gather(*(service.verify(file, PASSPHRASE) for _ in range(3)))
+    assert [content.rows["users"] for content in verified] == [1, 1, 1]
 
 
 async def test_no_secret_can_be_read_in_it_and_the_log_names_it(full: Installation) -> None:
