@@ -37,7 +37,7 @@ def test_the_chosen_are_disconnected_and_blocked(furnished: Appliance, page: Pag
     page.get_by_role("button", name="Disconnect the 2 selected").click()
     dialog = page.get_by_role("dialog", name="Confirm")
     expect(dialog.get_by_role("heading")).to_have_text("Disconnect 2 sessions?")
-    dialog.get_by_label("Disable the user as well").check()
+    dialog.get_by_label("Disable these users as well").check()
     dialog.get_by_role("button", name="Disconnect 2 sessions").click()
     expect(page.locator("#note")).to_have_text("2 of 2 told to disconnect and blocked.")
     assert [verb for verb, _ in furnished.told_to_end()][:2] == ["disconnect", "disconnect"]

@@ -80,11 +80,11 @@ async def test_all_that_match_are_disconnected_and_blocked_when_their_number_was
     asked = (await browser.get("/sessions/disconnect?every=true&text=alice")).text
     assert "Disconnect 2 sessions?" in asked
     assert "Type <code>2</code>" in asked
-    assert "All 2 sessions with text “alice”: alice, alice. The client" in asked
+    assert "All 2 sessions with text “alice”: alice, alice. Their clients" in asked
     chosen = {"chosen": f"{ids[0]} {ids[1]}", "block": "true", "every": "All 2 sessions with text “alice”"}
     refused = await browser.post("/sessions/disconnect", data={**chosen, "typed": "two"})
     assert (refused.status_code, "Type 2 if you mean it." in refused.text) == (422, True)
-    assert "alice, alice. The client" in refused.text
+    assert "alice, alice. Their clients" in refused.text
     await browser.post("/sessions/disconnect", data={**chosen, "typed": "2"})
     assert "2 of 2 told to disconnect and blocked." in (await browser.get("/sessions")).text
     async with browser.installation.snapshot() as work:

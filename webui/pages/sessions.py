@@ -1,7 +1,7 @@
 """Sessions: who is connected or was, and ending them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -20,6 +20,9 @@ from webui.rendering import back, confirmation, is_part, page
 from webui.security import Operating, SignedIn
 
 router = APIRouter(prefix="/sessions")
+
+_ONE_ENDS: Final = "The client is told and its address becomes free. It may log in again at once."
+_MANY_END: Final = "Their clients are told and their addresses become free. They may log in again at once."
 
 
 @router.get("")
@@ -182,12 +185,11 @@ async def _confirm(
         request,
         actor,
         title=f"Disconnect{count or f' {who}'}?",
-        text=f"{f'{every}: ' if every else ''}{who}. The client is told and its address becomes free. "
-        "It may log in again at once.",
+        text=f"{f'{every}: ' if every else ''}{who}. {_MANY_END if count else _ONE_ENDS}",
         button=f"Disconnect{count}",
         back_to="/sessions",
         typed=str(len(ids)) if every and count else "",
-        choices=[("block", "Disable the user as well, so that it cannot log in again")],
+        choices=[("block", f"Disable {'these users' if count else 'the user'} as well: no login any more")],
         hidden=[("chosen", " ".join(map(str, ids))), ("every", every)],
         wrong=wrong,
     )
