@@ -7,7 +7,8 @@ It is that of the setting ``panel_time_zone``; where that says nothing, the brow
 from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
+
+from appliance import time_zones
 
 COOKIE: Final = "__Host-coati-zone"
 
@@ -21,8 +22,8 @@ def enter(name: str) -> None:
         name: Of the IANA database; one that nobody knows, as a browser may send any, is UTC.
     """
     try:
-        _here.set(ZoneInfo(name) if name else UTC)
-    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
+        _here.set(time_zones.named(name or "UTC"))
+    except ValueError:
         _here.set(UTC)
 
 

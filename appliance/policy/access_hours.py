@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final, NamedTuple, Self
-from zoneinfo import ZoneInfo
+
+from appliance import time_zones
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY_MINUTES: Final = 24 * 60
@@ -84,12 +85,10 @@ class AccessHours:
         Raises:
             ValueError: there is none of this name.
         """
-        if self.zone == "UTC":
-            return UTC
         try:
-            return ZoneInfo(self.zone)
-        except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-            raise ValueError(f"{self.zone!r} is not a time zone; {_EXAMPLE}") from None
+            return time_zones.named(self.zone)
+        except ValueError as error:
+            raise ValueError(f"{error}; {_EXAMPLE}") from None
 
     def allow(self, at: datetime) -> bool:
         """Whether somebody may be in at this moment (aware)."""

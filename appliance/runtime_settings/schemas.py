@@ -2,11 +2,10 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from appliance import passwords
+from appliance import passwords, time_zones
 from appliance.models import Role
 from appliance.schema import Filter, Schema, SortableBy
 from appliance.settings import LogLevel
@@ -32,9 +31,9 @@ def _strong(passphrase: SecretStr | None) -> SecretStr | None:
 
 def _zone(name: str) -> str:
     try:
-        ZoneInfo(name or "UTC")
-    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"{name!r} is not a time zone; write it like this: Europe/Berlin") from None
+        time_zones.named(name or "UTC")
+    except ValueError as error:
+        raise ValueError(f"{error}; write it like this: Europe/Berlin") from None
     return name
 
 
