@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Collection
 
 from appliance.errors import Invalid
@@ -31,7 +32,7 @@ def read(text: str, columns: Collection[str], *, most_lines: int | None = None) 
     rows = [{name: (row.get(name) or "").strip() for name in named} for row in reader]
     if most_lines is not None and len(rows) > most_lines:
         raise Invalid(f"{len(rows)} lines are too many at once; {most_lines} is the most", field="table")
-    names = [row["name"].lower() for row in rows]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
+    lines = Counter(row["name"].lower() for row in rows)
+    if twice := next((name for name, number in lines.items() if number > 1), ""):
         raise Invalid(f"{twice} stands in the table twice", field="table")
     return rows
