@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
 from tests.e2e.appliance import Appliance
+from tests.e2e.signing_in import sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,9 +82,7 @@ def signed_in(browser: Browser, appliance: Appliance) -> Any:
     context = browser.new_context(ignore_https_errors=True, base_url=appliance.url)
     page = context.new_page()
     page.goto("/sign-in")
-    page.get_by_label("Administrator").fill("admin")
-    page.get_by_label("Password").fill(appliance.administrator_password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    sign_in(page, appliance.administrator_password)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=_PATIENCE_MILLISECONDS)
     state = context.storage_state()
     context.close()

@@ -19,6 +19,7 @@ from appliance.runtime_settings import service as settings
 from appliance.runtime_settings.schemas import SettingDefinition
 from tests.appliance.outside_authority import Authority, Leaf
 from tests.e2e.appliance import PASSWORD, Appliance
+from tests.e2e.signing_in import sign_in
 from tests.identity_provider import SECRET, Provider, served
 
 if TYPE_CHECKING:
@@ -75,11 +76,9 @@ def appliance(
             yield running
 
 
-def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
+def sign_in_as_oscar(page: Page) -> None:
     page.goto("/sign-in")
-    page.get_by_label("Administrator").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    sign_in(page, PASSWORD, name="oscar")
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without"])
@@ -120,7 +119,7 @@ def test_whom_the_provider_gives_no_role_stays_out_and_is_told(
 
 def test_one_time_codes_are_set_up_asked_for_and_done_without_again(open_page: Callable[..., Page]) -> None:
     page = open_page("/sign-in", state=None)
-    sign_in(page, "oscar")
+    sign_in_as_oscar(page)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     page.goto("/account")
     page.get_by_role("button", name="Set up an app").click()
@@ -140,11 +139,11 @@ def test_one_time_codes_are_set_up_asked_for_and_done_without_again(open_page: C
     assert len(codes) == 10
 
     page.context.clear_cookies()
-    sign_in(page, "oscar")
+    sign_in_as_oscar(page)
     expect(page.get_by_role("heading", name="One-time code")).to_be_visible()
     page.goto("/users")  # the password alone lets nobody in
     expect(page.get_by_role("heading", name="Sign in to Coati")).to_be_visible()
-    sign_in(page, "oscar")
+    sign_in_as_oscar(page)
     page.get_by_label("Code that your app shows").fill("000000")
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert").first).to_be_visible()
@@ -155,7 +154,7 @@ def test_one_time_codes_are_set_up_asked_for_and_done_without_again(open_page: C
     expect(page.get_by_role("cell", name="password and code").first).to_be_visible()
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Do without codes").click()
-    sign_in(page, "oscar")
+    sign_in_as_oscar(page)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
 
 
@@ -167,7 +166,7 @@ def test_who_was_let_in_long_ago_is_asked_before_a_token_is_made(
         await work.session.execute(update(SignIn).values(proven_at=now() - timedelta(hours=2)))
 
     page = open_page("/sign-in", state=None, java_script_enabled=script)
-    sign_in(page, "oscar")
+    sign_in_as_oscar(page)
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     appliance.do(long_ago)
     page.goto("/tokens")

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.e2e.appliance import Appliance
 
 # The goal is 0.5 s on a machine that does nothing else; the bound is for one that runs ten other things (1.1 s there).
-
 MOST_PAINT_MILLISECONDS = 5_000
 PHONE = {"width": 390, "height": 844}
 

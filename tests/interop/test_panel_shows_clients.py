@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from appliance.settings import Settings
 from tests.e2e.appliance import Appliance
 from tests.e2e.conftest import ARTEFACTS, CHROMIUM, FLAGS
+from tests.e2e.signing_in import sign_in
 from tests.interop.lab import office, proofs
 from tests.interop.lab.processes import eventually
 from tests.interop.lab.strongswan import Login
@@ -42,9 +43,7 @@ def page(gateway: CoatiGateway, tmp_path: Path) -> Iterator[Page]:
         shown = browser.new_context(ignore_https_errors=True, base_url=panel.url).new_page()
         shown.on("console", lambda message: said.append(message.text))
         shown.goto("/sign-in?next=/sessions")
-        shown.get_by_label("Administrator").fill("admin")
-        shown.get_by_label("Password", exact=True).fill(_PASSWORD)
-        shown.get_by_role("button", name="Sign in", exact=True).click()
+        sign_in(shown, _PASSWORD)
         yield shown
         browser.close()
     assert said == []
